@@ -1,0 +1,18 @@
+from django.urls import path
+
+from . import views
+
+urlpatterns = [
+    path("plain/", views.plain),
+    path("query/", views.query),
+    path("broken-query/", views.broken_query),
+    path("caught-error/", views.caught_error),
+    path("stream/", views.stream),
+    path("slow/", views.slow),
+    path("large/", views.large),
+    path("redirect/", views.redirect_to_polls),
+    path("whoami/", views.whoami),
+    path("session-parameter/", views.session_parameter),
+    path("session-parameter/set/", views.set_session_parameter),
+    path("collect/", views.collect),
+]

@@ -1,0 +1,223 @@
+"""Clients: each is a ``requests.Session`` whose TCP connections are observed, never managed.
+
+That a server hangs up and that the session connects again is for the trace to show: nothing is retried
+here, no redirect is followed, and no proxy of the building machine's environment is used.
+"""
+
+import functools
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import requests
+import requests.adapters
+import urllib3
+import urllib3.connection
+import urllib3.connectionpool
+
+from sphinx_djconn.lab.feed import Feed
+from sphinx_djconn.scenario import Request
+
+HEADER: Final = "X-Djconn-Request"
+"""Numbers a request for the probe, which takes it out before Django sees the request."""
+
+_LARGEST_JSON: Final = 1 << 16
+_CHUNK: Final = 1 << 16
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+class _Observer:
+    """What one client's connections tell: opened, used, closed, and by whom."""
+
+    def __init__(self, feed: Feed, client: str, serials: Callable[[], int]) -> None:
+        self._feed = feed
+        self._client = client
+        self._serials = serials
+        self.hanging_up = False
+        self.used: int | None = None
+        self.new = False
+        self.closed_ports: list[int] = []
+
+    def opened(self, connection: "_Connection") -> None:
+        connection.serial = self._serials()
+        connection.local_port = connection.sock.getsockname()[1]
+        self.new = True
+        self._feed.emit(
+            "http.open",
+            h=connection.serial,
+            client=self._client,
+            port=connection.local_port,
+        )
+
+    def closed(self, connection: "_Connection") -> None:
+        by = "client" if self.hanging_up else "server"
+        self._feed.emit("http.close", h=connection.serial, by=by)
+        self.closed_ports.append(connection.local_port)
+
+
+class _Connection(urllib3.connection.HTTPConnection):
+    serial = 0
+    local_port = 0
+
+    def __init__(self, *args: Any, observer: _Observer, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._observer = observer
+
+    def connect(self) -> None:
+        super().connect()
+        self._observer.opened(self)
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        super().request(*args, **kwargs)
+        self._observer.used = self.serial
+
+    def close(self) -> None:
+        if self.sock is not None and self.serial:
+            self._observer.closed(self)
+            self.serial = 0
+        super().close()
+
+
+class _Pool(urllib3.connectionpool.HTTPConnectionPool):
+    def __init__(self, *args: Any, observer: _Observer, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ConnectionCls = functools.partial(  # type: ignore[assignment]
+            _Connection, observer=observer
+        )
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    def __init__(self, observer: _Observer) -> None:
+        self._observer = observer
+        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0, pool_block=True)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
+        super().init_poolmanager(*args, **kwargs)  # type: ignore[no-untyped-call]
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": functools.partial(_Pool, observer=self._observer)  # type: ignore[dict-item]
+        }
+
+
+class Serials:
+    """Serial numbers of HTTP connections, for all clients of a run."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def __call__(self) -> int:
+        """Return the next one."""
+        with self._lock:
+            self._last += 1
+            return self._last
+
+
+class Client:
+    """One client: cookies of its own and one HTTP connection at a time."""
+
+    def __init__(self, name: str, feed: Feed, serials: Serials) -> None:
+        self.name = name
+        self._feed = feed
+        self._observer = _Observer(feed, name, serials)
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.headers["User-Agent"] = "sphinx_djconn"
+        self._session.mount("http://", _Adapter(self._observer))
+
+    def send(self, number: int, request: Request, base_url: str, *, meet: bool = False) -> int | None:
+        """Send ``request`` and read its response to the end; return the status, ``None`` for none."""
+        self._feed.emit(
+            "request.sent",
+            number,
+            client=self.name,
+            method=request.method,
+            path=request.path,
+            label=request.label,
+        )
+        self._observer.used, self._observer.new = None, False
+        try:
+            status, size, value = self._exchange(number, request, base_url, meet=meet)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            self._feed.emit(
+                "request.error",
+                number,
+                h=self._observer.used,
+                new=self._observer.new,
+                error=_name(error),
+            )
+            return None
+        self._feed.emit(
+            "response",
+            number,
+            h=self._observer.used,
+            new=self._observer.new,
+            status=status,
+            size=size,
+            json=value if request.label else None,
+        )
+        return status
+
+    def _exchange(
+        self, number: int, request: Request, base_url: str, *, meet: bool
+    ) -> tuple[int, int, Any]:
+        headers = {HEADER: f"{number} meet" if meet else str(number)}
+        body: Any = None
+        if request.data is not None and request.data.lstrip()[:1] in ("{", "["):
+            headers["Content-Type"] = "application/json"
+            body = request.data.encode()
+        elif request.data is not None:
+            body = parse_qsl(request.data, keep_blank_values=True)
+        token = self._session.cookies.get("csrftoken")
+        if token is not None and request.method not in _SAFE_METHODS:
+            headers["X-CSRFToken"] = token
+        with self._session.request(
+            request.method,
+            base_url + request.path,
+            headers=headers,
+            data=body,
+            allow_redirects=False,
+            stream=True,
+            timeout=max(0.1, self._feed.deadline - time.monotonic()),
+        ) as response:
+            kept, size = bytearray(), 0
+            for chunk in response.iter_content(_CHUNK):
+                size += len(chunk)
+                if size <= _LARGEST_JSON:
+                    kept += chunk
+            return response.status_code, size, _json(response, bytes(kept), size)
+
+    def hang_up(self) -> None:
+        """Close the connection, where one is open; the next request opens another."""
+        self._observer.hanging_up = True
+        try:
+            self._session.close()
+        finally:
+            self._observer.hanging_up = False
+
+    def notice_loss(self) -> None:
+        """Close what the server has closed: after a reload there is another server to connect to."""
+        self._session.close()
+
+    def closed_ports(self) -> list[int]:
+        """Return the local ports of the connections that were closed since the last call."""
+        ports, self._observer.closed_ports = self._observer.closed_ports, []
+        return ports
+
+
+def _json(response: requests.Response, body: bytes, size: int) -> Any:
+    if size > _LARGEST_JSON or "json" not in response.headers.get("Content-Type", ""):
+        return None
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
+
+
+def _name(error: BaseException) -> str:
+    """Return the class of the innermost cause: messages name ports and addresses of memory."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return type(error).__name__

@@ -1,0 +1,54 @@
+"""What can go wrong in the lab.
+
+::
+
+    LabError
+    ├── ProfileError      a name that conf.py and the built-in profiles do not know
+    └── RunError          a run that did not come to its end; carries the end of the server's log
+        ├── PreparationError   the project's settings or migrations failed, before any server
+        ├── ServerError        the server ended, or never listened
+        ├── StepError          a step went otherwise than the page says; carries the step's line
+        └── TimeLimitError     the run took longer than its timeout
+    Cancelled             the build was interrupted; not an error of any scenario
+"""
+
+
+class LabError(Exception):
+    """``message`` says what, where and what to do, in a sentence or two."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ProfileError(LabError):
+    """A profile is not known, or what conf.py says of it is not usable."""
+
+
+class RunError(LabError):
+    """A run did not come to its end. ``log`` is the end of the server's log, free of secrets."""
+
+    def __init__(self, message: str, log: tuple[str, ...] = (), line: int | None = None) -> None:
+        super().__init__(message)
+        self.log = log
+        self.line = line
+
+
+class PreparationError(RunError):
+    """The project could not be made ready: its settings, its migrations or its fixtures."""
+
+
+class ServerError(RunError):
+    """The server exited by itself, or never listened."""
+
+
+class StepError(RunError):
+    """A step went otherwise than the page says. ``line`` counts from 0 in the directive's body."""
+
+
+class TimeLimitError(RunError):
+    """The run took longer than it may."""
+
+
+class Cancelled(Exception):  # noqa: N818 - no error
+    """The build was interrupted while this run was going on."""

@@ -1,0 +1,283 @@
+"""Everything a run hears of: events of the probe, meetings, and what the supervisor reports.
+
+One thread reads all of it, always: a probe whose socket is full would hold up the server. Who waits for
+something is woken when it has happened; there is no polling. Waits have the run's deadline, and end
+early when the server's process ends or the build is interrupted.
+"""
+
+import json
+import os
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, Final, TypeVar
+
+from sphinx_djconn.lab.errors import Cancelled, ServerError, TimeLimitError
+
+Value = TypeVar("Value")
+
+_CHUNK: Final = 1 << 16
+_LONGEST_LINE: Final = 1 << 20
+
+
+class _Source:
+    """One stream of lines: a process's probe, a meeting, or the supervisor (``process`` is 0)."""
+
+    def __init__(self, stream: socket.socket | IO[bytes], process: int) -> None:
+        self.stream = stream
+        self.process = process
+        self.pending = b""
+        self.meeting = False
+
+    def lines(self) -> Iterator[bytes] | None:
+        """Read what is there; ``None`` at the end of the stream."""
+        try:
+            received = os.read(self.stream.fileno(), _CHUNK)
+        except OSError:
+            return None
+        if not received:
+            return None
+        *whole, self.pending = (self.pending + received).split(b"\n")
+        if len(self.pending) > _LONGEST_LINE:
+            return None
+        return iter(whole)
+
+
+class Feed:
+    """What is known of a run so far. All attributes are to be read within :meth:`wait`'s test only."""
+
+    def __init__(self, folder: Path, deadline: float) -> None:
+        self.address = str(folder / "s")
+        self.deadline = deadline
+        self.events: list[dict[str, Any]] = []
+        self.pids: dict[int, int] = {}
+        self.gone: set[int] = set()
+        self.listening: list[tuple[int, str, int]] = []
+        self.watching: set[int] = set()
+        self.begun: dict[int, int] = {}
+        self.ended: set[int] = set()
+        self.serving: dict[int, tuple[int, int]] = {}
+        self.natives: dict[tuple[int, int], int] = {}
+        self.ended_threads: set[tuple[int, int]] = set()
+        self.arrived: dict[tuple[int, str], socket.socket] = {}
+        self.reports: dict[str, Any] = {}
+        self._cancelled = False
+        self._drains = 0
+        self._drained = 0
+        self._processes = 0
+        self._condition = threading.Condition()
+        self._selector = selectors.DefaultSelector()
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(self.address)
+        self._listener.listen(socket.SOMAXCONN)
+        self._wake, woken = socket.socketpair()
+        self._selector.register(self._listener, selectors.EVENT_READ, "listener")
+        self._selector.register(woken, selectors.EVENT_READ, "woken")
+        self._woken = woken
+        self._reader = threading.Thread(target=self._read, name="djconn-feed", daemon=True)
+        self._reader.start()
+
+    def add_supervisor(self, stream: IO[bytes]) -> None:
+        """Read the supervisor's reports from ``stream`` too."""
+        self._selector.register(stream, selectors.EVENT_READ, _Source(stream, 0))
+        self._wake.send(b"a")
+
+    def emit(self, kind: str, request: int | None = None, **data: Any) -> None:
+        """Add an event of the lab's own."""
+        event: dict[str, Any] = {"t": time.monotonic_ns(), "k": kind, "p": 0, **data}
+        if request is not None:
+            event["r"] = request
+        with self._condition:
+            self.events.append(event)
+
+    def wait(
+        self,
+        test: Callable[[], Value],
+        what: str,
+        *,
+        seconds: float | None = None,
+        alive: bool = True,
+    ) -> Value | None:
+        """Wait until ``test()`` is true and return its value.
+
+        Returns ``None`` after ``seconds``. Raises :class:`TimeLimitError` at the run's deadline,
+        :class:`ServerError` when the server's first process has ended (unless ``alive`` is false) and
+        :class:`Cancelled` when the build was interrupted.
+        """
+        limit = None if seconds is None else time.monotonic() + seconds
+        with self._condition:
+            while True:
+                value = test()
+                if value:
+                    return value
+                self._check(what, alive=alive)
+                now = time.monotonic()
+                if limit is not None and now >= limit:
+                    return None
+                until = self.deadline if limit is None else min(limit, self.deadline)
+                self._condition.wait(max(0.0, until - now))
+
+    def check(self, what: str) -> None:
+        """Raise as :meth:`wait` does where there is no more point in going on."""
+        with self._condition:
+            self._check(what, alive=True)
+
+    def _check(self, what: str, *, alive: bool) -> None:
+        if self._cancelled:
+            raise Cancelled
+        if self.reports.get("flood"):
+            raise ServerError(
+                "the server wrote more to its log than a run may, and was stopped; quieten it, or "
+                "raise `log_limit` (bytes) of its profile in `djconn_servers`"
+            )
+        if "late" in self.reports or time.monotonic() >= self.deadline:
+            raise TimeLimitError(
+                f"the run was stopped by its time limit while waiting for {what}; raise `:timeout:` "
+                "or `djconn_timeout`, or find out what the server was doing from its log"
+            )
+        if alive and "error" in self.reports:
+            raise ServerError(f"the server could not be started: {self.reports['error']}")
+        if alive and "exit" in self.reports:
+            raise ServerError(
+                f"the server {_ending(self.reports['exit'])} while the run waited for {what}; "
+                "the end of its log says why"
+            )
+
+    def drain(self) -> None:
+        """Return when everything that was written before this call has been read."""
+        with self._condition:
+            self._drains += 1
+            mine = self._drains
+        self._wake.send(b"d")
+        self.wait(lambda: self._drained >= mine, "the probe's events", alive=False)
+
+    def notify(self) -> None:
+        """Make those who wait test again: something outside of the feed has changed."""
+        with self._condition:
+            self._condition.notify_all()
+
+    def cancel(self) -> None:
+        """Make every wait of this run end with :class:`Cancelled`."""
+        with self._condition:
+            self._cancelled = True
+            self._condition.notify_all()
+
+    def release(self, number: int, place: str) -> bool:
+        """Let the request go on from ``place``; return whether it was waiting there."""
+        with self._condition:
+            connection = self.arrived.pop((number, place), None)
+        if connection is None:
+            return False
+        with suppress(OSError):
+            connection.send(b"!")
+        connection.close()
+        return True
+
+    def close(self) -> None:
+        """Stop reading, and let go whoever still waits in a meeting."""
+        self._wake.send(b"q")
+        self._reader.join()
+        for connection in self.arrived.values():
+            connection.close()
+        for key in list(self._selector.get_map().values()):
+            if isinstance(key.data, _Source) and key.data.process:
+                key.data.stream.close()
+        self._selector.close()
+        self._listener.close()
+        self._wake.close()
+        self._woken.close()
+
+    # The reader.
+
+    def _read(self) -> None:
+        while True:
+            asked = b""
+            for key, _ in self._selector.select():
+                if key.data == "listener":
+                    self._accept()
+                elif key.data == "woken":
+                    asked += self._woken.recv(_CHUNK)
+                else:
+                    self._hear(key.data)
+            if b"d" in asked:
+                self._finish_drains(asked.count(b"d"))
+            if b"q" in asked:
+                return
+
+    def _finish_drains(self, count: int) -> None:
+        """Read until nothing is left to be read, and then say so to those who asked."""
+        while ready := [key for key, _ in self._selector.select(0) if key.data != "woken"]:
+            for key in ready:
+                if key.data == "listener":
+                    self._accept()
+                else:
+                    self._hear(key.data)
+        with self._condition:
+            self._drained += count
+            self._condition.notify_all()
+
+    def _accept(self) -> None:
+        connection, _ = self._listener.accept()
+        self._processes += 1
+        source = _Source(connection, self._processes)
+        self._selector.register(connection, selectors.EVENT_READ, source)
+
+    def _hear(self, source: _Source) -> None:
+        lines = source.lines()
+        with self._condition:
+            if lines is None:
+                self._forget(source)
+            else:
+                for line in lines:
+                    with suppress(ValueError, KeyError, TypeError):
+                        self._take(source, json.loads(line))
+            self._condition.notify_all()
+
+    def _forget(self, source: _Source) -> None:
+        self._selector.unregister(source.stream)
+        if source.process and not source.meeting:
+            self.gone.add(source.process)
+            self.events.append({"t": time.monotonic_ns(), "k": "process.exit", "p": source.process})
+        if source.process:
+            source.stream.close()
+
+    def _take(self, source: _Source, event: dict[str, Any]) -> None:
+        if source.process == 0:
+            self.reports.update(event)
+            return
+        if event["k"] == "meet":
+            source.meeting = True
+            self._selector.unregister(source.stream)
+            assert isinstance(source.stream, socket.socket)
+            self.arrived[event["r"], event["at"]] = source.stream
+            return
+        process = event["p"] = source.process
+        self.events.append(event)
+        self._index(event, process)
+
+    def _index(self, event: dict[str, Any], process: int) -> None:
+        match event["k"]:
+            case "process.start":
+                self.pids[process] = event["pid"]
+            case "listening":
+                self.listening.append((process, event["host"], event["port"]))
+            case "request.begin":
+                self.begun[event["r"]] = process
+            case "request.end":
+                self.ended.add(event["r"])
+            case "thread.start":
+                self.natives[process, event["th"]] = event["native"]
+            case "thread.end":
+                self.ended_threads.add((process, event["th"]))
+            case "http.thread":
+                self.serving[event["port"]] = (process, event["th"])
+            case "reloader.watching":
+                self.watching.add(process)
+
+
+def _ending(status: int) -> str:
+    return f"exited with code {status}" if status >= 0 else f"was ended by signal {-status}"

@@ -1,0 +1,76 @@
+"""The settings of one run: the project's own, on databases of the run's own.
+
+Runs in the server's process, on Python 3.6 and later. ``DJCONN_SETTINGS`` names a JSON file with
+``module`` (the project's settings), ``folder`` (where the databases are), ``secrets`` (a file for the
+values that must not get into pages), ``conn_max_age`` and ``conn_health_checks`` (absent where the
+project's own stand). What changes: ``DATABASES``, and ``ALLOWED_HOSTS`` lets the lab's clients in.
+"""
+
+import importlib
+import json
+import os
+import re
+from typing import Any, Dict, Iterator
+
+# django.views.debug.SafeExceptionReporterFilter hides settings by this pattern.
+_HIDDEN = re.compile("API|AUTH|TOKEN|KEY|SECRET|PASS|SIGNATURE|HTTP_COOKIE", re.IGNORECASE)
+_LEAST_SECRET = 4
+
+
+def _private(databases: Dict[str, Any], spec: Dict[str, Any]) -> Dict[str, Any]:
+    """Return ``databases`` with every alias on a file of the run's own."""
+    private = {}
+    for alias, settings in databases.items():
+        engine = settings.get("ENGINE", "")
+        mirror = (settings.get("TEST") or {}).get("MIRROR")
+        name = os.path.join(spec["folder"], "{}.sqlite3".format(mirror or alias))
+        ours = dict(settings, NAME=name, HOST="", PORT="", USER="", PASSWORD="")
+        if "sqlite" not in engine:
+            ours["ENGINE"] = "django.db.backends.sqlite3"
+            ours["OPTIONS"] = {}
+        for key in ("conn_max_age", "conn_health_checks"):
+            if key in spec:
+                ours[key.upper()] = spec[key]
+        private[alias] = ours
+    return private
+
+
+def _secrets(name: str, value: Any) -> Iterator[str]:
+    """Yield the texts in ``value`` that Django's error page would hide."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _secrets(str(key), inner)
+    elif isinstance(value, (list, tuple, set)):
+        for inner in value:
+            yield from _secrets(name, inner)
+    elif isinstance(value, str) and len(value) >= _LEAST_SECRET and _HIDDEN.search(name):
+        yield value
+
+
+def _load() -> Dict[str, Any]:
+    with open(os.environ["DJCONN_SETTINGS"]) as file:
+        spec = json.load(file)
+    module = importlib.import_module(spec["module"])
+    settings = {name: getattr(module, name) for name in dir(module) if name.isupper()}
+    secrets = {
+        secret
+        for name, value in settings.items()
+        if name not in _HARMLESS
+        for secret in _secrets(name, value)
+    }
+    with open(spec["secrets"], "w") as file:
+        json.dump(sorted(secrets), file)
+    settings["DATABASES"] = _private(settings.get("DATABASES", {}), spec)
+    hosts = list(settings.get("ALLOWED_HOSTS", ()))
+    if "*" not in hosts:
+        settings["ALLOWED_HOSTS"] = [*hosts, "127.0.0.1", "localhost"]
+    return settings
+
+
+_HARMLESS = frozenset(
+    {"AUTHENTICATION_BACKENDS", "AUTH_PASSWORD_VALIDATORS", "AUTH_USER_MODEL", "PASSWORD_HASHERS"}
+)
+
+globals().update(_load())
+
+import djconn_reload  # noqa: E402, F401 - a file of the lab's, for the auto-reloader to watch

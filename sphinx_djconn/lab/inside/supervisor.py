@@ -1,0 +1,192 @@
+"""Keep one server: start it, report its end, and see that nothing of it stays.
+
+``python -I -S supervisor.py`` reads one line of JSON from standard input (``argv``, ``env``, ``cwd``,
+``log``, ``log_limit`` in bytes, ``seconds``, ``folder``), then commands: ``stop SECONDS`` (SIGTERM, and
+SIGKILL after so many seconds) and ``kill``. It writes lines of JSON to standard output: ``{"pid": n}``
+or ``{"error": text}``, ``{"exit": status}``, ``{"flood": true}``, ``{"late": true}``, ``{"stubborn": true}`` (SIGTERM was not enough),
+``{"gone": true}``.
+
+Whatever ends the process that started it closes its standard input, and that is the end of the server
+too: then it also removes ``folder``, which nobody else can any more. On Linux it is the "subreaper" of
+its descendants, so that a server's grandchild that went into a session of its own is found as well.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_LOG_CHECK = 0.25
+"""Seconds between two looks at the size of the server's log."""
+
+
+class Supervisor:
+    """The life of one server, from its start to the end of its last process."""
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self.spec = spec
+        self.pid = 0
+        self.exited = False
+        self.deadline = time.monotonic() + spec["seconds"]
+        self.kill_at: float | None = None
+        self.orphaned = False
+
+    def run(self, woken: int) -> None:
+        """Start the server and stay until it and all its descendants are gone."""
+        self.start()
+        commands = b""
+        while True:
+            readable, _, _ = select.select([0, woken], [], [], self.patience())
+            if woken in readable:
+                os.read(woken, 4096)
+                self.reap()
+            if 0 in readable:
+                received = os.read(0, 4096)
+                if not received:
+                    self.orphaned = True
+                    break
+                commands += received
+                while b"\n" in commands:
+                    command, commands = commands.split(b"\n", 1)
+                    if command == b"kill":
+                        self.kill_at = 0.0
+                    else:
+                        self.terminate(float(command.split()[1]))
+            if self.is_over():
+                break
+        self.kill_all()
+        if self.orphaned:
+            shutil.rmtree(self.spec["folder"], ignore_errors=True)
+        else:
+            tell(gone=True)
+
+    def start(self) -> None:
+        """Fork and execute the server: this process has one thread, so what runs between is safe."""
+        log = os.open(self.spec["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        parent = os.getpid()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                os.setsid()
+                control(_PR_SET_PDEATHSIG, signal.SIGKILL)
+                if os.getppid() != parent:
+                    os._exit(127)
+                os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+                os.dup2(log, 1)
+                os.dup2(log, 2)
+                for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGTERM, signal.SIGCHLD):
+                    signal.signal(number, signal.SIG_DFL)
+                os.chdir(self.spec["cwd"])
+                argv = self.spec["argv"]
+                os.execvpe(argv[0], argv, self.spec["env"])
+            except OSError as error:
+                os.write(2, f"{self.spec['argv'][0]}: {error.strerror}\n".encode())
+            finally:
+                os._exit(127)
+        os.close(log)
+        tell(pid=self.pid)
+
+    def patience(self) -> float:
+        """Return the seconds until something is due even if nothing is heard."""
+        due = self.deadline if self.kill_at is None else min(self.deadline, self.kill_at)
+        return max(0.0, min(_LOG_CHECK, due - time.monotonic()))
+
+    def is_over(self) -> bool:
+        """Return whether all that is left to do is to clear away."""
+        now = time.monotonic()
+        if self.kill_at is not None and (self.exited or now >= self.kill_at):
+            if not self.exited and self.kill_at > 0:
+                tell(stubborn=True)
+            return True
+        if now >= self.deadline:
+            tell(late=True)
+            return True
+        if not self.exited and os.stat(self.spec["log"]).st_size > self.spec["log_limit"]:
+            tell(flood=True)
+            return True
+        return False
+
+    def terminate(self, seconds: float) -> None:
+        """Ask the server to end within ``seconds``."""
+        self.kill_at = time.monotonic() + seconds
+        if not self.exited:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGTERM)
+
+    def reap(self) -> None:
+        """Collect every child that has ended, adopted ones too."""
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                if pid == self.pid:
+                    self.exited = True
+                    tell(exit=os.waitstatus_to_exitcode(status))
+
+    def kill_all(self) -> None:
+        """Kill the server and all its descendants, and wait until the last one is gone."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        while True:
+            for pid in children():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            try:
+                os.waitpid(-1, 0)
+            except ChildProcessError:
+                return
+
+
+def children() -> Iterator[int]:
+    """Yield the process ids of this process's children; none where there is no /proc."""
+    me = os.getpid()
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir("/proc"):
+            if name.isdigit():
+                with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as stat:
+                    if int(stat.read().rpartition(b")")[2].split()[1]) == me:
+                        yield int(name)
+
+
+def control(option: int, value: int) -> None:
+    """Call ``prctl``, which only Linux has."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def tell(**message: Any) -> None:
+    """Report to the lab; where it is gone, standard input will say so."""
+    with contextlib.suppress(OSError):
+        os.write(1, json.dumps(message).encode() + b"\n")
+
+
+def main() -> None:
+    """Read what to start, and keep it."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    control(_PR_SET_CHILD_SUBREAPER, 1)
+    line = b""
+    while not line.endswith(b"\n"):
+        received = os.read(0, 65536)
+        if not received:
+            return
+        line += received
+    Supervisor(json.loads(line)).run(woken)
+
+
+if __name__ == "__main__":
+    main()

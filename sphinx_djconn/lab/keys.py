@@ -1,0 +1,91 @@
+"""Keys: everything that could change a recording, by name, as texts and digests."""
+
+import hashlib
+import importlib.metadata
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from sphinx_djconn.lab.profiles import Profiles
+from sphinx_djconn.scenario import Scenario
+from sphinx_djconn.store import Key, digest
+
+_PACKAGE: Final = Path(__file__).parent.parent
+_SKIPPED_FOLDERS: Final = frozenset(
+    {"__pycache__", "node_modules", "venv", "env", "site-packages", "htmlcov", "_build"}
+)
+_SKIPPED_SUFFIXES: Final = (".pyc", ".sqlite3", ".sqlite3-journal", ".db", ".log", ".pid")
+
+
+def key_of(scenario: Scenario, profiles: Profiles) -> Key:
+    """Return the key of ``scenario``'s recording on this machine, now."""
+    server = profiles.servers[scenario.server]
+    project = profiles.projects[scenario.project]
+    return Key(
+        scenario,
+        {
+            "server": digest([list(server.command), server.reloads, list(server.env)]),
+            "project": digest([project.settings, list(project.fixtures), tree(project.path)]),
+            "environment": environment(),
+            "python": sys.version.split()[0],
+            "django": importlib.metadata.version("django"),
+            "instrument": instrument(),
+        },
+    )
+
+
+def portable(key: Key) -> Key:
+    """Return ``key`` without what a machine that only replays cannot know."""
+    return Key(
+        key.scenario,
+        {name: part for name, part in key.parts.items() if name in ("server", "project")},
+    )
+
+
+@cache
+def environment() -> str:
+    """Return a digest of the distributions that this interpreter can import, with versions."""
+    return digest(
+        sorted(
+            f"{each.metadata['Name']}=={each.version}"
+            for each in importlib.metadata.distributions()
+        )
+    )
+
+
+@cache
+def instrument() -> str:
+    """Return a digest of our own code that takes part in a run."""
+    return digest([tree(_PACKAGE / room) for room in ("probe", "lab", "trace", "scenario")])
+
+
+def tree(folder: Path) -> str:
+    """Return a digest of the names and contents of a folder's files, caches and data left out."""
+    hashed = hashlib.sha256()
+    for path in _files(folder):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        hashed.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
+    return hashed.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(_kept(folders))
+        for name in sorted(names):
+            path = Path(parent, name)
+            if not name.startswith(".") and not name.endswith(_SKIPPED_SUFFIXES):
+                if path.is_file():
+                    yield path
+
+
+def _kept(folders: Iterable[str]) -> Iterator[str]:
+    return (
+        name
+        for name in folders
+        if not name.startswith(".") and name not in _SKIPPED_FOLDERS
+    )
+
+

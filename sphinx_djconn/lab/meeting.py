@@ -1,0 +1,130 @@
+"""``together``: requests that are in the server at the same time, surely and not by luck.
+
+Each request waits inside Django's handler, at its arrival, until all of them are there, and once more at
+its departure, when its view has returned. Between the two it goes on alone, in the order of the page:
+so all of them overlap, each holds its thread and its database connection while the others do, and still
+two runs go the same way. A server that takes fewer at once than there are is at rest while some have not
+arrived: then those that are there make a wave, and the rest follow in the next.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from sphinx_djconn.lab.clients import Client
+from sphinx_djconn.lab.feed import Feed
+from sphinx_djconn.lab.quiet import QUIET, Rest
+from sphinx_djconn.scenario import Request
+
+_LONG: Final = 4 * QUIET
+"""Seconds of rest after which a view that has not returned is taken to wait for another request."""
+
+
+@dataclass
+class Participant:
+    """One request of a meeting, and how far it has come."""
+
+    number: int
+    request: Request
+    client: Client
+    thread: threading.Thread | None = None
+    status: int | None = None
+    answered: bool = False
+    settled: bool = False
+    released: bool = False
+
+
+class Meeting:
+    """Holds one ``together`` step. ``after`` ends a request that was answered."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        base_url: str,
+        after: Callable[[int, Client, Request, int | None], None],
+    ) -> None:
+        self._feed = feed
+        self._base_url = base_url
+        self._after = after
+
+    def hold(self, participants: list[Participant]) -> None:
+        """Send all requests and see them through."""
+        try:
+            for participant in participants:
+                self._start(participant)
+                self._until(lambda one=participant: self._at(one, "arrival") or one.answered)
+            while not all(participant.settled for participant in participants):
+                self._wave(participants)
+        finally:
+            self._let_go(participants)
+
+    def _wave(self, participants: list[Participant]) -> None:
+        """Take those that have arrived through their views, then out, each in its turn."""
+        self._feed.wait(
+            lambda: any(
+                one.answered or self._at(one, "arrival") or self._at(one, "departure")
+                for one in participants
+                if not one.settled
+            ),
+            "a request of `together` to arrive",
+        )
+        wave = [one for one in participants if self._at(one, "arrival")]
+        for one in wave:
+            one.released = True
+            self._feed.release(one.number, "arrival")
+            self._until(lambda one=one: self._at(one, "departure") or one.answered)
+        inside = [one for one in participants if one.released and not one.settled]
+        self._until(
+            lambda: all(self._at(one, "departure") or one.answered for one in inside), _LONG
+        )
+        for one in participants:
+            if self._at(one, "departure") or (one.answered and not one.settled):
+                self._feed.release(one.number, "departure")
+                self._settle(one)
+                self._await_next(participants)
+
+    def _await_next(self, participants: list[Participant]) -> None:
+        """Give the place that has become free to one of those that still wait outside."""
+        waiting = [one for one in participants if not one.released and not one.answered]
+        outside = [one for one in waiting if not self._at(one, "arrival")]
+        if outside:
+            self._until(
+                lambda: any(self._at(one, "arrival") or one.answered for one in outside)
+            )
+
+    def _settle(self, one: Participant) -> None:
+        self._feed.wait(
+            lambda: one.answered, f"the response to `{one.request.method} {one.request.path}`"
+        )
+        one.settled = True
+        self._after(one.number, one.client, one.request, one.status)
+
+    def _at(self, one: Participant, place: str) -> bool:
+        return (one.number, place) in self._feed.arrived
+
+    def _until(self, test: Callable[[], bool], seconds: float = QUIET) -> None:
+        """Wait for ``test``, or until the server has come to rest without it."""
+        pids = [
+            pid for process, pid in self._feed.pids.items() if process not in self._feed.gone
+        ]
+        rest = Rest(lambda: pids, seconds)
+        while not self._feed.wait(test, "the requests of `together`", seconds=Rest.sample):
+            if rest():
+                return
+
+    def _start(self, one: Participant) -> None:
+        one.thread = threading.Thread(target=self._send, args=(one,), name="djconn-client")
+        one.thread.daemon = True
+        one.thread.start()
+
+    def _send(self, one: Participant) -> None:
+        one.status = one.client.send(one.number, one.request, self._base_url, meet=True)
+        one.answered = True
+        self._feed.notify()
+
+    def _let_go(self, participants: list[Participant]) -> None:
+        """Leave nobody waiting in the server, and no thread of ours without its end."""
+        for one in participants:
+            self._feed.release(one.number, "arrival")
+            self._feed.release(one.number, "departure")

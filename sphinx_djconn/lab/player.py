@@ -1,0 +1,182 @@
+"""Play a sequence: one step after another, each when the one before has ended in the server too.
+
+A response that has been read is not the end of a request: Django closes connections after it, and a
+thread ends after its client has hung up. So each step waits for the probe's word that the request, and
+the thread of a connection that was closed, has ended. Two runs then differ only where the server does.
+"""
+
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+from sphinx_djconn.lab.clients import Client, Serials
+from sphinx_djconn.lab.errors import StepError
+from sphinx_djconn.lab.feed import Feed
+from sphinx_djconn.lab.meeting import Meeting, Participant
+from sphinx_djconn.scenario import (
+    Close,
+    DatabaseFault,
+    Reload,
+    Request,
+    Sequence,
+    Step,
+    Together,
+    Wait,
+)
+
+_SETTLING: Final = 5.0
+"""Seconds to wait for the end of a request or thread that may, in some server, never be told."""
+
+
+class Player:
+    """Plays one sequence against the server that ``feed`` tells of."""
+
+    def __init__(self, feed: Feed, trigger: Path) -> None:
+        self._feed = feed
+        self._trigger = trigger
+        self._serials = Serials()
+        self._clients: dict[str, Client] = {}
+        self._number = 0
+        self._process, self._base_url = 0, ""
+
+    def play(self, sequence: Sequence) -> None:
+        """Play all steps; raise :class:`StepError` for one that went otherwise than it says."""
+        self._await_server()
+        texts = sequence.text.splitlines()
+        self._feed.emit("begin")
+        for index, step in enumerate(sequence.steps):
+            text = texts[step.line].strip() if step.line < len(texts) else ""
+            self._feed.emit("step", n=index + 1, text=text)
+            self._feed.check(f"the step `{text}`")
+            self._step(step)
+        self._feed.drain()
+        self._feed.emit("end")
+
+    def close(self) -> None:
+        """Close what the clients have open."""
+        for client in self._clients.values():
+            client.hang_up()
+
+    def _step(self, step: Step) -> None:
+        match step:
+            case Request(count=count):
+                for _ in range(count):
+                    self._request(step)
+            case Close(client=name):
+                client = self._client(name)
+                client.hang_up()
+                self._settle(client)
+            case Together():
+                self._together(step)
+            case Wait(seconds=seconds):
+                self._pause(seconds)
+            case Reload():
+                self._reload(step)
+            case DatabaseFault(action=action):
+                raise StepError(f"no database of this run can do `{action}`", line=step.line)
+
+    def _client(self, name: str | None) -> Client:
+        if name is None:
+            return Client("new client", self._feed, self._serials)
+        if name not in self._clients:
+            self._clients[name] = Client(name, self._feed, self._serials)
+        return self._clients[name]
+
+    def _request(self, request: Request) -> None:
+        self._number += 1
+        client = self._client(request.client)
+        status = client.send(self._number, request, self._base_url)
+        self._after(self._number, client, request, status)
+
+    def _after(self, number: int, client: Client, request: Request, status: int | None) -> None:
+        """End a step: the request has ended in the server, and a new client has hung up."""
+        feed = self._feed
+        feed.drain()
+        if number in feed.begun:
+            feed.wait(
+                lambda: number in feed.ended or feed.begun[number] in feed.gone,
+                f"the end of `{request.method} {request.path}` in the server",
+                seconds=_SETTLING,
+            )
+        if request.client is None:
+            client.hang_up()
+        self._settle(client)
+        if status is None:
+            feed.check(f"the response to `{request.method} {request.path}`")
+        if request.status is not None and status != request.status:
+            raise StepError(
+                f"`{request.method} {request.path}` was expected to answer {request.status} and "
+                f"{'had no response' if status is None else f'answered {status}'}; "
+                "correct the step, or look in the server's log",
+                line=request.line,
+            )
+
+    def _settle(self, client: Client) -> None:
+        """Wait for the threads that served the connections which ``client`` no longer has."""
+        for port in client.closed_ports():
+            serving = self._feed.serving.pop(port, None)
+            if serving is not None:
+                self._feed.wait(
+                    lambda ended=serving: (
+                        ended in self._feed.ended_threads or ended[0] in self._feed.gone
+                    ),
+                    "the thread of a connection that was closed",
+                    seconds=_SETTLING,
+                )
+                self._await_exit(*serving)
+
+    def _await_exit(self, process: int, thread: int) -> None:
+        """Wait the last microseconds until the kernel has ended the thread.
+
+        Python has told its end already, but its stack, and with it its ident, can be taken by the next
+        thread only now. The kernel tells nobody, so this asks until it is so.
+        """
+        native = self._feed.natives.get((process, thread), 0)
+        task = f"/proc/{self._feed.pids.get(process)}/task/{native}"
+        limit = time.monotonic() + 1.0
+        while native and os.path.exists(task) and time.monotonic() < limit:  # noqa: PTH110
+            os.sched_yield()
+
+    def _together(self, step: Together) -> None:
+        participants = []
+        for request in step.requests:
+            for _ in range(request.count):
+                self._number += 1
+                participants.append(
+                    Participant(self._number, request, self._client(request.client))
+                )
+        Meeting(self._feed, self._base_url, self._after).hold(participants)
+
+    def _pause(self, seconds: float) -> None:
+        self._feed.wait(lambda: False, "the end of a pause", seconds=seconds)
+
+    def _await_server(self, after: int = -1) -> None:
+        """Wait until a process later than ``after`` listens; that is where requests go from then."""
+        process, host, port = (
+            self._feed.wait(
+                lambda: next(
+                    (each for each in reversed(self._feed.listening) if each[0] > after), None
+                ),
+                "the server to listen",
+            )
+            or ()
+        )
+        self._process = process
+        self._base_url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104
+
+    def _reload(self, step: Reload) -> None:
+        """Touch the lab's source file, and wait for the process that takes over."""
+        old = self._process
+        self._feed.wait(
+            lambda: old in self._feed.watching, "the auto-reloader to watch", seconds=_SETTLING
+        )
+        os.utime(self._trigger)
+        if not self._feed.wait(lambda: old in self._feed.gone, "the server's process to end"):
+            raise StepError("the server did not reload", line=step.line)
+        self._await_server(old)
+        for client in self._clients.values():
+            client.notice_loss()
+            client.closed_ports()
+
+

@@ -1,0 +1,184 @@
+"""Profiles: what the names on a page mean. Only conf.py can add to them.
+
+The rest of the lab knows no server, database or environment by name.
+"""
+
+import difflib
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from sphinx_djconn.lab.errors import ProfileError
+from sphinx_djconn.scenario import DatabaseFault, Reload, Scenario
+
+Profile = TypeVar("Profile")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """How a server is started and what it can do.
+
+    ``command`` may contain ``{python}`` (the environment's interpreter). It has to listen on a port
+    that the kernel chooses: the probe reports which. ``reloads`` tells that it starts anew when a
+    source file changes. ``stop_seconds`` is how long it may take to end after SIGTERM, ``log_limit``
+    how many bytes it may write to its log in one run.
+    """
+
+    command: tuple[str, ...]
+    reloads: bool = False
+    env: tuple[tuple[str, str], ...] = ()
+    stop_seconds: float = 2.0
+    log_limit: int = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A kind of database. ``has_server`` tells that it has sessions which can be ended."""
+
+    title: str
+    has_server: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A Python interpreter, with the Django and the servers that it can import."""
+
+    python: str
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A Django project: the folder its ``manage.py`` is in, its settings module, its fixtures."""
+
+    path: Path
+    settings: str
+    fixtures: tuple[str, ...] = ()
+
+
+_RUNSERVER: Final = ("{python}", "-m", "django", "runserver", "127.0.0.1:0")
+
+SERVERS: Final[Mapping[str, Server]] = {
+    "runserver": Server((*_RUNSERVER, "--noreload")),
+    "runserver-nothreading": Server((*_RUNSERVER, "--noreload", "--nothreading")),
+    "runserver-reload": Server(_RUNSERVER, reloads=True),
+}
+DATABASES: Final[Mapping[str, Database]] = {"sqlite": Database("SQLite")}
+ENVIRONMENTS: Final[Mapping[str, Environment]] = {"current": Environment(sys.executable)}
+
+
+def _demo_site() -> Project:
+    package = Path(__file__).parent.parent
+    places = (package / "_demo_site", package.parent / "demo_site")  # a wheel's, a checkout's
+    path = next((place for place in places if (place / "manage.py").is_file()), places[0])
+    return Project(path, "mysite.settings", ("polls",))
+
+
+DEMO: Final = _demo_site()
+"""The project that is run where conf.py names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profiles:
+    """Every profile that a page can name: the built-in ones and conf.py's."""
+
+    servers: Mapping[str, Server] = field(default_factory=lambda: SERVERS)
+    databases: Mapping[str, Database] = field(default_factory=lambda: DATABASES)
+    environments: Mapping[str, Environment] = field(default_factory=lambda: ENVIRONMENTS)
+    projects: Mapping[str, Project] = field(default_factory=lambda: {"default": DEMO, "demo": DEMO})
+
+    def check(self, scenario: Scenario) -> None:
+        """Raise :class:`ProfileError` where ``scenario`` names or asks what is not there."""
+        server = find("server", scenario.server, self.servers)
+        database = find("database", scenario.database, self.databases)
+        find("environment", scenario.environment, self.environments)
+        find("project", scenario.project, self.projects)
+        for step in scenario.sequence.steps:
+            if isinstance(step, Reload) and not server.reloads:
+                able = ", ".join(name for name, each in self.servers.items() if each.reloads)
+                raise ProfileError(
+                    f"the step `reload` needs a server that reloads, which `{scenario.server}` does "
+                    f"not; use one of: {able}"
+                )
+            if isinstance(step, DatabaseFault) and not database.has_server:
+                raise ProfileError(
+                    f"the step `database: {step.action}` needs a database server, and "
+                    f"`{scenario.database}` has none"
+                )
+
+
+def find(kind: str, name: str, profiles: Mapping[str, Profile]) -> Profile:
+    """Return the profile ``name``; raise :class:`ProfileError` that names the nearest ones."""
+    if name in profiles:
+        return profiles[name]
+    near = difflib.get_close_matches(name, profiles, n=1)
+    meant = f"; did you mean `{near[0]}`?" if near else ""
+    raise ProfileError(f"unknown {kind} `{name}`{meant} Known: {', '.join(profiles)}")
+
+
+def read_servers(value: object) -> Mapping[str, Server]:
+    """Return the built-in servers and those of ``djconn_servers``: name to a table of fields."""
+    servers = dict(SERVERS)
+    for name, table in _tables("djconn_servers", value):
+        known = {"command", "reloads", "env", "stop_seconds", "log_limit"}
+        _only("djconn_servers", name, table, known)
+        command = table.get("command")
+        if not isinstance(command, (list, tuple)) or not command or not _texts(command):
+            raise ProfileError(
+                f"djconn_servers[{name!r}]['command'] must be a list of words, such as "
+                "['{python}', '-m', 'django', 'runserver', '127.0.0.1:0']"
+            )
+        servers[name] = Server(
+            tuple(command),
+            reloads=bool(table.get("reloads", False)),
+            env=tuple(sorted(dict(table.get("env", {})).items())),
+            stop_seconds=float(table.get("stop_seconds", 2.0)),
+            log_limit=int(table.get("log_limit", 1 << 24)),
+        )
+    return servers
+
+
+def read_projects(value: object, confdir: Path, variable: str = "djconn_project") -> Project:
+    """Return the project of ``djconn_project``: a table with ``path``, ``settings``, ``fixtures``."""
+    if isinstance(value, (list, tuple)) and len(value) == 2 and _texts(value):  # noqa: PLR2004
+        value = {"path": value[0], "settings": value[1]}
+    if not isinstance(value, Mapping) or not {"path", "settings"} <= value.keys():
+        raise ProfileError(
+            f"{variable} must be {{'path': ..., 'settings': ...}}, with 'fixtures' if there are any: "
+            "the folder that manage.py is in, seen from conf.py, and the settings module"
+        )
+    _only(variable, None, value, {"path", "settings", "fixtures"})
+    path = (confdir / str(value["path"])).resolve()
+    if not path.is_dir():
+        raise ProfileError(f"{variable}: there is no folder `{value['path']}`, seen from conf.py")
+    settings = str(value["settings"])
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", settings):
+        raise ProfileError(
+            f"{variable}: `{settings}` is no module name; write it as in DJANGO_SETTINGS_MODULE"
+        )
+    fixtures = value.get("fixtures", ())
+    if not isinstance(fixtures, (list, tuple)) or not _texts(fixtures):
+        raise ProfileError(f"{variable}: 'fixtures' must be a list of names, as for loaddata")
+    return Project(path, settings, tuple(fixtures))
+
+
+def _tables(variable: str, value: object) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    if not isinstance(value, Mapping):
+        raise ProfileError(f"{variable} must be a dictionary of profiles by name")
+    for name, table in value.items():
+        if not isinstance(table, Mapping):
+            raise ProfileError(f"{variable}[{name!r}] must be a dictionary")
+        yield str(name), table
+
+
+def _only(variable: str, name: str | None, table: Mapping[str, Any], known: set[str]) -> None:
+    where = variable if name is None else f"{variable}[{name!r}]"
+    for key in table:
+        if key not in known:
+            raise ProfileError(f"{where}: unknown key `{key}`. Known: {', '.join(sorted(known))}")
+
+
+def _texts(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) for value in values)

@@ -1,0 +1,149 @@
+"""A project's environment variables, and its databases: made once, then copied for each run."""
+
+import json
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from sphinx_djconn.lab.errors import PreparationError
+from sphinx_djconn.lab.keys import environment as installed
+from sphinx_djconn.lab.keys import instrument, tree
+from sphinx_djconn.lab.logs import Sanitizer
+from sphinx_djconn.lab.process import execute
+from sphinx_djconn.lab.profiles import Environment, Project
+from sphinx_djconn.store import digest
+
+_INSIDE: Final = Path(__file__).parent / "inside"
+PROBE: Final = Path(__file__).parent.parent / "probe" / "attach"
+"""The folder that attaches the probe to a process that has it on its PYTHONPATH."""
+
+_SECONDS: Final = 120.0
+"""How long the migrations and fixtures of a project may take."""
+
+_SHOWN: Final = 20
+"""Lines of output that a message about a failed preparation carries."""
+
+
+class Folder:
+    """The private folder of one run: settings, databases, the log, the probe's socket."""
+
+    def __init__(self) -> None:
+        # Short, and in the system's folder: the name of a local socket has about 100 bytes.
+        self.path = Path(tempfile.mkdtemp(prefix="djconn-"))
+        self.path.joinpath("djconn_reload.py").write_text("# The reload step touches this file.\n")
+
+    def remove(self) -> None:
+        """Remove the folder and all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def secrets(self) -> list[str]:
+        """Return the secrets in the project's settings, once a process has loaded them."""
+        try:
+            found: list[str] = json.loads(self.path.joinpath("secrets").read_text("utf-8"))
+        except (OSError, ValueError):
+            return []
+        return found
+
+    def environ(
+        self, project: Project, overrides: Mapping[str, Any], *, probe: bool
+    ) -> dict[str, str]:
+        """Return the variables that a process of the run starts with.
+
+        ``overrides`` are settings of every database. Nothing is written into the project's folder, not
+        even bytecode.
+        """
+        spec = {
+            "module": project.settings,
+            "folder": str(self.path),
+            "secrets": str(self.path / "secrets"),
+            **overrides,
+        }
+        self.path.joinpath("settings.json").write_text(json.dumps(spec), "utf-8")
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("DJCONN_", "DJANGO_RUNSERVER"))
+            and name not in ("RUN_MAIN", "PYTHONSTARTUP", "PYTHONSAFEPATH", "PYTHONINSPECT")
+        }
+        own_path = inherited.get("PYTHONPATH", "").split(os.pathsep)
+        search = [*([str(PROBE)] if probe else []), str(_INSIDE), str(self.path), str(project.path)]
+        return inherited | {
+            "DJANGO_SETTINGS_MODULE": "djconn_settings",
+            "DJCONN_SETTINGS": str(self.path / "settings.json"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": os.pathsep.join([*search, *filter(None, own_path)]),
+            **({"DJCONN_SOCKET": str(self.path / "s")} if probe else {}),
+        }
+
+
+class Databases:
+    """The prepared databases of projects, kept in ``cache`` from one build to the next."""
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+        self._locks: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def copy(self, project: Project, environment: Environment, folder: Path) -> None:
+        """Put copies of the project's databases into ``folder``, which they are private to.
+
+        Raises :class:`PreparationError` where the project's settings, migrations or fixtures fail.
+        """
+        name = digest(
+            [project.settings, list(project.fixtures), tree(project.path), installed(), instrument()]
+        )[:20]
+        with self._lock:
+            lock = self._locks.setdefault(name, threading.Lock())
+        with lock:
+            prepared = self._cache / name
+            if not prepared.is_dir():
+                self._prepare(project, environment, prepared)
+        for database in prepared.glob("*.sqlite3"):
+            shutil.copyfile(database, folder / database.name)
+
+    def _prepare(self, project: Project, environment: Environment, prepared: Path) -> None:
+        folder = Folder()
+        try:
+            reports, output = execute(
+                [environment.python, str(_INSIDE / "prepare.py"), *project.fixtures],
+                env=folder.environ(project, {}, probe=False),
+                cwd=project.path,
+                folder=folder.path,
+                seconds=_SECONDS,
+            )
+            if reports.get("exit") != 0:
+                shown = Sanitizer(
+                    {project.path: "<project>", folder.path: "<run>"}, folder.secrets()
+                ).lines(output)
+                last = next((line for line in reversed(shown) if line.strip()), "no output")
+                late = f"it took more than {_SECONDS:g} seconds; " if "late" in reports else ""
+                raise PreparationError(
+                    f"the project's databases could not be prepared: {late}{last} (settings module "
+                    f"`{project.settings}`; try `python manage.py migrate` in the project's folder)",
+                    shown[-_SHOWN:],
+                )
+            self._keep(folder.path, prepared)
+        finally:
+            folder.remove()
+
+    def _keep(self, made: Path, prepared: Path) -> None:
+        """Move what was made into the cache: there whole, or not at all."""
+        self._cache.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(dir=self._cache, prefix="part-"))
+        try:
+            for database in made.glob("*.sqlite3"):
+                shutil.copyfile(database, staging / database.name)
+            staging.rename(prepared)
+        except OSError as error:
+            if not prepared.is_dir():  # else another build was faster
+                raise PreparationError(
+                    f"the project's databases could not be kept: {error.strerror}; make room, or "
+                    "move the doctrees (`sphinx-build -d`)"
+                ) from error
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)

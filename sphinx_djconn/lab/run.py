@@ -1,0 +1,181 @@
+"""One run: a server of its own, in processes of its own, in a folder of its own."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from sphinx_djconn.lab.errors import RunError
+from sphinx_djconn.lab.feed import Feed
+from sphinx_djconn.lab.logs import LineCounter, Sanitizer
+from sphinx_djconn.lab.player import Player
+from sphinx_djconn.lab.process import SupervisedProcess
+from sphinx_djconn.lab.profiles import Profiles, Project, Server
+from sphinx_djconn.lab.projects import Databases, Folder
+from sphinx_djconn.scenario import PROJECT_DEFAULT, Scenario
+from sphinx_djconn.trace import Event, Trace
+from sphinx_djconn.trace.events import decode, in_order
+
+_TAIL: Final = 20
+"""Lines of the server's log that an error carries."""
+
+_GRACE: Final = 1.0
+"""Seconds that the supervisor leaves the lab after the time limit, to end the run in order."""
+
+
+class Run:
+    """One execution of ``scenario``. ``notes`` is what a warning should say of it."""
+
+    def __init__(
+        self, scenario: Scenario, profiles: Profiles, databases: Databases, seconds: float
+    ) -> None:
+        self.notes: list[str] = []
+        self._scenario = scenario
+        self._profiles = profiles
+        self._databases = databases
+        self._seconds = seconds
+        self._feed: Feed | None = None
+
+    def cancel(self) -> None:
+        """End the run as soon as possible, from another thread."""
+        if self._feed is not None:
+            self._feed.cancel()
+
+    def execute(self) -> Trace:
+        """Run the server, play the sequence, and return the trace.
+
+        Raises :class:`RunError` where the run did not come to its end, and ``Cancelled``. In each case
+        nothing of the run is left: no process, no file.
+        """
+        project = self._profiles.projects[self._scenario.project]
+        environment = self._profiles.environments[self._scenario.environment]
+        folder = Folder()
+        try:
+            self._databases.copy(project, environment, folder.path)
+            return self._serve(folder, project, environment.python)
+        finally:
+            folder.remove()
+
+    def _serve(self, folder: Folder, project: Project, python: str) -> Trace:
+        server = self._profiles.servers[self._scenario.server]
+        feed = self._feed = Feed(folder.path, time.monotonic() + self._seconds)
+        try:
+            process = self._start(folder, project, server, python)
+            feed.add_supervisor(process.reports)
+            player = Player(feed, folder.path / "djconn_reload.py")
+            try:
+                player.play(self._scenario.sequence)
+                events, log = list(feed.events), process.log.read_bytes()
+                process.terminate(server.stop_seconds)
+                feed.wait(
+                    lambda: "gone" in feed.reports, "the server to end", alive=False,
+                    seconds=server.stop_seconds + _GRACE,
+                )
+            except RunError as error:
+                process.kill()
+                raise self._explained(error, folder, project, process.log) from error
+            except BaseException:
+                process.kill()
+                raise
+            finally:
+                process.close()
+                player.close()
+        finally:
+            feed.close()
+        if "stubborn" in feed.reports:
+            self.notes.append(
+                f"the server did not end within {server.stop_seconds:g} seconds of SIGTERM and was "
+                "killed; the run is complete, but find out what holds it up, or raise "
+                "`stop_seconds` of its profile in `djconn_servers`"
+            )
+        return self._trace(events, log, self._sanitizer(folder, project), server)
+
+    def _start(
+        self, folder: Folder, project: Project, server: Server, python: str
+    ) -> SupervisedProcess:
+        overrides: dict[str, Any] = {}
+        if self._scenario.conn_max_age != PROJECT_DEFAULT:
+            overrides["conn_max_age"] = self._scenario.conn_max_age
+        if self._scenario.conn_health_checks is not None:
+            overrides["conn_health_checks"] = self._scenario.conn_health_checks
+        return SupervisedProcess(
+            [word.replace("{python}", python) for word in server.command],
+            env=folder.environ(project, overrides, probe=True) | dict(server.env),
+            cwd=project.path,
+            folder=folder.path,
+            seconds=self._seconds + _GRACE,
+            log_limit=server.log_limit,
+        )
+
+    def _sanitizer(self, folder: Folder, project: Project) -> Sanitizer:
+        return Sanitizer({project.path: "<project>", folder.path: "<run>"}, folder.secrets())
+
+    def _explained(
+        self, error: RunError, folder: Folder, project: Project, log: Path
+    ) -> RunError:
+        """Return ``error`` with the end of the server's log."""
+        tail = log.read_bytes()[-(1 << 16) :] if log.exists() else b""
+        feed = self._feed
+        assert feed is not None
+        lines = self._sanitizer(folder, project).lines(tail, _ports(feed.events), feed.pids.values())
+        return type(error)(error.message, lines[-_TAIL:], error.line)
+
+    def _trace(
+        self, wire: list[dict[str, Any]], log: bytes, sanitizer: Sanitizer, server: Server
+    ) -> Trace:
+        """Return the trace of what was heard up to the end of the sequence."""
+        line_of = LineCounter(log)
+        end = next(event["t"] for event in reversed(wire) if event["k"] == "end")
+        events = in_order(
+            event._replace(log=line_of(event.log))
+            for event in map(decode, wire)
+            if event.at <= end
+        )
+        pids = [event.data["pid"] for event in events if event.kind == "process.start"]
+        events = tuple(_without_secrets(event, sanitizer) for event in events)
+        lines = sanitizer.lines(log, _ports(wire), pids)
+        return Trace(events, lines, _settings(self._scenario, self._profiles, events, server))
+
+
+def _ports(wire: list[dict[str, Any]]) -> list[int]:
+    return [event["port"] for event in wire if event["k"] in ("listening", "http.open")]
+
+
+def _without_secrets(event: Event, sanitizer: Sanitizer) -> Event:
+    """Return ``event``; a response's body is the only text of the project's that it can hold."""
+    if event.data.get("json") is None:
+        return event
+    return event._replace(
+        data={**event.data, "json": _mapped(event.data["json"], sanitizer.text)}
+    )
+
+
+def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [_mapped(each, change) for each in value]
+    if isinstance(value, dict):
+        return {key: _mapped(each, change) for key, each in value.items()}
+    return value
+
+
+def _settings(
+    scenario: Scenario, profiles: Profiles, events: tuple[Event, ...], server: Server
+) -> dict[str, str]:
+    """Return what the server was started with, as the pages show it."""
+    first = {event.kind: event.data for event in reversed(events)}
+    wrapper = first.get("db.wrapper", {})
+    words = ("python" if word == "{python}" else word for word in server.command)
+    shown = {
+        "Django": str(first.get("django", {}).get("version", "?")),
+        "Python": str(first.get("process.start", {}).get("python", "?")),
+        "Server": scenario.server,
+        "Command": " ".join(words),
+        "Database": profiles.databases[scenario.database].title,
+    }
+    if wrapper:
+        shown["CONN_MAX_AGE"] = json.dumps(wrapper["max_age"]).replace("null", "None")
+        shown["CONN_HEALTH_CHECKS"] = str(wrapper["health_checks"])
+    return shown

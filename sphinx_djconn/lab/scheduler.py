@@ -1,0 +1,52 @@
+"""Run many scenarios side by side; one that fails does not disturb the others."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import NamedTuple
+
+from sphinx_djconn.lab.errors import LabError
+from sphinx_djconn.lab.laboratory import Laboratory
+from sphinx_djconn.scenario import Scenario
+from sphinx_djconn.store import Recording
+
+
+class Outcome(NamedTuple):
+    """What became of a scenario: a recording, or the error that was in its way."""
+
+    recording: Recording | None
+    error: LabError | None
+    notes: tuple[str, ...]
+
+
+class Scheduler:
+    """Runs up to ``jobs`` scenarios at once. Each waits for its server, not for a processor."""
+
+    def __init__(self, laboratory: Laboratory, jobs: int) -> None:
+        self._laboratory = laboratory
+        self._jobs = jobs
+
+    def run(self, scenarios: Mapping[str, Scenario]) -> Iterator[tuple[str, Outcome]]:
+        """Yield the outcome of each scenario under its name, as they end.
+
+        Whatever interrupts this (Ctrl-C above all) ends every run before it goes on its way.
+        """
+        with ThreadPoolExecutor(self._jobs, "djconn-run") as executor:
+            futures = {
+                executor.submit(self._outcome, scenario): name
+                for name, scenario in scenarios.items()
+            }
+            try:
+                for future in as_completed(futures):
+                    yield futures[future], future.result()
+            except BaseException:
+                self._laboratory.cancel()
+                executor.shutdown(wait=True, cancel_futures=True)
+                raise
+
+    def _outcome(self, scenario: Scenario) -> Outcome:
+        notes: list[str] = []
+        try:
+            recording = self._laboratory.run(scenario, notes)
+        except LabError as error:
+            return Outcome(None, error, tuple(notes))
+        return Outcome(recording, None, tuple(notes))

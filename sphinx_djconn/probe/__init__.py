@@ -1,0 +1,26 @@
+"""The probe: the code of ours that runs inside the server's processes. It only emits events.
+
+Standard library only, Python 3.6 and later, Django 1.11 and later. It is never imported by Sphinx's
+process: ``attach/sitecustomize.py`` loads it into the server's interpreters under the name
+``_djconn_probe``. Modules: ``channel`` (the socket to the lab), ``recorder`` (events, serials, the
+current request), ``imports`` (to be called when a module was imported), and what is watched:
+``servers``, ``handlers``, ``databases``.
+
+Rules, each held by a test: it opens no database connection, keeps no thread, wrapper or connection
+alive, starts no thread, and changes nothing about when a connection is closed.
+"""
+
+
+def start(address: str) -> None:
+    """Connect to the lab's socket at ``address`` and watch this process from now on."""
+    from . import databases, handlers, servers  # noqa: PLC0415 - only a server's process needs them
+    from .channel import Channel  # noqa: PLC0415
+    from .imports import Imports  # noqa: PLC0415
+    from .recorder import Recorder  # noqa: PLC0415
+
+    recorder = Recorder(Channel(address))
+    imports = Imports()
+    servers.watch(recorder, imports)
+    handlers.watch(recorder, imports)
+    databases.watch(recorder, imports)
+    imports.install()

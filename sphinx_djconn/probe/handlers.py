@@ -1,0 +1,98 @@
+"""Requests inside Django: from the handler's call to the end of ``request_finished``."""
+
+import functools
+from typing import Any, Optional
+
+from .imports import Imports
+from .recorder import Handling, Recorder
+
+HEADER = "HTTP_X_DJCONN_REQUEST"
+"""The header by which the lab numbers its requests; the probe takes it away before Django looks."""
+
+_MARK = "_djconn_handling"
+
+
+def watch(recorder: Recorder, imports: Imports) -> None:
+    """Watch Django's handlers and responses when they are imported."""
+    watcher = _Watcher(recorder)
+    imports.after("django.core.handlers.wsgi", watcher.wsgi)
+    imports.after("django.core.handlers.base", watcher.base)
+    imports.after("django.contrib.staticfiles.handlers", watcher.staticfiles)
+    imports.after("django.http.response", watcher.response)
+
+
+class _Watcher:
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+
+    def wsgi(self, module: Any) -> None:
+        recorder = self.recorder
+        original = module.WSGIHandler.__call__
+
+        @functools.wraps(original)
+        def call(handler: Any, environ: Any, start_response: Any) -> Any:
+            handling = _numbered(environ.pop(HEADER, None))
+            if handling is None:
+                return original(handler, environ, start_response)
+            recorder.handling = handling
+            recorder.emit("request.begin")
+            recorder.meet("arrival")
+            try:
+                return original(handler, environ, start_response)
+            except BaseException:
+                recorder.emit("request.end")
+                recorder.handling = None
+                raise
+
+        module.WSGIHandler.__call__ = call
+
+    def base(self, module: Any) -> None:
+        self._watch_get_response(module.BaseHandler)
+
+    def staticfiles(self, module: Any) -> None:
+        mixin = getattr(module, "StaticFilesHandlerMixin", None)  # since Django 3.1
+        self._watch_get_response(mixin or module.StaticFilesHandler)
+
+    def _watch_get_response(self, handler_class: Any) -> None:
+        recorder = self.recorder
+        original = handler_class.get_response
+
+        @functools.wraps(original)
+        def get_response(handler: Any, request: Any) -> Any:
+            handling = recorder.handling
+            if handling is None or handling.phase != "start":
+                return original(handler, request)
+            handling.phase = "view"
+            response = original(handler, request)
+            setattr(response, _MARK, handling)
+            recorder.meet("departure")
+            return response
+
+        handler_class.get_response = get_response
+
+    def response(self, module: Any) -> None:
+        recorder = self.recorder
+        original = module.HttpResponseBase.close
+
+        @functools.wraps(original)
+        def close(response: Any) -> None:
+            handling: Optional[Handling] = response.__dict__.pop(_MARK, None)
+            if handling is None:
+                original(response)
+                return
+            handling.phase = "end"
+            try:
+                original(response)
+            finally:
+                recorder.emit("request.end")
+                recorder.handling = None
+
+        module.HttpResponseBase.close = close
+
+
+def _numbered(header: Optional[str]) -> Optional[Handling]:
+    """Return the request that the lab numbered in ``header``: ``7``, or ``7 meet``."""
+    if header is None:
+        return None
+    number, _, meets = header.partition(" ")
+    return Handling(int(number), meets=meets == "meet")

@@ -1,0 +1,48 @@
+"""Hooks that are called once, right after a module was imported for the first time."""
+
+import sys
+from typing import Any, Callable, Dict, List, Optional
+
+Hook = Callable[[Any], None]
+
+
+class Imports:
+    """A finder that lets the others find, and runs a module's hooks after its code has run."""
+
+    def __init__(self) -> None:
+        self._hooks: Dict[str, List[Hook]] = {}
+
+    def install(self) -> None:
+        """Come first among the finders of this interpreter."""
+        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+
+    def after(self, name: str, hook: Hook) -> None:
+        """Call ``hook`` with the module ``name`` once it is imported, at once if it is already."""
+        if name in sys.modules:
+            hook(sys.modules[name])
+        else:
+            self._hooks.setdefault(name, []).append(hook)
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Optional[Any]:
+        """Return the spec that another finder has for ``name``, with the hooks behind its loader."""
+        if name not in self._hooks:
+            return None
+        for finder in sys.meta_path:
+            find = getattr(finder, "find_spec", None)
+            spec = find(name, path, target) if find is not None and finder is not self else None
+            if spec is not None and hasattr(spec.loader, "exec_module"):
+                self._attach(spec.loader, name)
+                return spec
+        return None
+
+    def _attach(self, loader: Any, name: str) -> None:
+        original = loader.exec_module
+
+        def exec_module(module: Any) -> None:
+            del loader.exec_module
+            original(module)
+            # A spec may be found more than once before one is executed: ``python -m`` does.
+            for hook in self._hooks.pop(name, ()):
+                hook(module)
+
+        loader.exec_module = exec_module

@@ -1,0 +1,143 @@
+"""Events with their time, thread and request; serial numbers; the request that is being handled."""
+
+import itertools
+import os
+import sys
+import threading
+import time
+from typing import Any, Optional
+
+from .channel import Channel
+
+try:
+    from contextvars import ContextVar
+except ImportError:  # Python 3.6: no ASGI there that would need more than threads
+    ContextVar = None  # type: ignore[assignment, misc]
+
+if hasattr(time, "monotonic_ns"):
+    _now = time.monotonic_ns
+else:
+
+    def _now() -> int:
+        return int(time.monotonic() * 1e9)
+
+
+class Handling:
+    """A request that is being handled: its number, and how far it has come.
+
+    ``phase`` is ``start`` until middleware and view are called, then ``view``, and ``end`` from the
+    moment the response is closed.
+    """
+
+    __slots__ = ("meets", "number", "phase")
+
+    def __init__(self, number: int, *, meets: bool) -> None:
+        self.number = number
+        self.meets = meets
+        self.phase = "start"
+
+
+class _Presence:
+    """Lives in a thread's own storage and dies with it, however the thread was started and ended."""
+
+    __slots__ = ("recorder", "serial")
+
+    def __init__(self, recorder: "Recorder", serial: int) -> None:
+        self.recorder = recorder
+        self.serial = serial
+
+    def __del__(self) -> None:
+        # The thread's storage is being cleared: it must not be touched again from here. A process that
+        # ends clears the storage of threads that go on to its very end: that is no end of theirs.
+        if not sys.is_finalizing():
+            self.recorder.send("thread.end", self.serial)
+
+
+class Recorder:
+    """Makes events of what the watchers see and sends them."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.wrappers = itertools.count(1)
+        self.connections = itertools.count(1)
+        self._threads = itertools.count(1)
+        self._local = threading.local()
+        self._current: Any = (
+            _ThreadVar() if ContextVar is None else ContextVar("djconn", default=None)
+        )
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forked)
+        self._process_started()
+        self.thread()
+
+    @property
+    def handling(self) -> Optional[Handling]:
+        """The request that this thread, or task, is handling."""
+        found: Optional[Handling] = self._current.get()
+        return found
+
+    @handling.setter
+    def handling(self, handling: Optional[Handling]) -> None:
+        self._current.set(handling)
+
+    def emit(self, kind: str, **data: Any) -> None:
+        """Send an event of this thread and of the request it is handling."""
+        self.send(kind, self.thread(), **data)
+
+    def send(self, kind: str, thread: int, **data: Any) -> None:
+        """Send an event of the thread with the serial ``thread``."""
+        data["t"] = _now()
+        data["k"] = kind
+        data["th"] = thread
+        handling = self.handling
+        if handling is not None:
+            data["r"] = handling.number
+        self.channel.send(data)
+
+    def thread(self) -> int:
+        """Return the serial of this thread, which is new where the thread was never seen before."""
+        presence: Optional[_Presence] = getattr(self._local, "presence", None)
+        if presence is None:
+            presence = self._local.presence = _Presence(self, next(self._threads))
+            self._thread_started(presence.serial)
+        return presence.serial
+
+    def meet(self, place: str) -> None:
+        """Wait at ``place`` for the other requests of the meeting, where this request has one."""
+        handling = self.handling
+        if handling is not None and handling.meets:
+            self.channel.meet({"k": "meet", "r": handling.number, "at": place})
+
+    def _thread_started(self, serial: int) -> None:
+        thread = threading.current_thread()
+        self.send(
+            "thread.start",
+            serial,
+            name=thread.name,
+            ident=threading.get_ident(),
+            native=threading.get_native_id() if hasattr(threading, "get_native_id") else 0,
+            main=thread is threading.main_thread(),
+        )
+
+    def _process_started(self) -> None:
+        self.send(
+            "process.start", 0, pid=os.getpid(), ppid=os.getppid(), python=sys.version.split()[0]
+        )
+
+    def _forked(self) -> None:
+        # Serials go on from those of the parent, so that none names two things in this process.
+        self.channel.connect()
+        self._process_started()
+        self._thread_started(self.thread())
+
+
+class _ThreadVar(threading.local):
+    """What ``ContextVar`` is to Python 3.7 and later."""
+
+    value: Any = None
+
+    def get(self) -> Any:
+        return self.value
+
+    def set(self, value: Any) -> None:
+        self.value = value

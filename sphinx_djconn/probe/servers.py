@@ -1,0 +1,81 @@
+"""What servers do: listen, start threads, give a thread to a connection, watch files for a reload."""
+
+import functools
+import socket
+import threading
+from typing import Any, Iterator
+
+from .imports import Imports
+from .recorder import Recorder
+
+
+def watch(recorder: Recorder, imports: Imports) -> None:
+    """Watch sockets and threads at once, servers and the reloader when they are imported."""
+    _watch_listen(recorder)
+    _watch_threads(recorder)
+    imports.after("socketserver", functools.partial(_watch_connection_threads, recorder))
+    imports.after("django", lambda django: recorder.emit("django", version=django.__version__))
+    imports.after("django.utils.autoreload", functools.partial(_watch_reloader, recorder))
+
+
+def _watch_listen(recorder: Recorder) -> None:
+    original = socket.socket.listen
+
+    @functools.wraps(original)
+    def listen(self: socket.socket, *args: int) -> None:
+        original(self, *args)
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            host, port = self.getsockname()[:2]
+            recorder.emit("listening", host=host, port=port)
+
+    socket.socket.listen = listen  # type: ignore[method-assign]
+
+
+def _watch_threads(recorder: Recorder) -> None:
+    # ``run`` is overridden by subclasses; this is what every started Thread comes through.
+    name = "_bootstrap_inner"
+    original = getattr(threading.Thread, name)
+
+    @functools.wraps(original)
+    def bootstrap(self: threading.Thread) -> None:
+        # Only here does threading.current_thread() know the thread by its name.
+        run = self.run
+
+        def announced() -> None:
+            del self.__dict__["run"]
+            recorder.thread()
+            run()
+
+        self.run = announced  # type: ignore[method-assign]
+        original(self)
+
+    setattr(threading.Thread, name, bootstrap)
+
+
+def _watch_connection_threads(recorder: Recorder, socketserver: Any) -> None:
+    original = socketserver.ThreadingMixIn.process_request_thread
+
+    @functools.wraps(original)
+    def process_request_thread(self: Any, request: Any, client_address: Any) -> None:
+        if isinstance(client_address, tuple):
+            recorder.emit("http.thread", port=client_address[1])
+        original(self, request, client_address)
+
+    socketserver.ThreadingMixIn.process_request_thread = process_request_thread
+
+
+def _watch_reloader(recorder: Recorder, autoreload: Any) -> None:
+    reloader = getattr(autoreload, "StatReloader", None)
+    if reloader is None:  # before Django 2.2
+        return
+    original = reloader.snapshot_files
+    seen = []
+
+    @functools.wraps(original)
+    def snapshot_files(self: Any) -> Iterator[Any]:
+        yield from original(self)
+        if not seen:
+            seen.append(True)
+            recorder.emit("reloader.watching")
+
+    reloader.snapshot_files = snapshot_files

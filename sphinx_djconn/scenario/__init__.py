@@ -1,0 +1,33 @@
+"""What is to be done, as frozen values, and the grammar that reads them from a page.
+
+``model`` holds the values, ``grammar`` turns the lines of a directive into a :class:`Sequence`.
+"""
+
+from sphinx_djconn.scenario.grammar import SequenceError, parse_sequence
+from sphinx_djconn.scenario.model import (
+    PROJECT_DEFAULT,
+    Close,
+    DatabaseFault,
+    Reload,
+    Request,
+    Scenario,
+    Sequence,
+    Step,
+    Together,
+    Wait,
+)
+
+__all__ = [
+    "PROJECT_DEFAULT",
+    "Close",
+    "DatabaseFault",
+    "Reload",
+    "Request",
+    "Scenario",
+    "Sequence",
+    "SequenceError",
+    "Step",
+    "Together",
+    "Wait",
+    "parse_sequence",
+]

@@ -1,0 +1,84 @@
+"""Events as they cross the wire, and their one order.
+
+The probe writes one JSON object a line; the lab writes the clients' events in the same shape. The
+fields that every event has are one letter long on the wire, the rest is the kind's own:
+
+===========  ==========================================================================
+field        meaning
+===========  ==========================================================================
+``t``        nanoseconds of the system's monotonic clock, which all processes share
+``k``        the kind, one of those below
+``p``        the serial of the process, given by the lab; 0 is the lab itself
+``th``       the serial of the thread within the process; 0 where there is none
+``r``        the number of the request being handled, in the order of the sequence
+``o``        how much the server's log held when the event happened: bytes as the probe
+             writes it, complete lines once the lab has read the log
+===========  ==========================================================================
+
+Kinds, from the probe: ``process.start`` (``pid`` ``ppid`` ``python``), ``django`` (``version``),
+``settings`` (``databases``), ``thread.start`` (``name`` ``ident`` ``native`` ``main``), ``thread.end``,
+``listening`` (``host`` ``port``), ``http.thread`` (``port``: the client's), ``request.begin``,
+``request.end``, ``db.wrapper`` (``w`` ``alias`` ``vendor``), ``db.open`` (``w`` ``c``), ``db.failed``
+(``w`` ``error``), ``db.use`` (``w`` ``c``), ``db.health`` (``w`` ``c`` ``usable``), ``db.close``
+(``w`` ``c`` ``why`` ``phase``), ``db.collected`` (``w`` ``c``), ``reloader.watching``.
+
+Kinds, from the lab: ``begin``, ``end``, ``step`` (``n`` ``text``), ``http.open`` (``h`` ``client``
+``port``), ``http.close`` (``h`` ``by``), ``request.sent`` (``client`` ``method`` ``path`` ``label``),
+``response`` (``h`` ``status`` ``size`` ``json``), ``request.error`` (``h`` ``error``),
+``process.exit``.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+
+class TraceError(ValueError):
+    """The events are not what the probe and the lab write: cut short, or of another format."""
+
+
+class Event(NamedTuple):
+    """One thing that happened. ``at`` is in nanoseconds of the monotonic clock."""
+
+    at: int
+    kind: str
+    process: int
+    thread: int
+    request: int | None
+    log: int
+    data: Mapping[str, Any]
+
+
+_COMMON = frozenset({"t", "k", "p", "th", "r", "o"})
+
+
+def decode(wire: Mapping[str, Any]) -> Event:
+    """Return the event of one wire object; raise :class:`TraceError` where it is none."""
+    try:
+        return Event(
+            wire["t"],
+            wire["k"],
+            wire["p"],
+            wire.get("th", 0),
+            wire.get("r"),
+            wire.get("o", 0),
+            {key: value for key, value in wire.items() if key not in _COMMON},
+        )
+    except (KeyError, TypeError) as error:
+        raise TraceError(f"not an event: {wire!r:.200}") from error
+
+
+def encode(event: Event) -> dict[str, Any]:
+    """Return the wire object of ``event``."""
+    wire: dict[str, Any] = {"t": event.at, "k": event.kind, "p": event.process}
+    if event.thread:
+        wire["th"] = event.thread
+    if event.request is not None:
+        wire["r"] = event.request
+    if event.log:
+        wire["o"] = event.log
+    return wire | event.data
+
+
+def in_order(events: Iterable[Event]) -> tuple[Event, ...]:
+    """Return ``events`` in their one order: by time, and as they arrived where that is equal."""
+    return tuple(sorted(events, key=lambda event: event.at))

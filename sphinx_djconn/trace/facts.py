@@ -1,0 +1,180 @@
+"""Facts: named figures read from a trace. The tables here are the reference page's tables too.
+
+Figures of the database count what requests did: the connection that ``runserver`` opens for its
+migration check, before any request, is in ``db.outside_requests`` alone. No figure depends on when
+Python's garbage collector ran: a connection whose thread has ended is ``abandoned`` before and after
+it was collected.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from sphinx_djconn.trace.entities import DatabaseConnection, Entities, RequestEntity, Trace
+
+
+class Facts(NamedTuple):
+    """The figures of one run by name (``db.opened``, ``first.thread``), and what overlapped.
+
+    ``overlaps`` holds a pair of labels for each two labelled requests that were in Django's handler at
+    the same time.
+    """
+
+    figures: dict[str, Any]
+    labels: tuple[str, ...]
+    overlaps: frozenset[frozenset[str]]
+
+
+class _Reading:
+    """The entities of a trace, with what several facts share."""
+
+    def __init__(self, entities: Entities) -> None:
+        self.entities = entities
+        self.requests = list(entities.requests.values())
+        self.served = [request for request in self.requests if request.thread is not None]
+        self.connections = [
+            connection
+            for connection in entities.db_connections.values()
+            if connection.opened_in is not None
+        ]
+
+    def count(self, test: Callable[[DatabaseConnection], bool]) -> int:
+        return sum(map(test, self.connections))
+
+    def closed(self) -> list[DatabaseConnection]:
+        return [connection for connection in self.connections if connection.why is not None]
+
+
+FACTS: Final[dict[str, tuple[str, Callable[[_Reading], Any]]]] = {
+    "requests": ("requests sent", lambda r: len(r.requests)),
+    "responses": (
+        "responses received whole",
+        lambda r: sum(request.status is not None for request in r.requests),
+    ),
+    "errors": (
+        "requests without a whole response",
+        lambda r: sum(request.error is not None for request in r.requests),
+    ),
+    "statuses": (
+        "status codes, in the order of the sequence",
+        lambda r: [request.status for request in r.requests if request.status is not None],
+    ),
+    "processes": (
+        "processes that handled requests",
+        lambda r: len({request.process.serial for request in r.served if request.process}),
+    ),
+    "threads": (
+        "threads that handled requests, told apart by serial numbers",
+        lambda r: len({request.thread.key for request in r.served if request.thread}),
+    ),
+    "thread_idents": (
+        "distinct values of ``threading.get_ident()`` among those threads",
+        lambda r: len(
+            {
+                (request.thread.key[0], request.thread.ident)
+                for request in r.served
+                if request.thread
+            }
+        ),
+    ),
+    "greenlets": ("greenlets that handled requests", lambda r: 0),
+    "http.connections": (
+        "HTTP connections opened by the clients",
+        lambda r: len(r.entities.http_connections),
+    ),
+    "db.wrappers": (
+        "``DatabaseWrapper`` objects created while requests were handled",
+        lambda r: sum(request.wrappers for request in r.requests),
+    ),
+    "db.opened": ("database connections opened by requests", lambda r: len(r.connections)),
+    "db.closed": ("of those, how many Django closed", lambda r: len(r.closed())),
+    "db.close_reasons": (
+        "why Django closed them, each reason once",
+        lambda r: sorted({connection.why for connection in r.closed()}, key=str),
+    ),
+    "db.reused": (
+        "requests that used a database connection which an earlier request had opened",
+        lambda r: sum(
+            any(how == "reused" for _, how in request.connections) for request in r.requests
+        ),
+    ),
+    "db.failed": (
+        "attempts of requests to open a database connection that failed",
+        lambda r: sum(request.failed for request in r.requests),
+    ),
+    "db.health_checks": (
+        "health checks of database connections made by requests",
+        lambda r: sum(request.health_checks for request in r.requests),
+    ),
+    "db.peak": (
+        "most database connections of requests at one time, abandoned ones included",
+        lambda r: r.entities.peak,
+    ),
+    "db.open": (
+        "open at the end, as Django sees it: a living thread can use them",
+        lambda r: r.count(lambda connection: connection.open),
+    ),
+    "db.abandoned": (
+        "never closed by Django, and their thread has ended: nobody can use or close them",
+        lambda r: r.count(lambda connection: connection.abandoned),
+    ),
+    "db.dropped": (
+        "never closed by Django, and their process has ended",
+        lambda r: r.count(lambda connection: connection.dropped),
+    ),
+    "db.outside_requests": (
+        "database connections opened outside of any request, as for the migration check",
+        lambda r: len(r.entities.db_connections) - len(r.connections),
+    ),
+}
+"""Name to description and reading, in the order of the summary."""
+
+REQUEST_FACTS: Final[dict[str, tuple[str, Callable[[RequestEntity], Any]]]] = {
+    "thread": ("the thread that handled it", lambda q: q.thread and q.thread.name),
+    "process": ("the process that handled it", lambda q: q.process and q.process.name),
+    "http_connection": ("the HTTP connection that carried it", lambda q: q.http and q.http.name),
+    "db_connection": (
+        "the database connection it used first; ``None`` where it used none",
+        lambda q: q.connections[0][0].name if q.connections else None,
+    ),
+    "db_connections": (
+        "how many database connections it used",
+        lambda q: len({connection.name for connection, _ in q.connections}),
+    ),
+    "db_wrappers": ("``DatabaseWrapper`` objects created in it", lambda q: q.wrappers),
+    "db_closed_at_start": (
+        "database connections Django closed at its beginning, before the view",
+        lambda q: q.closed_at.count("start"),
+    ),
+    "db_closed_at_end": (
+        "database connections Django closed at its end, after the response",
+        lambda q: q.closed_at.count("end"),
+    ),
+    "status": ("the status code of its response", lambda q: q.status),
+    "json": ("the body of its response, where that is JSON", lambda q: q.json),
+}
+"""Name to description and reading, for a labelled request."""
+
+
+def facts_of(trace: Trace) -> Facts:
+    """Return the facts of ``trace``: every one of :data:`FACTS`, and of each labelled request."""
+    reading = _Reading(trace.entities)
+    figures: dict[str, Any] = {name: read(reading) for name, (_, read) in FACTS.items()}
+    labelled = [request for request in reading.requests if request.label is not None]
+    for request in labelled:
+        for name, (_, read_one) in REQUEST_FACTS.items():
+            figures[f"{request.label}.{name}"] = read_one(request)
+    overlaps = frozenset(
+        frozenset({str(one.label), str(other.label)})
+        for index, one in enumerate(labelled)
+        for other in labelled[:index]
+        if _overlap(one, other)
+    )
+    return Facts(figures, tuple(str(request.label) for request in labelled), overlaps)
+
+
+def _overlap(one: RequestEntity, other: RequestEntity) -> bool:
+    if one.begun is None or other.begun is None:
+        return False
+    one_end = one.ended if one.ended is not None else float("inf")
+    other_end = other.ended if other.ended is not None else float("inf")
+    return one.begun < other_end and other.begun < one_end
