@@ -140,7 +140,7 @@ def read_servers(value: object) -> Mapping[str, Server]:
     return servers
 
 
-def read_projects(value: object, confdir: Path, variable: str = "djconn_project") -> Project:
+def read_project(value: object, confdir: Path, variable: str = "djconn_project") -> Project:
     """Return the project of ``djconn_project``: a table with ``path``, ``settings``, ``fixtures``."""
     if isinstance(value, (list, tuple)) and len(value) == 2 and _texts(value):  # noqa: PLR2004
         value = {"path": value[0], "settings": value[1]}
@@ -162,6 +162,14 @@ def read_projects(value: object, confdir: Path, variable: str = "djconn_project"
     if not isinstance(fixtures, (list, tuple)) or not _texts(fixtures):
         raise ProfileError(f"{variable}: 'fixtures' must be a list of names, as for loaddata")
     return Project(path, settings, tuple(fixtures))
+
+
+def read_projects(value: object, confdir: Path) -> Mapping[str, Project]:
+    """Return the projects of ``djconn_projects``, by name."""
+    return {
+        name: read_project(table, confdir, f"djconn_projects[{name!r}]")
+        for name, table in _tables("djconn_projects", value)
+    }
 
 
 def _tables(variable: str, value: object) -> Iterable[tuple[str, Mapping[str, Any]]]:

@@ -1,0 +1,55 @@
+"""What is wrong with an expression, and the nearest right name."""
+
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
+
+_LONGEST_NAME = 80
+_LONGEST_TEXT = 60
+_MOST_NAMES = 40
+_MOST_COMPARED = 1000
+
+
+class ExpressionError(ValueError):
+    """An expression that means nothing: ``message`` says what is wrong, ``hint`` what to do.
+
+    ``text`` is the expression and ``column`` where in it the wrong part begins, counted from 0;
+    they are ``""`` and ``None`` where no part of it is at fault.
+    """
+
+    def __init__(self, message: str, hint: str, text: str = "", column: int | None = None) -> None:
+        super().__init__(message, hint, text, column)
+        self.message = message
+        self.hint = hint
+        self.text = text
+        self.column = column
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}"
+
+    @property
+    def pointed(self) -> str:
+        """The expression, and below it a caret where the wrong part begins; ``""`` without one."""
+        return "" if self.column is None else f"{self.text}\n{' ' * self.column}^"
+
+
+def nearest(name: str, names: Collection[str], *, kind: str) -> str:
+    """Return a hint: the one of ``names`` that is nearest to ``name``, or all of them.
+
+    ``kind`` is what ``names`` are, in the plural.
+    """
+    near = get_close_matches(name[:_LONGEST_NAME], list(names)[:_MOST_COMPARED], n=1)
+    if near:
+        return f"did you mean '{near[0]}'?"
+    return f"the {kind} are {listed(names)}" if names else f"there are no {kind}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return ``names`` as a list in a sentence."""
+    known = list(names)
+    rest = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
+    return ", ".join(known[:_MOST_NAMES]) + rest
+
+
+def shortened(text: str) -> str:
+    """Return ``text``, cut where it is long."""
+    return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"

@@ -1,0 +1,75 @@
+"""Values as readers see them, in sentences and tables."""
+
+import json
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+_LONGEST = 60
+_MOST_GROUPS = 12
+
+
+def value_text(value: Any) -> str:
+    """Return ``value`` for a reader: ``none``, ``true``, ``6``, ``T1``, ``200 × 5, 500``.
+
+    Always one line; what comes out of a response's JSON is cut where it is long.
+    """  # noqa: RUF002
+    return _text(value, cut=True)
+
+
+def figure_text(values: Sequence[Any]) -> str:
+    """Return one figure of several runs: its value, or what differs and the number of runs.
+
+    Numbers that differ are a range (``5–6 in 3 runs``), other values a choice (``T1 or none in 3
+    runs``). The order of the runs changes nothing.
+    """  # noqa: RUF002
+    texts = {_text(value, cut=False): value_text(value) for value in values}
+    if len(texts) <= 1:
+        return next(iter(texts.values()), value_text(None))
+    if all(_is_number(value) for value in values):
+        differing = f"{value_text(min(values))}–{value_text(max(values))}"  # noqa: RUF001
+    else:
+        differing = " or ".join(texts[whole] for whole in sorted(texts))
+    return f"{differing} in {len(values)} runs"
+
+
+def _text(value: Any, *, cut: bool) -> str:
+    if value is None or value in ([], (), set()):
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (set, frozenset)):
+        return ", ".join(sorted(_text(item, cut=cut) for item in value))
+    if isinstance(value, (list, tuple)) and not any(map(_is_container, value)):
+        return _row(value, cut=cut)
+    if isinstance(value, str):
+        plain = value.isprintable() and value == value.strip() != ""
+        text = value if plain else json.dumps(value)
+    else:
+        text = _json(value) if _is_container(value) else repr(value)
+    return text[: _LONGEST - 1] + "…" if cut and len(text) > _LONGEST else text
+
+
+def _row(values: Sequence[Any], *, cut: bool) -> str:
+    texts = [_text(value, cut=cut) for value in values]
+    groups = [(text, len(list(same))) for text, same in groupby(texts)]
+    shown = groups[:_MOST_GROUPS] if cut else groups
+    parts = [text if count == 1 else f"{text} × {count}" for text, count in shown]  # noqa: RUF001
+    hidden = len(texts) - sum(count for _, count in shown)
+    return ", ".join(parts) + (f", … ({hidden} more)" if hidden else "")
+
+
+def _json(value: Any) -> str:
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+        return text if text.isprintable() else json.dumps(value, separators=(",", ":"), default=str)
+    except RecursionError:
+        return "…"
+
+
+def _is_container(value: Any) -> bool:
+    return isinstance(value, (dict, list, tuple, set, frozenset))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,197 @@
+"""``-b djconn``: the check alone, as ``-b linkcheck`` does it."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Set
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.builders import Builder
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+from sphinx.util.console import darkgreen, red
+
+from sphinx_djconn.claims import Judgement, Verdict
+from sphinx_djconn.ext.registry import DeclaredClaim
+from sphinx_djconn.ext.results import Results
+from sphinx_djconn.scenario import Scenario
+from sphinx_djconn.trace import Facts
+
+logger = logging.getLogger(__name__)
+
+
+class CheckBuilder(Builder):
+    """Checks every claim; writes ``output.txt``, ``claims.json``, ``facts.json``, ``junit.xml``,
+    ``summary.md``. The exit code is 1 where a verdict is not the declared one, or a scenario did not
+    run.
+    """
+
+    name = "djconn"
+    epilog = "Look for any errors in the above output or in %(outdir)s/output.txt"
+
+    def __init__(self, app: Sphinx, env: BuildEnvironment) -> None:
+        super().__init__(app, env)
+        self._sphinx = app
+
+    def init(self) -> None:
+        """Do nothing: no page is written."""
+
+    def get_outdated_docs(self) -> Set[str]:
+        """Return no page: only what changed is read."""
+        return set()
+
+    def get_target_uri(self, docname: str, typ: str | None = None) -> str:
+        """Return nothing: there are no pages to link to."""
+        return ""
+
+    def write_documents(self, docnames: Set[str]) -> None:
+        """Write no page."""
+
+    def write_doc(self, docname: str, doctree: nodes.document) -> None:
+        """Write no page."""
+
+    def finish(self) -> None:
+        """Write the reports, and a line for each claim."""
+        results: Results = self.env.get_domain("djconn").results  # type: ignore[attr-defined]
+        judged = [
+            (claim, results.judgement(claim.name)) for claim in results.claims.values()
+        ]
+        lines = [_line(claim, judgement) for claim, judgement in judged]
+        for (claim, judgement), line in zip(judged, lines, strict=True):
+            logger.info(line if _as_declared(claim, judgement) else red(line))
+        failed = [
+            f"{results.scenarios[name].place}: scenario {name} did not run: {absence.message}"
+            for name, absence in results.absences.items()
+        ]
+        for line in failed:
+            logger.info(red(line))
+        wrong = [claim for claim, judgement in judged if not _as_declared(claim, judgement)]
+        told = f"{len(judged)} claims, {len(judged) - len(wrong)} as declared"
+        logger.info(told if wrong or failed else darkgreen(told))
+        self._write("output.txt", "".join(f"{line}\n" for line in (*lines, *failed, told)))
+        self._write("claims.json", _json([_claim(*each) for each in judged]))
+        self._write("facts.json", _json(dict(_facts(results))))
+        self._write("junit.xml", _junit(judged, results))
+        self._write("summary.md", _summary(judged, failed, told))
+        if wrong or failed:
+            self._sphinx.statuscode = 1
+
+    def _write(self, name: str, text: str) -> None:
+        folder = Path(self.outdir)
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.joinpath(name).write_text(text, encoding="utf-8")
+
+
+def _as_declared(claim: DeclaredClaim, judgement: Judgement) -> bool:
+    return judgement.verdict == claim.declared
+
+
+def _line(claim: DeclaredClaim, judgement: Judgement) -> str:
+    declared = "" if _as_declared(claim, judgement) else f", declared {claim.declared}"
+    return (
+        f"({claim.place.docname}: line {claim.place.line}) {judgement.verdict}{declared}  "
+        f"{claim.name}: {claim.sentence} [{judgement.reason}]"
+    )
+
+
+def _claim(claim: DeclaredClaim, judgement: Judgement) -> dict[str, Any]:
+    kind = "expect" if claim.expect else "sometimes"
+    return {
+        "id": claim.name,
+        "document": claim.place.docname,
+        "line": claim.place.line,
+        "sentence": claim.sentence,
+        "in": claim.scenario,
+        kind: claim.expression,
+        "declared": claim.declared,
+        "verdict": judgement.verdict,
+        "reason": judgement.reason,
+    }
+
+
+def _facts(results: Results) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, declared in sorted(results.scenarios.items()):
+        if declared.scenario is not None:
+            runs = [_plain(facts) for facts in results.facts(name)]
+            yield name, {"axes": _axes(declared.scenario), "runs": runs}
+
+
+def _axes(scenario: Scenario) -> dict[str, Any]:
+    return {
+        "server": scenario.server,
+        "database": scenario.database,
+        "environment": scenario.environment,
+        "project": scenario.project,
+        "conn-max-age": scenario.conn_max_age,
+        "conn-health-checks": scenario.conn_health_checks,
+    }
+
+
+def _plain(facts: Facts) -> dict[str, Any]:
+    return facts.figures
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def _junit(judged: list[tuple[DeclaredClaim, Judgement]], results: Results) -> str:
+    cases = []
+    failures = errors = 0
+    for claim, judgement in judged:
+        case = ElementTree.Element(
+            "testcase", classname=claim.place.docname, name=claim.name, line=str(claim.place.line)
+        )
+        if not _as_declared(claim, judgement):
+            unproven = judgement.verdict is Verdict.UNPROVEN
+            failures, errors = failures + (not unproven), errors + unproven
+            told = ElementTree.SubElement(
+                case,
+                "error" if unproven else "failure",
+                message=f"{judgement.verdict}, declared {claim.declared}: {judgement.reason}",
+            )
+            told.text = claim.sentence
+        cases.append(case)
+    for name, absence in results.absences.items():
+        case = ElementTree.Element(
+            "testcase", classname=results.scenarios[name].place.docname, name=f"scenario {name}"
+        )
+        ElementTree.SubElement(case, "error", message=absence.message).text = "\n".join(absence.log)
+        errors += 1
+        cases.append(case)
+    suite = ElementTree.Element(
+        "testsuite",
+        name="djconn",
+        tests=str(len(cases)),
+        failures=str(failures),
+        errors=str(errors),
+    )
+    suite.extend(cases)
+    ElementTree.indent(suite)
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _summary(judged: list[tuple[DeclaredClaim, Judgement]], failed: list[str], told: str) -> str:
+    counts = Counter(judgement.verdict for _, judgement in judged)
+    lines = ["## Claims", "", f"{told}: " + ", ".join(f"{counts[each]} {each}" for each in Verdict)]
+    lines += ["", "| verdict | claim | in | reason |", "|---|---|---|---|"]
+    for claim, judgement in judged:
+        verdict = str(judgement.verdict)
+        if not _as_declared(claim, judgement):
+            verdict = f"**{verdict}** (declared {claim.declared})"
+        cells = (verdict, claim.sentence, claim.scenario, judgement.reason)
+        lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+    if failed:
+        lines += ["", "## Scenarios that did not run", "", *(f"- {_cell(line)}" for line in failed)]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    """Return ``text`` for a cell of a Markdown table, none of it taken for Markdown or HTML."""
+    escaped = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    return " ".join(escaped.split())
+
+

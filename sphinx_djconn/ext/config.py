@@ -1,0 +1,118 @@
+"""The values of conf.py: what Sphinx registers, what is checked, and the page that lists them."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+from sphinx_djconn.lab import ProfileError, Profiles
+from sphinx_djconn.lab.laboratory import DEFAULT_TIMEOUT
+from sphinx_djconn.lab.profiles import (
+    DATABASES,
+    DEMO,
+    ENVIRONMENTS,
+    read_project,
+    read_projects,
+    read_servers,
+)
+
+MODES: Final = ("auto", "run", "replay")
+
+
+def _value(default: Any, types: tuple[type, ...], description: str) -> Any:
+    told = {"types": types, "description": description}
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata=told)
+    return field(default=default, metadata=told)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every value of conf.py, as it stands there; names are without the prefix ``djconn_``."""
+
+    project: Any = _value(
+        None,
+        (dict, tuple, list, type(None)),
+        "the Django project that scenarios run: ``{'path': …, 'settings': …, 'fixtures': […]}``, with "
+        "the folder that ``manage.py`` is in (seen from conf.py), the settings module, and fixtures as "
+        "for ``loaddata``; the demo site where it is not set",
+    )
+    projects: Any = _value(
+        {}, (dict,), "more projects by name, each as ``djconn_project``, for ``:project:``"
+    )
+    servers: Any = _value(
+        {},
+        (dict,),
+        "more servers by name: ``{'command': […]}`` with ``{python}`` for the interpreter, and if "
+        "needed ``reloads``, ``env``, ``stop_seconds``, ``log_limit`` (bytes)",
+    )
+    mode: str = _value(
+        "auto",
+        (str,),
+        "``auto`` runs what has no valid recording, ``run`` runs all, ``replay`` runs nothing",
+    )
+    recordings: str | None = _value(
+        None,
+        (str, type(None)),
+        "a folder to keep recordings in, seen from conf.py, to be committed; with the doctrees where "
+        "it is not set",
+    )
+    jobs: int = _value(0, (int,), "how many scenarios run at once; 0 for one a processor")
+    timeout: float = _value(DEFAULT_TIMEOUT, (float, int), "how long one run may take, in seconds")
+
+    @classmethod
+    def of(cls, config: Config) -> "Settings":
+        """Return the settings in ``config``; raise :class:`ProfileError` for one of no use."""
+        settings = cls(**{each.name: config[f"djconn_{each.name}"] for each in fields(cls)})
+        if settings.mode not in MODES:
+            raise ProfileError(
+                f"djconn_mode is {settings.mode!r}; it must be one of {', '.join(MODES)}"
+            )
+        if settings.timeout <= 0:
+            raise ProfileError("djconn_timeout must be a number of seconds above 0")
+        if settings.jobs < 0:
+            raise ProfileError("djconn_jobs must be 0, for one a processor, or a number above it")
+        return settings
+
+    def profiles(self, confdir: Path) -> Profiles:
+        """Return all profiles that pages can name; raise :class:`ProfileError`."""
+        default = DEMO if self.project is None else read_project(self.project, confdir)
+        more = read_projects(self.projects, confdir)
+        return Profiles(
+            servers=read_servers(self.servers),
+            databases=DATABASES,
+            environments=ENVIRONMENTS,
+            projects={"demo": DEMO, **more, "default": default},
+        )
+
+    def recordings_folder(self, confdir: Path, doctrees: Path) -> Path:
+        """Return the folder that recordings are kept in."""
+        if self.recordings is None:
+            return doctrees / "djconn" / "recordings"
+        return confdir / self.recordings
+
+    @property
+    def at_once(self) -> int:
+        """How many scenarios run at once."""
+        return self.jobs or os.cpu_count() or 1
+
+
+def described() -> Mapping[str, tuple[Any, str]]:
+    """Return name, default and description of every value, for the page that lists them."""
+    defaults = Settings()
+    return {
+        f"djconn_{each.name}": (getattr(defaults, each.name), each.metadata["description"])
+        for each in fields(Settings)
+    }
+
+
+def setup(app: Sphinx) -> None:
+    """Register every value. A change of one re-reads no page: recordings know what they depend on."""
+    defaults = Settings()
+    for each in fields(Settings):
+        default = getattr(defaults, each.name)
+        app.add_config_value(f"djconn_{each.name}", default, "", each.metadata["types"])

@@ -1,0 +1,146 @@
+"""The domain ``djconn``: names, links, and the data that survives from one build to the next."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar
+
+from docutils import nodes
+from docutils.nodes import Element
+from sphinx.addnodes import pending_xref
+from sphinx.builders import Builder
+from sphinx.domains import Domain, ObjType
+from sphinx.environment import BuildEnvironment
+from sphinx.roles import XRefRole
+from sphinx.util.docutils import SphinxRole
+from sphinx.util.nodes import make_refnode
+
+from sphinx_djconn.evidence import verdict_badge
+from sphinx_djconn.ext.directives import ClaimDirective, ClaimsDirective, ScenarioDirective
+from sphinx_djconn.ext.nodes import fact_placeholder
+from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredScenario, FactUse, Place, Registry
+from sphinx_djconn.ext.results import Results
+
+
+class FactRole(SphinxRole):
+    """``:djconn:fact:`keep-alive threads```: a figure of a scenario, in a sentence."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Register the use of the figure, and leave a placeholder for it."""
+        scenario, _, expression = self.text.partition(" ")
+        source, line = self.get_source_info()
+        place = Place(self.env.docname, source, line)
+        page = Registry(self.env.get_domain("djconn").data).page(self.env.docname)
+        page.facts.append(FactUse(place, scenario, expression.strip()))
+        placeholder = fact_placeholder(
+            "", self.text, scenario=scenario, expression=expression.strip(), classes=["djconn-fact"]
+        )
+        return [placeholder], []
+
+
+class _LinkRole(XRefRole):
+    """A link to a scenario or claim: a page that shows a verdict is written when that changes."""
+
+    def process_link(
+        self,
+        env: BuildEnvironment,
+        refnode: Element,
+        has_explicit_title: bool,  # noqa: FBT001 - Sphinx calls it so
+        title: str,
+        target: str,
+    ) -> tuple[str, str]:
+        """Note that the page links to ``target``."""
+        Registry(env.get_domain("djconn").data).page(env.docname).linked.add(target)
+        return super().process_link(env, refnode, has_explicit_title, title, target)
+
+
+class DjconnDomain(Domain):
+    """Scenarios and claims."""
+
+    name = "djconn"
+    label = "Django connections"
+    object_types: ClassVar[dict[str, ObjType]] = {
+        "scenario": ObjType("scenario", "scenario"),
+        "claim": ObjType("claim", "claim"),
+    }
+    directives: ClassVar[dict[str, Any]] = {
+        "scenario": ScenarioDirective,
+        "claim": ClaimDirective,
+        "claims": ClaimsDirective,
+    }
+    roles: ClassVar[dict[str, Any]] = {
+        "scenario": _LinkRole(innernodeclass=nodes.inline, warn_dangling=True),
+        "claim": _LinkRole(innernodeclass=nodes.inline, warn_dangling=True),
+        "fact": FactRole(),
+    }
+    dangling_warnings: ClassVar[dict[str, str]] = {
+        "scenario": "no djconn:scenario is named `%(target)s`",
+        "claim": "no djconn:claim is named `%(target)s`",
+    }
+    initial_data: ClassVar[dict[str, Any]] = {"pages": {}, "judgements": {}}
+    data_version = 1
+
+    results: Results | None = None
+    """What this build has found out; never pickled."""
+
+    @property
+    def registry(self) -> Registry:
+        """The declarations of all pages."""
+        return Registry(self.data)
+
+    def clear_doc(self, docname: str) -> None:
+        """Forget what ``docname`` declares."""
+        self.registry.purge(docname)
+
+    def merge_domaindata(self, docnames: Any, otherdata: Any) -> None:
+        """Take over what another process has read of ``docnames``."""
+        self.registry.merge(set(docnames), otherdata)
+
+    def get_objects(self) -> Iterator[tuple[str, str, str, str, str, int]]:
+        """Yield every scenario and claim, for ``objects.inv`` and the search."""
+        for kind, declared in self._declared():
+            yield declared.name, declared.name, kind, declared.place.docname, declared.node_id, 1
+
+    def resolve_xref(
+        self,
+        env: BuildEnvironment,
+        fromdocname: str,
+        builder: Builder,
+        typ: str,
+        target: str,
+        node: pending_xref,
+        contnode: Element,
+    ) -> nodes.reference | None:
+        """Return the link to the scenario or claim ``target``; a claim's shows its verdict."""
+        found: DeclaredScenario | DeclaredClaim | None = (
+            self.registry.scenarios().get(target)
+            if typ == "scenario"
+            else self.registry.claims().get(target)
+        )
+        if found is None:
+            return None
+        content: list[nodes.Node] = [contnode]
+        if isinstance(found, DeclaredClaim) and self.results is not None:
+            content += [nodes.Text(" "), verdict_badge(self.results.judgement(target).verdict)]
+        return make_refnode(
+            builder, fromdocname, found.place.docname, found.node_id, content, target
+        )
+
+    def resolve_any_xref(
+        self,
+        env: BuildEnvironment,
+        fromdocname: str,
+        builder: Builder,
+        target: str,
+        node: pending_xref,
+        contnode: Element,
+    ) -> list[tuple[str, nodes.reference]]:
+        """Return the links that ``:any:`` could mean."""
+        found = []
+        for typ in ("scenario", "claim"):
+            link = self.resolve_xref(env, fromdocname, builder, typ, target, node, contnode)
+            if link is not None:
+                found.append((f"djconn:{typ}", link))
+        return found
+
+    def _declared(self) -> Iterable[tuple[str, DeclaredScenario | DeclaredClaim]]:
+        yield from (("scenario", each) for each in self.registry.scenarios().values())
+        yield from (("claim", each) for each in self.registry.claims().values())

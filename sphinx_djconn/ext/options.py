@@ -1,0 +1,99 @@
+"""Options of directives: each function reads one, and raises ``ValueError`` with what to do."""
+
+import difflib
+import re
+from collections.abc import Iterable
+
+from sphinx_djconn.claims import Verdict
+from sphinx_djconn.evidence import PARTS
+from sphinx_djconn.scenario import PROJECT_DEFAULT
+
+_MOST_RUNS = 1000
+
+
+def name(text: str) -> str:
+    """Return the name of a scenario or claim: one word, for roles and expressions to use."""
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", text):
+        raise ValueError(
+            f"`{text}` is no name: use one word of letters, digits, `-`, `_` and `.`"
+        )
+    return text
+
+
+def word(text: str | None) -> str:
+    """Return a word that must be there."""
+    if text is None or not text.strip():
+        raise ValueError("a value is missing")
+    return text.strip()
+
+
+def conn_max_age(text: str | None) -> float | str | None:
+    """Return seconds, ``None`` for no limit, or the mark for the project's own setting."""
+    value = (text or "").strip().lower()
+    if not value:
+        return PROJECT_DEFAULT
+    if value == "none":
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(f"`{text}` is no age: use seconds, `none` for no limit, or nothing")
+    return int(seconds) if seconds == int(seconds) else seconds
+
+
+def boolean(text: str | None) -> bool:
+    """Return true or false; the option alone means true."""
+    value = (text or "true").strip().lower()
+    if value not in ("true", "false", "yes", "no", "on", "off"):
+        raise ValueError(f"`{text}` is neither `true` nor `false`")
+    return value in ("true", "yes", "on")
+
+
+def runs(text: str | None) -> int:
+    """Return how many times a scenario is run."""
+    value = word(text)
+    if not value.isdecimal() or not 1 <= int(value) <= _MOST_RUNS:
+        raise ValueError(f"`{value}` is no number of runs: use one from 1 to {_MOST_RUNS}")
+    return int(value)
+
+
+def seconds(text: str | None) -> float:
+    """Return a positive number of seconds."""
+    value = word(text).removesuffix("s")
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0
+    if not 0 < number < float("inf"):
+        raise ValueError(f"`{text}` is no time limit: use seconds, such as `10`")
+    return number
+
+
+def parts(text: str | None) -> tuple[str, ...]:
+    """Return the parts of the evidence to show, in the order given."""
+    found = tuple(re.split(r"[,\s]+", word(text)))
+    for part in found:
+        if part not in PARTS:
+            raise ValueError(unknown("part of the evidence", part, PARTS))
+    return found
+
+
+def verdict(text: str | None) -> Verdict:
+    """Return the verdict that an author declares."""
+    value = word(text)
+    try:
+        return Verdict(value)
+    except ValueError:
+        raise ValueError(unknown("verdict", value, list(Verdict))) from None
+
+
+def unknown(kind: str, text: str, known: Iterable[str]) -> str:
+    """Return a message that names what is nearest to ``text``, and all that is known."""
+    names = [str(each) for each in known]
+    near = difflib.get_close_matches(text, names, n=1)
+    meant = f"; did you mean `{near[0]}`?" if near else "."
+    return f"unknown {kind} `{text}`{meant} Known: {', '.join(names)}"
+
+

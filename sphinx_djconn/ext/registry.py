@@ -1,0 +1,156 @@
+"""What pages declare: scenarios, claims, and figures in sentences. The one owner of data in the env.
+
+Everything is kept by the page that declares it, so that purging a page and merging what another process
+has read are one line each. Which of two declarations of a name counts is decided when all pages are
+read: the first in the order of the pages' names.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sphinx_djconn.claims import Expression, Judgement, Verdict, parse
+from sphinx_djconn.scenario import Scenario
+from sphinx_djconn.trace import FACTS, REQUEST_FACTS
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something is declared: page, source file, line."""
+
+    docname: str
+    source: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}"
+
+    def moved(self, lines: int) -> str:
+        """Return the place so many lines further down."""
+        return f"{self.source}:{self.line + lines}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredScenario:
+    """A scenario of a page; ``scenario`` is ``None`` where what the page says was refused."""
+
+    name: str
+    place: Place
+    node_id: str
+    scenario: Scenario | None
+    body_offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredClaim:
+    """A claim of a page. One of ``expect`` and ``sometimes`` is set."""
+
+    name: str
+    place: Place
+    node_id: str
+    sentence: str
+    scenario: str
+    expect: str | None
+    sometimes: str | None
+    declared: Verdict
+
+    @property
+    def expression(self) -> str:
+        """The expression that decides it."""
+        return self.expect or self.sometimes or ""
+
+
+@dataclass(frozen=True, slots=True)
+class FactUse:
+    """A figure in a sentence."""
+
+    place: Place
+    scenario: str
+    expression: str
+
+
+@dataclass(slots=True)
+class Page:
+    """What one page declares and shows, and a digest of the results that it was written with."""
+
+    scenarios: list[DeclaredScenario] = field(default_factory=list)
+    claims: list[DeclaredClaim] = field(default_factory=list)
+    facts: list[FactUse] = field(default_factory=list)
+    shown: set[str] = field(default_factory=set)
+    linked: set[str] = field(default_factory=set)
+    lists_all: bool = False
+    written: str = ""
+
+
+class Registry:
+    """The declarations of all pages, over the dictionary that the domain keeps in the env."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self._data = data
+
+    @property
+    def pages(self) -> dict[str, Page]:
+        """The pages that declare or show anything, by name."""
+        pages: dict[str, Page] = self._data.setdefault("pages", {})
+        return pages
+
+    @property
+    def judgements(self) -> dict[str, tuple[tuple[str, str], Judgement]]:
+        """Judgements of an earlier build, with what they were made of."""
+        kept: dict[str, tuple[tuple[str, str], Judgement]] = self._data.setdefault("judgements", {})
+        return kept
+
+    def page(self, docname: str) -> Page:
+        """Return the page ``docname``."""
+        return self.pages.setdefault(docname, Page())
+
+    def purge(self, docname: str) -> None:
+        """Forget what ``docname`` declares."""
+        self.pages.pop(docname, None)
+
+    def merge(self, docnames: set[str], other: dict[str, Any]) -> None:
+        """Take over what another process has read of ``docnames``."""
+        self.pages.update(
+            {name: page for name, page in Registry(other).pages.items() if name in docnames}
+        )
+
+    def scenarios(self) -> dict[str, DeclaredScenario]:
+        """Return the scenarios by name, in the order of pages; of two with a name, the first."""
+        found: dict[str, DeclaredScenario] = {}
+        for each in self._all_scenarios():
+            found.setdefault(each.name, each)
+        return found
+
+    def claims(self) -> dict[str, DeclaredClaim]:
+        """Return the claims by name, in the order of pages; of two with a name, the first."""
+        found: dict[str, DeclaredClaim] = {}
+        for each in self._all_claims():
+            found.setdefault(each.name, each)
+        return found
+
+    def repeated(self) -> Iterator[tuple[str, Place, Place]]:
+        """Yield kind and name, place and first place of everything that is declared once more."""
+        for kind, declared in (("scenario", self._all_scenarios()), ("claim", self._all_claims())):
+            first: dict[str, Place] = {}
+            for each in declared:
+                if first.setdefault(each.name, each.place) is not each.place:
+                    yield f"{kind} `{each.name}`", each.place, first[each.name]
+
+    def _all_scenarios(self) -> Iterator[DeclaredScenario]:
+        for _, page in sorted(self.pages.items()):
+            yield from page.scenarios
+
+    def _all_claims(self) -> Iterator[DeclaredClaim]:
+        for _, page in sorted(self.pages.items()):
+            yield from page.claims
+
+
+def checked_expression(text: str, scenario: Scenario) -> Expression:
+    """Return the expression in ``text``, every name in it being a fact of ``scenario``.
+
+    Raises :class:`ExpressionError`.
+    """
+    expression = parse(text)
+    expression.check(FACTS, REQUEST_FACTS, scenario.sequence.labels)
+    return expression
+

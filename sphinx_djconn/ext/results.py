@@ -1,0 +1,161 @@
+"""What a build has found out: recordings, verdicts and figures, read when they are asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from sphinx_djconn.claims import (
+    ExpressionError,
+    Judgement,
+    Verdict,
+    figure_text,
+    judge,
+)
+from sphinx_djconn.ext.options import unknown
+from sphinx_djconn.ext.registry import (
+    DeclaredClaim,
+    DeclaredScenario,
+    Page,
+    Registry,
+    checked_expression,
+)
+from sphinx_djconn.store import Key, Recording, Store, digest
+from sphinx_djconn.trace import Facts, facts_of
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Why a scenario has no recording: a message, and the end of the server's log."""
+
+    message: str
+    log: tuple[str, ...] = ()
+
+
+class FactError(ValueError):
+    """A figure in a sentence cannot be given."""
+
+
+class Results:
+    """The results of one build, for the declarations in ``registry``.
+
+    ``keys`` and ``stamps`` are those of the scenarios that have a recording in ``store``: a stamp changes
+    whenever a recording does. ``absences`` are the others'.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        store: Store,
+        keys: Mapping[str, Key],
+        stamps: Mapping[str, str],
+        absences: Mapping[str, Absence],
+    ) -> None:
+        self.absences = absences
+        self.misplaced: dict[str, str] = {}
+        self._registry = registry
+        self._store = store
+        self._keys = keys
+        self._stamps = stamps
+        self._recordings: dict[str, Recording] = {}
+        self._facts: dict[str, list[Facts]] = {}
+        self._judgements: dict[str, Judgement] = {}
+
+    @cached_property
+    def scenarios(self) -> dict[str, DeclaredScenario]:
+        """The scenarios by name."""
+        return self._registry.scenarios()
+
+    @cached_property
+    def claims(self) -> dict[str, DeclaredClaim]:
+        """The claims by name."""
+        return self._registry.claims()
+
+    def recording(self, scenario: str) -> Recording | None:
+        """Return the recording of ``scenario``; ``None`` where there is an absence instead."""
+        if scenario not in self._recordings and scenario in self._stamps:
+            recording = self._store.read(self._keys[scenario])
+            assert recording is not None, "it was there when the build began to write"
+            self._recordings[scenario] = recording
+        return self._recordings.get(scenario)
+
+    def facts(self, scenario: str) -> list[Facts]:
+        """Return the facts of every run of ``scenario``."""
+        if scenario not in self._facts:
+            recording = self.recording(scenario)
+            runs = () if recording is None else recording.runs
+            self._facts[scenario] = [facts_of(run) for run in runs]
+        return self._facts[scenario]
+
+    def judgement(self, name: str) -> Judgement:
+        """Return the judgement of the claim ``name``.
+
+        A claim that nothing could refute is unproven, and ``misplaced`` says under its name what is
+        wrong with it.
+        """
+        if name not in self._judgements:
+            self._judgements[name] = self._judge(self.claims[name])
+        return self._judgements[name]
+
+    def _judge(self, claim: DeclaredClaim) -> Judgement:
+        declared = self.scenarios.get(claim.scenario)
+        if declared is None:
+            message = unknown("scenario", claim.scenario, self.scenarios)
+            self.misplaced[claim.name] = f"a claim about nothing: {message}"
+            return Judgement(Verdict.UNPROVEN, message)
+        if declared.scenario is None:
+            return Judgement(Verdict.UNPROVEN, f"the scenario `{claim.scenario}` was refused")
+        try:
+            expression = checked_expression(claim.expression, declared.scenario)
+        except ExpressionError as error:
+            self.misplaced[claim.name] = str(error)
+            return Judgement(Verdict.UNPROVEN, str(error))
+        absence = self.absences.get(claim.scenario)
+        if absence is not None:
+            return Judgement(Verdict.UNPROVEN, absence.message)
+        kept = self._registry.judgements.get(claim.name)
+        made_of = (digest([claim.expect, claim.sometimes]), self._stamps[claim.scenario])
+        if kept is not None and kept[0] == made_of:
+            return kept[1]
+        found = judge(
+            expression, self.facts(claim.scenario), sometimes=claim.sometimes is not None
+        )
+        self._registry.judgements[claim.name] = (made_of, found)
+        return found
+
+    def figure(self, name: str, text: str) -> str:
+        """Return the figure of the expression ``text`` in the scenario ``name``.
+
+        Raises :class:`FactError` where there is none.
+        """
+        declared = self.scenarios.get(name)
+        if declared is None:
+            raise FactError(unknown("scenario", name, self.scenarios))
+        if not text:
+            raise FactError("name a fact after the scenario, as in `keep-alive threads`")
+        if declared.scenario is None or name in self.absences:
+            raise FactError(f"the scenario `{name}` has no recording")
+        try:
+            expression = checked_expression(text, declared.scenario)
+            return figure_text([expression.figure(run) for run in self.facts(name)])
+        except ExpressionError as error:
+            raise FactError(str(error)) from error
+
+    def shown_on(self, docname: str, page: Page) -> str:
+        """Return a digest of all results that the page ``docname`` shows."""
+        claims = set(self.claims) if page.lists_all else {each.name for each in page.claims}
+        claims |= page.linked & self.claims.keys()
+        scenarios = page.shown | {use.scenario for use in page.facts}
+        return digest(
+            [
+                {name: self._stamp(name) for name in sorted(scenarios)},
+                {name: self._proof(name) for name in sorted(claims) if name in self.claims},
+            ]
+        )
+
+    def _stamp(self, scenario: str) -> str:
+        absence = self.absences.get(scenario)
+        return self._stamps.get(scenario, "") if absence is None else absence.message
+
+    def _proof(self, name: str) -> list[str]:
+        claim = self.claims[name]
+        return [*self.judgement(name), claim.declared, claim.sentence, claim.place.docname]

@@ -1,0 +1,107 @@
+"""Turn the placeholders of a page into evidence, when the page is written."""
+
+from typing import Any
+
+from docutils import nodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util.nodes import make_refnode
+
+from sphinx_djconn.claims import Verdict
+from sphinx_djconn.evidence import djconn_fold, evidence, failure, table, verdict_badge
+from sphinx_djconn.ext.nodes import (
+    claims_placeholder,
+    evidence_placeholder,
+    fact_placeholder,
+    proof_placeholder,
+)
+from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredScenario
+from sphinx_djconn.ext.results import FactError, Results
+
+
+class EvidenceTransform(SphinxPostTransform):
+    """Replaces each placeholder by what the build has found out."""
+
+    default_priority = 5  # before references are resolved
+
+    def run(self, **kwargs: Any) -> None:
+        """Replace all placeholders of the page."""
+        results: Results | None = self.env.get_domain("djconn").results  # type: ignore[attr-defined]
+        if results is None:
+            return
+        for place in list(self.document.findall(evidence_placeholder)):
+            place.replace_self(self._evidence(place, results))
+        for proof in list(self.document.findall(proof_placeholder)):
+            proof.replace_self(self._proof(proof, results))
+        for fact in list(self.document.findall(fact_placeholder)):
+            fact.replace_self(self._figure(fact, results))
+        for listing in list(self.document.findall(claims_placeholder)):
+            listing.replace_self(self._claims(listing, results))
+
+    def _evidence(self, place: evidence_placeholder, results: Results) -> list[nodes.Node]:
+        name = place["scenario"]
+        absence = results.absences.get(name)
+        if absence is not None:
+            return failure(f"The scenario {name} has no evidence: {absence.message}.", absence.log)
+        recording = results.recording(name)
+        assert recording is not None
+        return evidence(recording.key.scenario, recording.runs, place["parts"].split())
+
+    def _proof(self, proof: proof_placeholder, results: Results) -> list[nodes.Node]:
+        claim = results.claims.get(proof["claim"])
+        if claim is None or claim.node_id != proof["node_id"]:
+            return []  # the second of two with this name, which does not count
+        judgement = results.judgement(claim.name)
+        heading = nodes.paragraph("", "", classes=["djconn-fold-title"])
+        heading += nodes.strong("", "", verdict_badge(judgement.verdict))
+        line = nodes.paragraph(classes=["djconn-reason"])
+        line += [
+            nodes.Text("In "),
+            self._scenario_link(claim.scenario, results),
+            nodes.Text(", "),
+            nodes.literal("", claim.expression),
+            nodes.Text(f" {_runs(claim)}: {judgement.reason}."),
+        ]
+        return [djconn_fold("", heading, line, classes=["djconn-fold", "djconn-proof"])]
+
+    def _figure(self, fact: fact_placeholder, results: Results) -> list[nodes.Node]:
+        try:
+            figure = results.figure(fact["scenario"], fact["expression"])
+        except FactError:
+            return [nodes.inline("", "?", classes=["djconn-fact", "djconn-unproven"])]
+        return [nodes.inline("", figure, classes=["djconn-fact"])]
+
+    def _claims(self, listing: claims_placeholder, results: Results) -> list[nodes.Node]:
+        docname = listing["docname"]
+        chosen = [
+            claim for claim in results.claims.values() if docname in ("", claim.place.docname)
+        ]
+        if not chosen:
+            return [nodes.paragraph("", "No page makes a claim." if not docname else "No claims.")]
+        rows = [self._claim_row(claim, results) for claim in chosen]
+        return [table([("Claim", 60), ("In", 22), ("Verdict", 18)], rows, "djconn-claims")]
+
+    def _claim_row(self, claim: DeclaredClaim, results: Results) -> list[nodes.Node]:
+        verdict = results.judgement(claim.name).verdict
+        return [
+            self._link(claim, nodes.inline("", claim.sentence)),
+            self._scenario_link(claim.scenario, results),
+            verdict_badge(verdict, _told(verdict, claim.declared)),
+        ]
+
+    def _scenario_link(self, name: str, results: Results) -> nodes.Node:
+        declared = results.scenarios.get(name)
+        text = nodes.inline("", name)
+        return text if declared is None else self._link(declared, text)
+
+    def _link(self, to: DeclaredClaim | DeclaredScenario, text: nodes.inline) -> nodes.reference:
+        return make_refnode(
+            self.app.builder, self.env.docname, to.place.docname, to.node_id, text, to.name
+        )
+
+
+def _runs(claim: DeclaredClaim) -> str:
+    return "in every run" if claim.expect else "in at least one run"
+
+
+def _told(verdict: Verdict, declared: Verdict) -> str:
+    return verdict if verdict == declared else f"{verdict} (declared: {declared})"

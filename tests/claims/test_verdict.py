@@ -1,0 +1,104 @@
+"""A claim is judged by all of its runs, and the reason names the values that decided it."""
+
+from typing import Any
+
+import pytest
+
+from sphinx_djconn.claims import Judgement, Verdict, judge, parse
+from sphinx_djconn.trace import Facts
+
+
+def run(**figures: Any) -> Facts:
+    return Facts(
+        {name.replace("__", "."): value for name, value in figures.items()},
+        ("a", "b"),
+        frozenset({frozenset({"a", "b"})}),
+    )
+
+
+ONE = [run(threads=6)]
+SAME = [run(threads=6), run(threads=6), run(threads=6)]
+DIFFERENT = [run(threads=6), run(threads=5), run(threads=1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "runs", "verdict", "reason"),
+    [
+        ("threads == 6", ONE, "holds", "threads is 6"),
+        ("threads == 1", ONE, "refuted", "threads is 6"),
+        ("threads == 6", SAME, "holds", "threads is 6"),
+        ("threads == 1", SAME, "refuted", "threads is 6 (in run 1 of 3)"),
+        ("threads > 0", DIFFERENT, "holds", "threads is 1–6 in 3 runs"),  # noqa: RUF001
+        ("threads > 5", DIFFERENT, "refuted", "threads is 5 (in run 2 of 3)"),
+        ("threads > 1", DIFFERENT, "refuted", "threads is 1 (in run 3 of 3)"),
+        (
+            "a.thread == b.thread and db.opened == 1",
+            [run(a__thread="T1", b__thread="T1", db__opened=1)],
+            "holds",
+            "a.thread is T1, b.thread is T1, db.opened is 1",
+        ),
+        (
+            "a.db_connection != b.db_connection",
+            [run(a__db_connection="C1", b__db_connection=value) for value in ("C2", None)],
+            "holds",
+            "a.db_connection is C1, b.db_connection is C2 or none in 2 runs",
+        ),
+        ("overlap(a, b)", ONE, "holds", "overlap(a, b) is true"),
+        (
+            "200 in statuses",
+            [run(statuses=[500, 500])],
+            "refuted",
+            "statuses is 500 × 2",  # noqa: RUF001
+        ),
+    ],
+)
+def test_an_expectation_is_true_of_every_run(
+    text: str, runs: list[Facts], verdict: str, reason: str
+) -> None:
+    assert judge(parse(text), runs) == Judgement(Verdict(verdict), reason)
+
+
+@pytest.mark.parametrize(
+    ("text", "runs", "verdict", "reason"),
+    [
+        ("threads == 6", ONE, "holds", "threads is 6"),
+        ("threads == 5", ONE, "refuted", "threads is 6"),
+        ("threads == 5", DIFFERENT, "holds", "threads is 5 (in run 2 of 3)"),
+        ("threads < 6", DIFFERENT, "holds", "threads is 5 (in run 2 of 3)"),
+        ("threads == 2", DIFFERENT, "refuted", "threads is 1–6 in 3 runs"),  # noqa: RUF001
+        ("threads == 2", SAME, "refuted", "threads is 6"),
+    ],
+)
+def test_sometimes_is_true_of_at_least_one_run(
+    text: str, runs: list[Facts], verdict: str, reason: str
+) -> None:
+    assert judge(parse(text), runs, sometimes=True) == Judgement(Verdict(verdict), reason)
+
+
+@pytest.mark.parametrize("sometimes", [False, True])
+@pytest.mark.parametrize(
+    ("text", "runs", "reason"),
+    [
+        ("threads == 1", [], "no run reached its end"),
+        ("1 == 1", ONE, "`1 == 1` speaks about no fact"),
+        ("threads", ONE, "`threads` is a number; compare it, as in `threads == 1`"),
+        ("wrappers == 1", ONE, "no fact 'wrappers' in this run; the facts are threads"),
+        (
+            "status < 300",
+            [run(status=200), run(status=500), run(status=None)],
+            (
+                "`status < 300` has no value where `status` is none; "
+                "see that '<' stands between values that it can compare (in run 3 of 3)"
+            ),
+        ),
+    ],
+)
+def test_what_could_not_be_refuted_is_never_a_pass(
+    text: str, runs: list[Facts], reason: str, sometimes: bool
+) -> None:
+    judgement = judge(parse(text), runs, sometimes=sometimes)
+    assert judgement == Judgement(Verdict.UNPROVEN, reason)
+
+
+def test_a_verdict_reads_as_its_word() -> None:
+    assert [str(verdict) for verdict in Verdict] == ["holds", "refuted", "unproven"]
