@@ -2,7 +2,8 @@
 
 The package tree is the pipeline, and data goes one way::
 
-    page ─▶ scenario ─▶ lab (server + clients + database, probe inside) ─▶ trace ─▶ claims ─▶ evidence ─▶ page
+    page ─▶ scenario ─▶ lab (server + clients + database, probe inside)
+         ─▶ trace ─▶ claims ─▶ evidence ─▶ page
 
 ``scenario`` is what is to be done, ``lab`` does it, ``probe`` runs inside the server's processes and
 emits events, ``trace`` is what happened, ``claims`` decides what is true of it, ``evidence`` draws it,

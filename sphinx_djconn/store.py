@@ -1,4 +1,4 @@
-"""Recordings: the traces of a scenario's runs, stored under a key that names all that could change them.
+"""Recordings: the traces of a scenario's runs, under a key that names all that could change them.
 
 A recording is one file, named by a digest of its scenario. It is written whole or not at all, and read
 whole or not at all: what cannot be read is as good as absent, and said.

@@ -72,7 +72,7 @@ class Literal(Node):
 
     constant: float | str | None
 
-    def value(self, facts: Facts) -> Any:  # noqa: ARG002
+    def value(self, facts: Facts) -> Any:
         """Return the constant."""
         return self.constant
 

@@ -29,7 +29,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_domain(DjconnDomain)
     app.add_builder(CheckBuilder)
     app.add_post_transform(EvidenceTransform)
-    app.add_node(djconn_fold, **FOLD_VISITORS)
+    app.add_node(djconn_fold, html=FOLD_VISITORS["html"])
     app.add_lexer(LOG_LANGUAGE, LogLexer)
     app.add_css_file("djconn.css")
     app.connect("builder-inited", _add_static_path)
@@ -44,5 +44,3 @@ def setup(app: Sphinx) -> ExtensionMetadata:
 
 def _add_static_path(app: Sphinx) -> None:
     app.config.html_static_path.append(str(_STATIC))
-
-

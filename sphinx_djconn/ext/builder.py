@@ -12,7 +12,7 @@ from sphinx.application import Sphinx
 from sphinx.builders import Builder
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
-from sphinx.util.console import darkgreen, red
+from sphinx.util.console import colorize
 
 from sphinx_djconn.claims import Judgement, Verdict
 from sphinx_djconn.ext.registry import DeclaredClaim
@@ -56,21 +56,19 @@ class CheckBuilder(Builder):
     def finish(self) -> None:
         """Write the reports, and a line for each claim."""
         results: Results = self.env.get_domain("djconn").results  # type: ignore[attr-defined]
-        judged = [
-            (claim, results.judgement(claim.name)) for claim in results.claims.values()
-        ]
+        judged = [(claim, results.judgement(claim.name)) for claim in results.claims.values()]
         lines = [_line(claim, judgement) for claim, judgement in judged]
         for (claim, judgement), line in zip(judged, lines, strict=True):
-            logger.info(line if _as_declared(claim, judgement) else red(line))
+            logger.info(line if _as_declared(claim, judgement) else colorize("red", line))
         failed = [
             f"{results.scenarios[name].place}: scenario {name} did not run: {absence.message}"
             for name, absence in results.absences.items()
         ]
         for line in failed:
-            logger.info(red(line))
+            logger.info(colorize("red", line))
         wrong = [claim for claim, judgement in judged if not _as_declared(claim, judgement)]
         told = f"{len(judged)} claims, {len(judged) - len(wrong)} as declared"
-        logger.info(told if wrong or failed else darkgreen(told))
+        logger.info(told if wrong or failed else colorize("darkgreen", told))
         self._write("output.txt", "".join(f"{line}\n" for line in (*lines, *failed, told)))
         self._write("claims.json", _json([_claim(*each) for each in judged]))
         self._write("facts.json", _json(dict(_facts(results))))
@@ -193,5 +191,3 @@ def _cell(text: str) -> str:
     """Return ``text`` for a cell of a Markdown table, none of it taken for Markdown or HTML."""
     escaped = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
     return " ".join(escaped.split())
-
-

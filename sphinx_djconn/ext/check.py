@@ -234,9 +234,7 @@ def _report(registry: Registry, results: Results) -> None:
 
 def _outdated(registry: Registry, results: Results) -> Iterator[str]:
     for docname, page in sorted(registry.pages.items()):
-        shown = results.shown_on(docname, page)
+        shown = results.shown_on(page)
         if page.written != shown:
             page.written = shown
             yield docname
-
-

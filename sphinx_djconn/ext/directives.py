@@ -77,9 +77,7 @@ class _Directive(SphinxDirective):
         return target
 
     def index(self, kind: str, name: str, target: nodes.target) -> addnodes.index:
-        return addnodes.index(
-            entries=[("single", f"{name} ({kind})", target["ids"][0], "", None)]
-        )
+        return addnodes.index(entries=[("single", f"{name} ({kind})", target["ids"][0], "", None)])
 
 
 class ScenarioDirective(_Directive):
@@ -90,9 +88,7 @@ class ScenarioDirective(_Directive):
     options_read: ClassVar[dict[str, Option]] = {
         "server": Option(options.word, "the server's profile; ``runserver`` unless said"),
         "database": Option(options.word, "the database's profile; ``sqlite`` unless said"),
-        "environment": Option(
-            options.word, "the environment's profile; ``current`` unless said"
-        ),
+        "environment": Option(options.word, "the environment's profile; ``current`` unless said"),
         "project": Option(options.word, "a project of ``djconn_projects``, or ``demo``"),
         "conn-max-age": Option(
             options.conn_max_age,
@@ -103,9 +99,7 @@ class ScenarioDirective(_Directive):
         "timeout": Option(
             options.seconds, "how long one run may take, in seconds; ``djconn_timeout`` unless said"
         ),
-        "show": Option(
-            options.parts, f"parts of the evidence, in order, out of {', '.join(PARTS)}"
-        ),
+        "show": Option(options.parts, f"parts of the evidence, in order, out of {', '.join(PARTS)}"),
         "hidden": Option(lambda _: True, "run it, for claims and figures, and show nothing"),
         "caption": Option(options.word, "a line above the evidence; the name unless said"),
         "name": Option(options.word, "a target for ``:ref:``, as everywhere in Sphinx"),
@@ -142,9 +136,7 @@ class ScenarioDirective(_Directive):
         self.set_source_info(box)
         caption, messages = self.parse_inline(values.get("caption", name))
         box += nodes.paragraph("", "", *caption, classes=["djconn-caption"])
-        box += evidence_placeholder(
-            scenario=name, parts=" ".join(values.get("show", DEFAULT_PARTS))
-        )
+        box += evidence_placeholder(scenario=name, parts=" ".join(values.get("show", DEFAULT_PARTS)))
         return [*found, box, *messages]
 
     def _scenario(self, values: dict[str, Any]) -> Scenario:
@@ -170,9 +162,7 @@ class ClaimDirective(_Directive):
         "in": Option(options.word, "the scenario whose evidence decides it"),
         "expect": Option(options.word, "an expression that is true in every run"),
         "sometimes": Option(options.word, "an expression that is true in at least one run"),
-        "verdict": Option(
-            options.verdict, "what the author declares; ``holds`` unless said"
-        ),
+        "verdict": Option(options.verdict, "what the author declares; ``holds`` unless said"),
         "class": Option(options.word, "a class of the claim, as everywhere in Sphinx"),
     }
 

@@ -43,7 +43,7 @@ class _LinkRole(XRefRole):
         self,
         env: BuildEnvironment,
         refnode: Element,
-        has_explicit_title: bool,  # noqa: FBT001 - Sphinx calls it so
+        has_explicit_title: bool,
         title: str,
         target: str,
     ) -> tuple[str, str]:
@@ -120,9 +120,7 @@ class DjconnDomain(Domain):
         content: list[nodes.Node] = [contnode]
         if isinstance(found, DeclaredClaim) and self.results is not None:
             content += [nodes.Text(" "), verdict_badge(self.results.judgement(target).verdict)]
-        return make_refnode(
-            builder, fromdocname, found.place.docname, found.node_id, content, target
-        )
+        return make_refnode(builder, fromdocname, found.place.docname, found.node_id, content, target)
 
     def resolve_any_xref(
         self,

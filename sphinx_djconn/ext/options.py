@@ -14,9 +14,7 @@ _MOST_RUNS = 1000
 def name(text: str) -> str:
     """Return the name of a scenario or claim: one word, for roles and expressions to use."""
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", text):
-        raise ValueError(
-            f"`{text}` is no name: use one word of letters, digits, `-`, `_` and `.`"
-        )
+        raise ValueError(f"`{text}` is no name: use one word of letters, digits, `-`, `_` and `.`")
     return text
 
 
@@ -95,5 +93,3 @@ def unknown(kind: str, text: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(text, names, n=1)
     meant = f"; did you mean `{near[0]}`?" if near else "."
     return f"unknown {kind} `{text}`{meant} Known: {', '.join(names)}"
-
-

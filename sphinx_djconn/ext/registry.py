@@ -153,4 +153,3 @@ def checked_expression(text: str, scenario: Scenario) -> Expression:
     expression = parse(text)
     expression.check(FACTS, REQUEST_FACTS, scenario.sequence.labels)
     return expression
-

@@ -38,8 +38,8 @@ class FactError(ValueError):
 class Results:
     """The results of one build, for the declarations in ``registry``.
 
-    ``keys`` and ``stamps`` are those of the scenarios that have a recording in ``store``: a stamp changes
-    whenever a recording does. ``absences`` are the others'.
+    ``keys`` and ``stamps`` are those of the scenarios that have a recording in ``store``: a stamp
+    changes whenever a recording does. ``absences`` are the others'.
     """
 
     def __init__(
@@ -116,9 +116,7 @@ class Results:
         made_of = (digest([claim.expect, claim.sometimes]), self._stamps[claim.scenario])
         if kept is not None and kept[0] == made_of:
             return kept[1]
-        found = judge(
-            expression, self.facts(claim.scenario), sometimes=claim.sometimes is not None
-        )
+        found = judge(expression, self.facts(claim.scenario), sometimes=claim.sometimes is not None)
         self._registry.judgements[claim.name] = (made_of, found)
         return found
 
@@ -140,8 +138,8 @@ class Results:
         except ExpressionError as error:
             raise FactError(str(error)) from error
 
-    def shown_on(self, docname: str, page: Page) -> str:
-        """Return a digest of all results that the page ``docname`` shows."""
+    def shown_on(self, page: Page) -> str:
+        """Return a digest of all results that ``page`` shows."""
         claims = set(self.claims) if page.lists_all else {each.name for each in page.claims}
         claims |= page.linked & self.claims.keys()
         scenarios = page.shown | {use.scenario for use in page.facts}

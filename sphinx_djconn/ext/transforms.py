@@ -72,9 +72,7 @@ class EvidenceTransform(SphinxPostTransform):
 
     def _claims(self, listing: claims_placeholder, results: Results) -> list[nodes.Node]:
         docname = listing["docname"]
-        chosen = [
-            claim for claim in results.claims.values() if docname in ("", claim.place.docname)
-        ]
+        chosen = [claim for claim in results.claims.values() if docname in ("", claim.place.docname)]
         if not chosen:
             return [nodes.paragraph("", "No page makes a claim." if not docname else "No claims.")]
         rows = [self._claim_row(claim, results) for claim in chosen]

@@ -94,10 +94,10 @@ class _Adapter(requests.adapters.HTTPAdapter):
         self._observer = observer
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0, pool_block=True)
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
-        super().init_poolmanager(*args, **kwargs)  # type: ignore[no-untyped-call]
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {
-            "http": functools.partial(_Pool, observer=self._observer)  # type: ignore[dict-item]
+            "http": functools.partial(_Pool, observer=self._observer)
         }
 
 

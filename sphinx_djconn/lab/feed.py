@@ -52,11 +52,13 @@ class Feed:
 
     def __init__(self, folder: Path, deadline: float) -> None:
         self.address = str(folder / "s")
+        self._log = folder / "log"
         self.deadline = deadline
         self.events: list[dict[str, Any]] = []
         self.pids: dict[int, int] = {}
         self.gone: set[int] = set()
         self.listening: list[tuple[int, str, int]] = []
+        self.serving_processes: set[int] = set()
         self.watching: set[int] = set()
         self.begun: dict[int, int] = {}
         self.ended: set[int] = set()
@@ -88,7 +90,11 @@ class Feed:
 
     def emit(self, kind: str, request: int | None = None, **data: Any) -> None:
         """Add an event of the lab's own."""
-        event: dict[str, Any] = {"t": time.monotonic_ns(), "k": kind, "p": 0, **data}
+        try:
+            position = self._log.stat().st_size
+        except FileNotFoundError:
+            position = 0
+        event = {"t": time.monotonic_ns(), "k": kind, "p": 0, "o": position, **data}
         if request is not None:
             event["r"] = request
         with self._condition:
@@ -265,6 +271,8 @@ class Feed:
                 self.pids[process] = event["pid"]
             case "listening":
                 self.listening.append((process, event["host"], event["port"]))
+            case "serving":
+                self.serving_processes.add(process)
             case "request.begin":
                 self.begun[event["r"]] = process
             case "request.end":

@@ -50,8 +50,7 @@ def environment() -> str:
     """Return a digest of the distributions that this interpreter can import, with versions."""
     return digest(
         sorted(
-            f"{each.metadata['Name']}=={each.version}"
-            for each in importlib.metadata.distributions()
+            f"{each.metadata['Name']}=={each.version}" for each in importlib.metadata.distributions()
         )
     )
 
@@ -76,16 +75,10 @@ def _files(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(_kept(folders))
         for name in sorted(names):
             path = Path(parent, name)
-            if not name.startswith(".") and not name.endswith(_SKIPPED_SUFFIXES):
-                if path.is_file():
-                    yield path
+            hidden = name.startswith(".") or name.endswith(_SKIPPED_SUFFIXES)
+            if not hidden and path.is_file():
+                yield path
 
 
 def _kept(folders: Iterable[str]) -> Iterator[str]:
-    return (
-        name
-        for name in folders
-        if not name.startswith(".") and name not in _SKIPPED_FOLDERS
-    )
-
-
+    return (name for name in folders if not name.startswith(".") and name not in _SKIPPED_FOLDERS)

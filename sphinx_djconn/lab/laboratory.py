@@ -18,9 +18,7 @@ DEFAULT_TIMEOUT = 30.0
 class Laboratory:
     """Runs scenarios. ``cache`` keeps prepared databases; ``timeout`` is in seconds, for one run."""
 
-    def __init__(
-        self, profiles: Profiles, cache: Path, timeout: float = DEFAULT_TIMEOUT
-    ) -> None:
+    def __init__(self, profiles: Profiles, cache: Path, timeout: float = DEFAULT_TIMEOUT) -> None:
         self.profiles = profiles
         self._databases = Databases(cache)
         self._timeout = timeout

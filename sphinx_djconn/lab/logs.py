@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-_SECRET_NAME: Final = re.compile("API|AUTH|TOKEN|KEY|SECRET|PASS|SIGNATURE|CREDENTIAL", re.I)
+_SECRET_NAME: Final = re.compile("API|AUTH|TOKEN|KEY|SECRET|PASS|SIGNATURE|CREDENTIAL", re.IGNORECASE)
 _LEAST_SECRET: Final = 8
 _LONGEST_LINE: Final = 2000
 
@@ -37,7 +37,7 @@ class Sanitizer:
         known = {str(path): shown for path, shown in paths.items() if len(path.parts) > 1}
         known |= {str(Path(path).resolve()): shown for path, shown in known.items()}
         hidden = {secret for secret in secrets if secret.strip()} | _environment_secrets()
-        known |= {secret: "<secret>" for secret in hidden}
+        known |= dict.fromkeys(hidden, "<secret>")
         self._known = known
         # The longest first: a path within another, a secret within another.
         alternatives = sorted(map(re.escape, known), key=len, reverse=True)
@@ -54,9 +54,7 @@ class Sanitizer:
                 text = re.sub(rf"(?<!\d)(?:{alternatives})(?!\d)", shown, text)
         return text if len(text) <= _LONGEST_LINE else text[:_LONGEST_LINE] + " …"
 
-    def lines(
-        self, log: bytes, ports: Iterable[int] = (), pids: Iterable[int] = ()
-    ) -> tuple[str, ...]:
+    def lines(self, log: bytes, ports: Iterable[int] = (), pids: Iterable[int] = ()) -> tuple[str, ...]:
         """Return the lines of ``log``, whatever bytes it is made of."""
         ports, pids = sorted(set(ports)), sorted(set(pids) - {0})
         text = log.decode("utf-8", "backslashreplace")
@@ -70,6 +68,7 @@ class LineCounter:
         self._ends = [match.end() for match in re.finditer(b"\n", log)]
 
     def __call__(self, position: int) -> int:
+        """Return how many lines end at or before ``position``."""
         return bisect_right(self._ends, position)
 
 

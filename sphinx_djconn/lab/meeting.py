@@ -10,6 +10,7 @@ arrived: then those that are there make a wave, and the rest follow in the next.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from sphinx_djconn.lab.clients import Client
@@ -53,7 +54,7 @@ class Meeting:
         try:
             for participant in participants:
                 self._start(participant)
-                self._until(lambda one=participant: self._at(one, "arrival") or one.answered)
+                self._until(partial(self._has_come, participant, "arrival"))
             while not all(participant.settled for participant in participants):
                 self._wave(participants)
         finally:
@@ -73,11 +74,9 @@ class Meeting:
         for one in wave:
             one.released = True
             self._feed.release(one.number, "arrival")
-            self._until(lambda one=one: self._at(one, "departure") or one.answered)
+            self._until(partial(self._has_come, one, "departure"))
         inside = [one for one in participants if one.released and not one.settled]
-        self._until(
-            lambda: all(self._at(one, "departure") or one.answered for one in inside), _LONG
-        )
+        self._until(lambda: all(self._has_come(one, "departure") for one in inside), _LONG)
         for one in participants:
             if self._at(one, "departure") or (one.answered and not one.settled):
                 self._feed.release(one.number, "departure")
@@ -89,9 +88,7 @@ class Meeting:
         waiting = [one for one in participants if not one.released and not one.answered]
         outside = [one for one in waiting if not self._at(one, "arrival")]
         if outside:
-            self._until(
-                lambda: any(self._at(one, "arrival") or one.answered for one in outside)
-            )
+            self._until(lambda: any(self._has_come(one, "arrival") for one in outside))
 
     def _settle(self, one: Participant) -> None:
         self._feed.wait(
@@ -103,11 +100,12 @@ class Meeting:
     def _at(self, one: Participant, place: str) -> bool:
         return (one.number, place) in self._feed.arrived
 
+    def _has_come(self, one: Participant, place: str) -> bool:
+        return one.answered or self._at(one, place)
+
     def _until(self, test: Callable[[], bool], seconds: float = QUIET) -> None:
         """Wait for ``test``, or until the server has come to rest without it."""
-        pids = [
-            pid for process, pid in self._feed.pids.items() if process not in self._feed.gone
-        ]
+        pids = [pid for process, pid in self._feed.pids.items() if process not in self._feed.gone]
         rest = Rest(lambda: pids, seconds)
         while not self._feed.wait(test, "the requests of `together`", seconds=Rest.sample):
             if rest():

@@ -14,6 +14,7 @@ from sphinx_djconn.lab.clients import Client, Serials
 from sphinx_djconn.lab.errors import StepError
 from sphinx_djconn.lab.feed import Feed
 from sphinx_djconn.lab.meeting import Meeting, Participant
+from sphinx_djconn.lab.quiet import Rest
 from sphinx_djconn.scenario import (
     Close,
     DatabaseFault,
@@ -24,6 +25,10 @@ from sphinx_djconn.scenario import (
     Together,
     Wait,
 )
+
+_ANY: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - what a server listens on, not we
+_READY: Final = 0.1
+"""Seconds of rest after which a server that listens is taken to serve."""
 
 _SETTLING: Final = 5.0
 """Seconds to wait for the end of a request or thread that may, in some server, never be told."""
@@ -117,14 +122,16 @@ class Player:
         for port in client.closed_ports():
             serving = self._feed.serving.pop(port, None)
             if serving is not None:
-                self._feed.wait(
-                    lambda ended=serving: (
-                        ended in self._feed.ended_threads or ended[0] in self._feed.gone
-                    ),
-                    "the thread of a connection that was closed",
-                    seconds=_SETTLING,
-                )
-                self._await_exit(*serving)
+                self._await_thread(*serving)
+
+    def _await_thread(self, process: int, thread: int) -> None:
+        feed = self._feed
+        feed.wait(
+            lambda: (process, thread) in feed.ended_threads or process in feed.gone,
+            "the thread of a connection that was closed",
+            seconds=_SETTLING,
+        )
+        self._await_exit(process, thread)
 
     def _await_exit(self, process: int, thread: int) -> None:
         """Wait the last microseconds until the kernel has ended the thread.
@@ -143,9 +150,7 @@ class Player:
         for request in step.requests:
             for _ in range(request.count):
                 self._number += 1
-                participants.append(
-                    Participant(self._number, request, self._client(request.client))
-                )
+                participants.append(Participant(self._number, request, self._client(request.client)))
         Meeting(self._feed, self._base_url, self._after).hold(participants)
 
     def _pause(self, seconds: float) -> None:
@@ -153,17 +158,22 @@ class Player:
 
     def _await_server(self, after: int = -1) -> None:
         """Wait until a process later than ``after`` listens; that is where requests go from then."""
-        process, host, port = (
-            self._feed.wait(
-                lambda: next(
-                    (each for each in reversed(self._feed.listening) if each[0] > after), None
-                ),
-                "the server to listen",
-            )
-            or ()
+        feed = self._feed
+        found = feed.wait(
+            lambda: next((each for each in reversed(feed.listening) if each[0] > after), None),
+            "the server to listen",
         )
+        assert found is not None, "a wait without seconds ends with a value or an error"
+        process, host, port = found
         self._process = process
-        self._base_url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104
+        self._base_url = f"http://{'127.0.0.1' if host in _ANY else host}:{port}"
+        # Between binding its socket and serving it, a server says what it has to say.
+        rest = Rest(lambda: [feed.pids[process]], _READY)
+        while not feed.wait(
+            lambda: process in feed.serving_processes, "the server", seconds=Rest.sample
+        ):
+            if rest():
+                return
 
     def _reload(self, step: Reload) -> None:
         """Touch the lab's source file, and wait for the process that takes over."""
@@ -178,5 +188,3 @@ class Player:
         for client in self._clients.values():
             client.notice_loss()
             client.closed_ports()
-
-

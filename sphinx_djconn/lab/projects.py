@@ -48,9 +48,7 @@ class Folder:
             return []
         return found
 
-    def environ(
-        self, project: Project, overrides: Mapping[str, Any], *, probe: bool
-    ) -> dict[str, str]:
+    def environ(self, project: Project, overrides: Mapping[str, Any], *, probe: bool) -> dict[str, str]:
         """Return the variables that a process of the run starts with.
 
         ``overrides`` are settings of every database. Nothing is written into the project's folder, not

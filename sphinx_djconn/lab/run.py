@@ -69,7 +69,9 @@ class Run:
                 events, log = list(feed.events), process.log.read_bytes()
                 process.terminate(server.stop_seconds)
                 feed.wait(
-                    lambda: "gone" in feed.reports, "the server to end", alive=False,
+                    lambda: "gone" in feed.reports,
+                    "the server to end",
+                    alive=False,
                     seconds=server.stop_seconds + _GRACE,
                 )
             except RunError as error:
@@ -111,9 +113,7 @@ class Run:
     def _sanitizer(self, folder: Folder, project: Project) -> Sanitizer:
         return Sanitizer({project.path: "<project>", folder.path: "<run>"}, folder.secrets())
 
-    def _explained(
-        self, error: RunError, folder: Folder, project: Project, log: Path
-    ) -> RunError:
+    def _explained(self, error: RunError, folder: Folder, project: Project, log: Path) -> RunError:
         """Return ``error`` with the end of the server's log."""
         tail = log.read_bytes()[-(1 << 16) :] if log.exists() else b""
         feed = self._feed
@@ -128,9 +128,7 @@ class Run:
         line_of = LineCounter(log)
         end = next(event["t"] for event in reversed(wire) if event["k"] == "end")
         events = in_order(
-            event._replace(log=line_of(event.log))
-            for event in map(decode, wire)
-            if event.at <= end
+            event._replace(log=line_of(event.log)) for event in map(decode, wire) if event.at <= end
         )
         pids = [event.data["pid"] for event in events if event.kind == "process.start"]
         events = tuple(_without_secrets(event, sanitizer) for event in events)
@@ -146,9 +144,7 @@ def _without_secrets(event: Event, sanitizer: Sanitizer) -> Event:
     """Return ``event``; a response's body is the only text of the project's that it can hold."""
     if event.data.get("json") is None:
         return event
-    return event._replace(
-        data={**event.data, "json": _mapped(event.data["json"], sanitizer.text)}
-    )
+    return event._replace(data={**event.data, "json": _mapped(event.data["json"], sanitizer.text)})
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:

@@ -32,8 +32,7 @@ class Scheduler:
         """
         with ThreadPoolExecutor(self._jobs, "djconn-run") as executor:
             futures = {
-                executor.submit(self._outcome, scenario): name
-                for name, scenario in scenarios.items()
+                executor.submit(self._outcome, scenario): name for name, scenario in scenarios.items()
             }
             try:
                 for future in as_completed(futures):

@@ -58,9 +58,7 @@ class _Watcher:
                 self._watch_class(owner)
         state = _State(next(self.recorder.wrappers))
         setattr(wrapper, _STATE, state)
-        self.wrappers[state.serial] = weakref.ref(
-            wrapper, functools.partial(self._collected, state)
-        )
+        self.wrappers[state.serial] = weakref.ref(wrapper, functools.partial(self._collected, state))
         self.recorder.emit(
             "db.wrapper",
             w=state.serial,
@@ -105,9 +103,7 @@ class _Watcher:
             if wrapper.connection is not None:
                 state.connection = next(self.recorder.connections)
                 state.user = self.recorder.handling
-                self.recorder.emit(
-                    "db.open", w=state.serial, c=state.connection, alias=wrapper.alias
-                )
+                self.recorder.emit("db.open", w=state.serial, c=state.connection, alias=wrapper.alias)
             return result
 
         return connect

@@ -14,7 +14,7 @@ class Imports:
 
     def install(self) -> None:
         """Come first among the finders of this interpreter."""
-        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, self)
 
     def after(self, name: str, hook: Hook) -> None:
         """Call ``hook`` with the module ``name`` once it is imported, at once if it is already."""

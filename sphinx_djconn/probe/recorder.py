@@ -62,9 +62,7 @@ class Recorder:
         self.connections = itertools.count(1)
         self._threads = itertools.count(1)
         self._local = threading.local()
-        self._current: Any = (
-            _ThreadVar() if ContextVar is None else ContextVar("djconn", default=None)
-        )
+        self._current: Any = _ThreadVar() if ContextVar is None else ContextVar("djconn", default=None)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forked)
         self._process_started()
@@ -120,9 +118,7 @@ class Recorder:
         )
 
     def _process_started(self) -> None:
-        self.send(
-            "process.start", 0, pid=os.getpid(), ppid=os.getppid(), python=sys.version.split()[0]
-        )
+        self.send("process.start", 0, pid=os.getpid(), ppid=os.getppid(), python=sys.version.split()[0])
 
     def _forked(self) -> None:
         # Serials go on from those of the parent, so that none names two things in this process.

@@ -3,7 +3,7 @@
 import functools
 import socket
 import threading
-from typing import Any, Iterator
+from typing import Any, Iterator, List
 
 from .imports import Imports
 from .recorder import Recorder
@@ -28,7 +28,7 @@ def _watch_listen(recorder: Recorder) -> None:
             host, port = self.getsockname()[:2]
             recorder.emit("listening", host=host, port=port)
 
-    socket.socket.listen = listen  # type: ignore[method-assign]
+    socket.socket.listen = listen  # type: ignore[method-assign, assignment]
 
 
 def _watch_threads(recorder: Recorder) -> None:
@@ -62,6 +62,14 @@ def _watch_connection_threads(recorder: Recorder, socketserver: Any) -> None:
         original(self, request, client_address)
 
     socketserver.ThreadingMixIn.process_request_thread = process_request_thread
+    original_serve = socketserver.BaseServer.serve_forever
+
+    @functools.wraps(original_serve)
+    def serve_forever(self: Any, *args: Any, **kwargs: Any) -> None:
+        recorder.emit("serving")
+        original_serve(self, *args, **kwargs)
+
+    socketserver.BaseServer.serve_forever = serve_forever
 
 
 def _watch_reloader(recorder: Recorder, autoreload: Any) -> None:
@@ -69,7 +77,7 @@ def _watch_reloader(recorder: Recorder, autoreload: Any) -> None:
     if reloader is None:  # before Django 2.2
         return
     original = reloader.snapshot_files
-    seen = []
+    seen: List[bool] = []
 
     @functools.wraps(original)
     def snapshot_files(self: Any) -> Iterator[Any]:

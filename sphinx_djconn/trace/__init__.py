@@ -6,15 +6,16 @@ from sphinx_djconn.trace.entities import (
     Process,
     RequestEntity,
     Thread,
-    Trace,
 )
 from sphinx_djconn.trace.events import Event, TraceError
 from sphinx_djconn.trace.facts import FACTS, REQUEST_FACTS, Facts, facts_of
+from sphinx_djconn.trace.reading import Entities, Trace
 
 __all__ = [
     "FACTS",
     "REQUEST_FACTS",
     "DatabaseConnection",
+    "Entities",
     "Event",
     "Facts",
     "HttpConnection",

@@ -17,7 +17,7 @@ field        meaning
 
 Kinds, from the probe: ``process.start`` (``pid`` ``ppid`` ``python``), ``django`` (``version``),
 ``settings`` (``databases``), ``thread.start`` (``name`` ``ident`` ``native`` ``main``), ``thread.end``,
-``listening`` (``host`` ``port``), ``http.thread`` (``port``: the client's), ``request.begin``,
+``listening`` (``host`` ``port``), ``serving``, ``http.thread`` (``port``: the client's), ``request.begin``,
 ``request.end``, ``db.wrapper`` (``w`` ``alias`` ``vendor``), ``db.open`` (``w`` ``c``), ``db.failed``
 (``w`` ``error``), ``db.use`` (``w`` ``c``), ``db.health`` (``w`` ``c`` ``usable``), ``db.close``
 (``w`` ``c`` ``why`` ``phase``), ``db.collected`` (``w`` ``c``), ``reloader.watching``.
@@ -76,7 +76,8 @@ def encode(event: Event) -> dict[str, Any]:
         wire["r"] = event.request
     if event.log:
         wire["o"] = event.log
-    return wire | event.data
+    wire.update(event.data)
+    return wire
 
 
 def in_order(events: Iterable[Event]) -> tuple[Event, ...]:

@@ -9,7 +9,8 @@ it was collected.
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from sphinx_djconn.trace.entities import DatabaseConnection, Entities, RequestEntity, Trace
+from sphinx_djconn.trace.entities import DatabaseConnection, RequestEntity
+from sphinx_djconn.trace.reading import Entities, Trace
 
 
 class Facts(NamedTuple):
@@ -69,14 +70,10 @@ FACTS: Final[dict[str, tuple[str, Callable[[_Reading], Any]]]] = {
     "thread_idents": (
         "distinct values of ``threading.get_ident()`` among those threads",
         lambda r: len(
-            {
-                (request.thread.key[0], request.thread.ident)
-                for request in r.served
-                if request.thread
-            }
+            {(request.thread.key[0], request.thread.ident) for request in r.served if request.thread}
         ),
     ),
-    "greenlets": ("greenlets that handled requests", lambda r: 0),
+    "greenlets": ("greenlets that handled requests", lambda _: 0),
     "http.connections": (
         "HTTP connections opened by the clients",
         lambda r: len(r.entities.http_connections),
@@ -93,9 +90,7 @@ FACTS: Final[dict[str, tuple[str, Callable[[_Reading], Any]]]] = {
     ),
     "db.reused": (
         "requests that used a database connection which an earlier request had opened",
-        lambda r: sum(
-            any(how == "reused" for _, how in request.connections) for request in r.requests
-        ),
+        lambda r: sum(any(how == "reused" for _, how in request.connections) for request in r.requests),
     ),
     "db.failed": (
         "attempts of requests to open a database connection that failed",

@@ -10,20 +10,21 @@ import importlib
 import json
 import os
 import re
-from typing import Any, Dict, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 # django.views.debug.SafeExceptionReporterFilter hides settings by this pattern.
 _HIDDEN = re.compile("API|AUTH|TOKEN|KEY|SECRET|PASS|SIGNATURE|HTTP_COOKIE", re.IGNORECASE)
 _LEAST_SECRET = 4
 
 
-def _private(databases: Dict[str, Any], spec: Dict[str, Any]) -> Dict[str, Any]:
+def _private(databases: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
     """Return ``databases`` with every alias on a file of the run's own."""
     private = {}
     for alias, settings in databases.items():
         engine = settings.get("ENGINE", "")
         mirror = (settings.get("TEST") or {}).get("MIRROR")
-        name = os.path.join(spec["folder"], "{}.sqlite3".format(mirror or alias))
+        name = os.path.join(spec["folder"], f"{mirror or alias}.sqlite3")
         ours = dict(settings, NAME=name, HOST="", PORT="", USER="", PASSWORD="")
         if "sqlite" not in engine:
             ours["ENGINE"] = "django.db.backends.sqlite3"
@@ -47,7 +48,7 @@ def _secrets(name: str, value: Any) -> Iterator[str]:
         yield value
 
 
-def _load() -> Dict[str, Any]:
+def _load() -> dict[str, Any]:
     with open(os.environ["DJCONN_SETTINGS"]) as file:
         spec = json.load(file)
     module = importlib.import_module(spec["module"])
@@ -73,4 +74,4 @@ _HARMLESS = frozenset(
 
 globals().update(_load())
 
-import djconn_reload  # noqa: E402, F401 - a file of the lab's, for the auto-reloader to watch
+import djconn_reload  # type: ignore[import-not-found] # noqa: E402, F401 - a file of the lab's, for the auto-reloader to watch

@@ -2,8 +2,8 @@
 
 ``python -I -S supervisor.py`` reads one line of JSON from standard input (``argv``, ``env``, ``cwd``,
 ``log``, ``log_limit`` in bytes, ``seconds``, ``folder``), then commands: ``stop SECONDS`` (SIGTERM, and
-SIGKILL after so many seconds) and ``kill``. It writes lines of JSON to standard output: ``{"pid": n}``
-or ``{"error": text}``, ``{"exit": status}``, ``{"flood": true}``, ``{"late": true}``, ``{"stubborn": true}`` (SIGTERM was not enough),
+SIGKILL after so many seconds) and ``kill``. It writes lines of JSON to standard output: ``{"pid": n}``,
+``{"exit": status}``, ``{"flood": true}``, ``{"late": true}``, ``{"stubborn": true}`` (SIGTERM was not enough),
 ``{"gone": true}``.
 
 Whatever ends the process that started it closes its standard input, and that is the end of the server
@@ -36,7 +36,7 @@ class Supervisor:
         self.spec = spec
         self.pid = 0
         self.exited = False
-        self.deadline = time.monotonic() + spec["seconds"]
+        self.deadline: float = time.monotonic() + spec["seconds"]
         self.kill_at: float | None = None
         self.orphaned = False
 

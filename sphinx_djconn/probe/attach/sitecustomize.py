@@ -31,7 +31,7 @@ def _attach() -> None:
 def _make_way() -> None:
     ours = sys.modules.pop("sitecustomize")
     try:
-        import sitecustomize  # noqa: F401, PLC0415 - the next one on the path, if there is any
+        import sitecustomize  # type: ignore[import-not-found] # noqa: F401, PLC0415 - the next one on the path
     except ModuleNotFoundError as error:
         if error.name != "sitecustomize":
             raise

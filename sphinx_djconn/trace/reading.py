@@ -1,0 +1,253 @@
+"""Entities read out of the events of one run, named in the order of the sequence.
+
+Serials tell entities apart within a process; the names T1, C1, H1, P1 are given here, by walking the
+requests in the order of the sequence, so that two runs of the same behaviour have the same names
+whichever thread was faster. What no request touched (the main thread of ``runserver``, the connection
+of its migration check) has a name of its own kind: ``main``, ``S1``.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar
+
+from sphinx_djconn.trace.entities import (
+    DatabaseConnection,
+    HttpConnection,
+    Key,
+    Named,
+    Process,
+    RequestEntity,
+    Thread,
+)
+from sphinx_djconn.trace.events import Event
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The ordered events of one run, the lines of the server's log, and what the server was started with.
+
+    ``settings`` maps the names of the ``settings`` part to texts, free of paths and secrets.
+    """
+
+    events: tuple[Event, ...]
+    log: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def entities(self) -> "Entities":
+        """The entities, read once."""
+        return Entities(self.events)
+
+
+class Entities:
+    """All entities of a trace, by their keys and in the order of the sequence."""
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self.processes: dict[int, Process] = {}
+        self.threads: dict[Key, Thread] = {}
+        self.http_connections: dict[int, HttpConnection] = {}
+        self.db_connections: dict[Key, DatabaseConnection] = {}
+        self.requests: dict[int, RequestEntity] = {}
+        self.peak = 0
+        self._owners: dict[Key, Key] = {}
+        self._open: set[Key] = set()
+        self._step = 0
+        for event in events:
+            reader = self._READERS.get(event.kind)
+            if reader is not None:
+                reader(self, event)
+        self.requests = dict(sorted(self.requests.items()))
+        self._settle()
+        self._name()
+
+    def thread_of(self, event: Event) -> Thread:
+        """Return the thread in which ``event`` happened."""
+        key = (event.process, event.thread)
+        if key not in self.threads:
+            self.threads[key] = Thread(key)
+        return self.threads[key]
+
+    def request(self, number: int) -> RequestEntity:
+        """Return the request with ``number``."""
+        if number not in self.requests:
+            self.requests[number] = RequestEntity(number)
+        return self.requests[number]
+
+    def process(self, serial: int) -> Process:
+        """Return the process with ``serial``."""
+        if serial not in self.processes:
+            self.processes[serial] = Process(serial)
+        return self.processes[serial]
+
+    # Clients.
+
+    def _step_begins(self, event: Event) -> None:
+        self._step = event.data["n"]
+
+    def _http_opened(self, event: Event) -> None:
+        data = event.data
+        self.http_connections[data["h"]] = HttpConnection(
+            data["h"], client=data["client"], port=data["port"]
+        )
+
+    def _http_closed(self, event: Event) -> None:
+        self.http_connections[event.data["h"]].closed_by = event.data["by"]
+
+    def _sent(self, event: Event) -> None:
+        request = self.request(event.request or 0)
+        request.client, request.method = event.data["client"], event.data["method"]
+        request.path, request.label = event.data["path"], event.data.get("label")
+        request.step = self._step
+
+    def _answered(self, event: Event) -> None:
+        request = self.request(event.request or 0)
+        request.status = event.data.get("status")
+        request.error = event.data.get("error")
+        request.json = event.data.get("json")
+        request.http = self.http_connections.get(event.data.get("h") or 0)
+        request.http_new = bool(event.data.get("new"))
+
+    # Processes and threads.
+
+    def _process_started(self, event: Event) -> None:
+        process = self.process(event.process)
+        process.pid, process.parent_pid = event.data["pid"], event.data["ppid"]
+        process.python = event.data["python"]
+
+    def _django_loaded(self, event: Event) -> None:
+        self.process(event.process).django = event.data["version"]
+
+    def _process_ended(self, event: Event) -> None:
+        self.process(event.process).ended = True
+        self._open = {key for key in self._open if key[0] != event.process}
+
+    def _thread_started(self, event: Event) -> None:
+        thread = self.thread_of(event)
+        thread.ident, thread.main = event.data["ident"], event.data["main"]
+        thread.name = "main" if thread.main else _plain(event.data["name"])
+
+    def _thread_ended(self, event: Event) -> None:
+        self.thread_of(event).ended = True
+
+    # Requests inside the server.
+
+    def _begun(self, event: Event) -> None:
+        request = self.request(event.request or 0)
+        request.begun, request.thread = event.at, self.thread_of(event)
+        request.process = self.process(event.process)
+
+    def _ended(self, event: Event) -> None:
+        self.request(event.request or 0).ended = event.at
+
+    # Databases.
+
+    def _wrapper_created(self, event: Event) -> None:
+        self._owners[event.process, event.data["w"]] = (event.process, event.thread)
+        if event.request is not None:
+            self.request(event.request).wrappers += 1
+
+    def _opened(self, event: Event) -> None:
+        key = (event.process, event.data["c"])
+        owner = self._owners.get((event.process, event.data["w"]), (event.process, event.thread))
+        connection = DatabaseConnection(
+            key, owner, event.data.get("alias", "default"), opened_in=event.request
+        )
+        self.db_connections[key] = connection
+        if event.request is not None:
+            self.request(event.request).connections.append((connection, "opened"))
+            self._open.add(key)
+            self.peak = max(self.peak, len(self._open))
+
+    def _used(self, event: Event) -> None:
+        connection = self.db_connections.get((event.process, event.data["c"]))
+        if connection is not None and event.request is not None:
+            self.request(event.request).connections.append((connection, "reused"))
+
+    def _closed(self, event: Event) -> None:
+        key = (event.process, event.data["c"])
+        self._open.discard(key)
+        connection = self.db_connections.get(key)
+        if connection is None:
+            return
+        connection.why, connection.phase = event.data["why"], event.data["phase"]
+        connection.closed_in = event.request
+        if event.request is not None:
+            self.request(event.request).closed_at.append(event.data["phase"])
+
+    def _failed(self, event: Event) -> None:
+        if event.request is not None:
+            self.request(event.request).failed += 1
+
+    def _health_checked(self, event: Event) -> None:
+        if event.request is not None:
+            self.request(event.request).health_checks += 1
+
+    # What only the whole shows.
+
+    def _settle(self) -> None:
+        for connection in self.db_connections.values():
+            if connection.why is not None:
+                continue
+            owner = self.threads.get(connection.thread)
+            connection.dropped = self.process(connection.key[0]).ended
+            connection.abandoned = not connection.dropped and owner is not None and owner.ended
+
+    def _name(self) -> None:
+        numbering = _Numbering()
+        for request in self.requests.values():
+            numbering.give("P", request.process)
+            numbering.give("T", request.thread)
+            numbering.give("H", request.http)
+            for connection, _ in request.connections:
+                numbering.give("C", connection)
+        for http in self.http_connections.values():
+            numbering.give("H", http)
+        for connection in self.db_connections.values():
+            numbering.give("S", connection)
+        for thread in self.threads.values():
+            thread.process = self.process(thread.key[0]).name
+
+    _READERS: ClassVar = {
+        "step": _step_begins,
+        "http.open": _http_opened,
+        "http.close": _http_closed,
+        "request.sent": _sent,
+        "response": _answered,
+        "request.error": _answered,
+        "process.start": _process_started,
+        "django": _django_loaded,
+        "process.exit": _process_ended,
+        "thread.start": _thread_started,
+        "thread.end": _thread_ended,
+        "request.begin": _begun,
+        "request.end": _ended,
+        "db.wrapper": _wrapper_created,
+        "db.open": _opened,
+        "db.use": _used,
+        "db.close": _closed,
+        "db.failed": _failed,
+        "db.health": _health_checked,
+    }
+
+
+class _Numbering:
+    """Gives each entity one name, a letter and a number, the first time it comes by."""
+
+    def __init__(self) -> None:
+        self._last: Counter[str] = Counter()
+        self._given: set[int] = set()
+
+    def give(self, letter: str, entity: Named | None) -> None:
+        if entity is not None and id(entity) not in self._given:
+            self._given.add(id(entity))
+            self._last[letter] += 1
+            entity.name = f"{letter}{self._last[letter]}"
+
+
+def _plain(name: str) -> str:
+    """Return a thread's name without the counter that Python puts into it."""
+    counted = re.fullmatch(r"Thread-\d+(?: \((?P<target>.*)\))?", name)
+    return name if counted is None else counted["target"] or "thread"
