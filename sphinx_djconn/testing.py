@@ -1,0 +1,71 @@
+"""For those who test pages of their own: run a sequence, or check all claims of a docs folder.
+
+>>> from sphinx_djconn.testing import check, run
+>>> facts = run("6 x browser: GET /polls/", conn_max_age=None)[0]
+>>> facts.figures["db.opened"]
+1
+>>> [claim["id"] for claim in check("docs") if claim["verdict"] != claim["declared"]]
+[]
+"""
+
+import io
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace, patch_docutils
+
+from sphinx_djconn.lab import Laboratory, Profiles, Project
+from sphinx_djconn.scenario import Scenario, parse_sequence
+from sphinx_djconn.trace import Facts, facts_of
+
+__all__ = ["CheckError", "check", "run"]
+
+
+class CheckError(Exception):
+    """The docs could not be checked; the message is what Sphinx said."""
+
+
+def run(sequence: str, *, project: Project | None = None, **options: Any) -> list[Facts]:
+    """Run ``sequence``, as a page would have it, and return the facts of each run.
+
+    ``project`` is the demo site where it is not given; ``options`` are those of
+    :class:`~sphinx_djconn.scenario.Scenario`, such as ``server`` or ``conn_max_age`` (seconds). Raises
+    what the lab raises: :class:`~sphinx_djconn.lab.RunError`, :class:`~sphinx_djconn.lab.ProfileError`.
+    """
+    profiles = Profiles()
+    if project is not None:
+        profiles = Profiles(projects={**profiles.projects, "default": project})
+    scenario = Scenario(parse_sequence(sequence), **options)
+    with tempfile.TemporaryDirectory(prefix="djconn-testing-") as cache:
+        recording = Laboratory(profiles, Path(cache)).run(scenario)
+    return [facts_of(trace) for trace in recording.runs]
+
+
+def check(docs: str | Path, doctrees: str | Path | None = None, **config: Any) -> list[dict[str, Any]]:
+    """Check the claims of the pages in ``docs`` and return them as ``claims.json`` has them.
+
+    ``doctrees`` is a folder that keeps recordings from one call to the next; ``config`` overrides values
+    of conf.py. Raises :class:`CheckError` where Sphinx warns of anything but a verdict.
+    """
+    warnings = io.StringIO()
+    with tempfile.TemporaryDirectory(prefix="djconn-testing-") as folder, patch_docutils(docs):
+        with docutils_namespace():
+            app = Sphinx(
+                docs,
+                docs,
+                folder,
+                doctrees or Path(folder, "doctrees"),
+                "djconn",
+                confoverrides={**config, "show_warning_types": True},
+                status=None,
+                warning=warnings,
+            )
+            app.build()
+        others = [line for line in warnings.getvalue().splitlines() if line and "[djconn.claim]" not in line]
+        if others:
+            raise CheckError("\n".join(others))
+        claims: list[dict[str, Any]] = json.loads(Path(folder, "claims.json").read_text("utf-8"))
+    return claims
