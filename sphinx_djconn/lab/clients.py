@@ -6,6 +6,7 @@ here, no redirect is followed, and no proxy of the building machine's environmen
 
 import functools
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +24,10 @@ from sphinx_djconn.scenario import Request
 
 HEADER: Final = "X-Djconn-Request"
 """Numbers a request for the probe, which takes it out before Django sees the request."""
+
+_QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
+"""Acknowledge at once what comes. ``runserver`` sends headers and body apart, and by Nagle's algorithm the
+second waits for the acknowledgement of the first, which Linux otherwise delays by 40 ms."""
 
 _LARGEST_JSON: Final = 1 << 16
 _CHUNK: Final = 1 << 16
@@ -73,6 +78,8 @@ class _Connection(urllib3.connection.HTTPConnection):
     def request(self, *args: Any, **kwargs: Any) -> None:
         super().request(*args, **kwargs)
         self._observer.used = self.serial
+        if _QUICKACK is not None:
+            self.sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
     def close(self) -> None:
         if self.sock is not None and self.serial:
