@@ -1,9 +1,11 @@
 """What is to be done, as frozen values, and the grammar that reads them from a page.
 
-``model`` holds the values, ``grammar`` turns the lines of a directive into a :class:`Sequence`.
+``model`` holds the values, ``grammar`` turns the ``lines`` of a directive into a :class:`Sequence`, with
+the help of ``request``, which reads one request.
 """
 
-from sphinx_djconn.scenario.grammar import SequenceError, parse_sequence
+from sphinx_djconn.scenario.grammar import parse_sequence
+from sphinx_djconn.scenario.lines import SequenceError
 from sphinx_djconn.scenario.model import (
     PROJECT_DEFAULT,
     Close,

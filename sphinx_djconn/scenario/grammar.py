@@ -16,16 +16,13 @@ form (``name=ada&age=36``) without spaces. Blank lines and lines that start with
 over.
 """
 
-import json
 import re
-import unicodedata
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from difflib import get_close_matches
-from keyword import iskeyword
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
+from sphinx_djconn.scenario.lines import Line, SequenceError, short
 from sphinx_djconn.scenario.model import (
     Close,
     DatabaseFault,
@@ -36,9 +33,7 @@ from sphinx_djconn.scenario.model import (
     Together,
     Wait,
 )
-
-METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
-"""The methods of HTTP that a request may have: those that Django's ``View`` knows."""
+from sphinx_djconn.scenario.request import METHODS, read_request
 
 MAX_COUNT: Final = 100_000
 """The most requests that one step may stand for."""
@@ -46,21 +41,10 @@ MAX_COUNT: Final = 100_000
 MAX_WAIT: Final = 3600.0
 """The longest pause, in seconds."""
 
-RESERVED_LABELS: Final = frozenset(
-    {"all", "any", "len", "max", "min", "overlap", "set"}  # the functions of an expression
-    | {"db", "errors", "greenlets", "http", "processes", "requests", "responses", "statuses"}
-    | {"thread_idents", "threads"}
-)
-"""Names that mean something else in an expression, and so cannot be labels."""
-
-_LEAST_STATUS, _GREATEST_STATUS = 100, 599
 _LEAST_TOGETHER = 2
-_SHOWN = 60
-_NEW_CLIENT = "new client"
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+) ?(?P<unit>ms|s)", re.ASCII)
 _REPEATED = re.compile(r"(?P<count>[-+]?\d\S*)\s+x\s+(?P<step>.+)")
 _SQUEEZED = re.compile(r"[-+]?\d+\s*[x*\u00d7]\s*(?P<step>.*)")
-_REQUEST_FORM = "METHOD /path [with DATA] [-> STATUS] [as LABEL]"
 _FAULTS: Final[dict[str, Literal["end sessions", "restart"]]] = {
     "end sessions": "end sessions",
     "restart": "restart",
@@ -73,33 +57,6 @@ _NOT_A_CLIENT: Final = {
 }
 
 
-class SequenceError(ValueError):
-    """A sequence that cannot be read: ``message`` says what is wrong, ``hint`` what to do.
-
-    ``line`` counts from 0 at the first line of the body.
-    """
-
-    def __init__(self, message: str, hint: str, line: int) -> None:
-        super().__init__(message, hint, line)
-        self.message = message
-        self.hint = hint
-        self.line = line
-
-    def __str__(self) -> str:
-        return f"{self.message}; {self.hint}"
-
-
-class _Line(NamedTuple):
-    """A line that is neither blank nor a comment. ``indent`` is in columns."""
-
-    number: int
-    indent: int
-    text: str
-
-    def error(self, message: str, hint: str) -> SequenceError:
-        return SequenceError(message, hint, self.number)
-
-
 def parse_sequence(text: str | Iterable[str]) -> Sequence:
     """Return the sequence that ``text``, or a list of its lines, describes.
 
@@ -108,9 +65,7 @@ def parse_sequence(text: str | Iterable[str]) -> Sequence:
     body = text.splitlines() if isinstance(text, str) else list(text)
     lines = deque(_significant(body))
     if not lines:
-        raise SequenceError(
-            "the sequence has no step", "write at least one, as in 'browser: GET /polls/'", 0
-        )
+        raise SequenceError("the sequence has no step", "write at least one, as in 'browser: GET /polls/'", 0)
     steps = tuple(_steps(lines))
     sequence = Sequence(steps, "\n".join(body))
     _check_labels(sequence)
@@ -118,14 +73,14 @@ def parse_sequence(text: str | Iterable[str]) -> Sequence:
     return sequence
 
 
-def _significant(body: list[str]) -> Iterator[_Line]:
+def _significant(body: list[str]) -> Iterator[Line]:
     """Yield the lines that count; the indentation that all of them share is taken off."""
     found = []
     for number, raw in enumerate(body):
         text = raw.strip()
         if text and not text.startswith("#"):
             indentation = raw[: len(raw) - len(raw.lstrip())].expandtabs()
-            found.append(_Line(number, len(indentation), text))
+            found.append(Line(number, len(indentation), text))
     margin = min((line.indent for line in found), default=0)
     return (line._replace(indent=line.indent - margin) for line in found)
 
@@ -133,25 +88,25 @@ def _significant(body: list[str]) -> Iterator[_Line]:
 # The two levels.
 
 
-def _steps(lines: deque[_Line]) -> Iterator[Step]:
+def _steps(lines: deque[Line]) -> Iterator[Step]:
     while lines:
         line = lines.popleft()
         if line.indent:
             raise line.error(
-                f"unexpected indentation before '{_short(line.text)}'",
+                f"unexpected indentation before '{short(line.text)}'",
                 "only the requests below 'together:' are indented",
             )
         yield _together(line, lines) if line.text == "together:" else _step(line)
 
 
-def _together(head: _Line, lines: deque[_Line]) -> Together:
+def _together(head: Line, lines: deque[Line]) -> Together:
     requests: list[Request] = []
     indent = lines[0].indent if lines else 0
     while lines and lines[0].indent:
         line = lines.popleft()
         if line.indent != indent:
             raise line.error(
-                f"unexpected indentation before '{_short(line.text)}'",
+                f"unexpected indentation before '{short(line.text)}'",
                 "indent all requests of one 'together:' by the same number of spaces",
             )
         requests.append(_request_together(line, {request.client for request in requests}))
@@ -163,11 +118,11 @@ def _together(head: _Line, lines: deque[_Line]) -> Together:
     return Together(tuple(requests), line=head.number)
 
 
-def _request_together(line: _Line, busy: set[str | None]) -> Request:
+def _request_together(line: Line, busy: set[str | None]) -> Request:
     step = None if line.text == "together:" else _step(line)
     if not isinstance(step, Request):
         raise line.error(
-            f"'{_short(line.text)}' cannot happen together with requests",
+            f"'{short(line.text)}' cannot happen together with requests",
             "leave only requests below 'together:' and move this step before or after them",
         )
     if step.client is not None and (step.count > 1 or step.client in busy):
@@ -179,7 +134,7 @@ def _request_together(line: _Line, busy: set[str | None]) -> Request:
     return step
 
 
-def _step(line: _Line) -> Step:
+def _step(line: Line) -> Step:
     """Read a step of one line."""
     written = _REPEATED.fullmatch(line.text)
     if written is None:
@@ -188,7 +143,7 @@ def _step(line: _Line) -> Step:
     step = _single(line, written["step"])
     if not isinstance(step, Request):
         raise line.error(
-            f"'{_short(written['step'])}' cannot be repeated",
+            f"'{short(written['step'])}' cannot be repeated",
             f"only requests can, as in '{count} x browser: GET /polls/'",
         )
     if step.label is not None and count > 1:
@@ -199,18 +154,18 @@ def _step(line: _Line) -> Step:
     return replace(step, count=count)
 
 
-def _count(line: _Line, written: str) -> int:
+def _count(line: Line, written: str) -> int:
     digits = written.isascii() and written.isdigit() and len(written) <= len(str(MAX_COUNT))
     count = int(written) if digits else 0
     if not 1 <= count <= MAX_COUNT:
         raise line.error(
-            f"'{_short(written)}' is no number of requests",
+            f"'{short(written)}' is no number of requests",
             f"write a whole number from 1 to {MAX_COUNT}",
         )
     return count
 
 
-def _single(line: _Line, text: str) -> Step:
+def _single(line: Line, text: str) -> Step:
     words = text.split()
     if words == ["reload"]:
         return Reload(line=line.number)
@@ -218,28 +173,26 @@ def _single(line: _Line, text: str) -> Step:
         return Wait(_seconds(line, words[1:]), line=line.number)
     name, colon, action = (part.strip() for part in text.partition(":"))
     if not colon:
-        raise _unknown(line, text)
+        raise unknown(line, text)
     fault = _FAULTS.get(" ".join(action.split()))
     if name == "database" and fault is not None:
         return DatabaseFault(fault, line=line.number)
     client = _client(line, name, text)
     if action != "close":
-        return _request(line, client, action, text)
+        return read_request(line, client, action, text)
     if client is None:
-        raise line.error(
-            "a new client has nothing to hang up", "name the client, as in 'browser: close'"
-        )
+        raise line.error("a new client has nothing to hang up", "name the client, as in 'browser: close'")
     return Close(client, line=line.number)
 
 
-def _seconds(line: _Line, words: list[str]) -> float:
+def _seconds(line: Line, words: list[str]) -> float:
     duration = _DURATION.fullmatch(" ".join(words))
     seconds = 0.0
     if duration is not None:
         seconds = float(duration["number"]) / (1000 if duration["unit"] == "ms" else 1)
     if not 0 < seconds <= MAX_WAIT:
         raise line.error(
-            f"'{_short(line.text)}' names no time to wait",
+            f"'{short(line.text)}' names no time to wait",
             f"write more than 0 and at most {MAX_WAIT:g} seconds, as in 'wait 1.5s', 'wait 500ms'",
         )
     return seconds
@@ -248,143 +201,35 @@ def _seconds(line: _Line, words: list[str]) -> float:
 # Clients and what they do.
 
 
-def _client(line: _Line, written: str, text: str) -> str | None:
+def _client(line: Line, written: str, text: str) -> str | None:
     """Return the client's name, ``None`` for a new client."""
     name = " ".join(written.split())
-    if name == _NEW_CLIENT:
+    if name == NEW_CLIENT:
         return None
     if name.casefold() in _NOT_A_CLIENT:
         raise line.error(f"'{name}' cannot name a client", _NOT_A_CLIENT[name.casefold()])
     if re.match(r"new[\s_-]*clients?(?![^\W\d_])", name, re.IGNORECASE):
         raise line.error(
-            f"'{_short(name)}' cannot name a client",
+            f"'{short(name)}' cannot name a client",
             "write 'new client' for clients with a connection of their own each",
         )
     squeezed = _SQUEEZED.fullmatch(name)
     if squeezed is not None:
         raise line.error(
-            f"'{_short(name)}' cannot name a client",
-            f"write a repetition as in '6 x {_short(squeezed['step']) or 'browser'}: …'",
+            f"'{short(name)}' cannot name a client",
+            f"write a repetition as in '6 x {short(squeezed['step']) or 'browser'}: …'",
         )
     if name.split(" ")[0] in METHODS or not name:
         raise line.error(
-            f"'{_short(text)}' does not say which client sends it",
+            f"'{short(text)}' does not say which client sends it",
             "begin with the client, as in 'browser: GET /polls/'",
         )
     if not all(letter.isalnum() or letter in "-_ " for letter in name):
         raise line.error(
-            f"'{_short(name)}' cannot name a client",
+            f"'{short(name)}' cannot name a client",
             "use letters, digits, '-', '_' and spaces, and a colon after the name",
         )
     return name
-
-
-def _request(line: _Line, client: str | None, action: str, text: str) -> Request:
-    method, target = _cut(action)
-    if method not in METHODS:
-        raise _not_a_method(line, client, method, target, text)
-    path, rest = _cut(target)
-    if not path.startswith("/"):
-        problem = f"path '{_short(path)}' does not begin with '/'" if path else "no path follows"
-        raise line.error(
-            f"{problem} in '{_short(text)}'",
-            f"write the path alone, without scheme and host, as in '{method} /polls/'",
-        )
-    data, rest = _data(line, rest)
-    status, label = _expectations(line, rest)
-    return Request(client, method, path, data, status, label, line=line.number)
-
-
-def _not_a_method(
-    line: _Line, client: str | None, method: str, target: str, text: str
-) -> SequenceError:
-    if method.startswith("/"):
-        return line.error(
-            f"'{_short(text)}' names no method", f"write it before the path, as in 'GET {method}'"
-        )
-    near = get_close_matches(method.upper()[:_SHOWN], METHODS, n=1)
-    if near or target.startswith("/"):
-        hint = f"did you mean '{near[0]}'?" if near else "write one of " + ", ".join(METHODS)
-        return line.error(f"'{_short(method)}' is no method of HTTP", hint)
-    return _unknown(line, text, client or _NEW_CLIENT)
-
-
-def _data(line: _Line, rest: str) -> tuple[str | None, str]:
-    """Return the body of the request, as written, and what follows it."""
-    word, after = _cut(rest)
-    if word != "with":
-        return None, rest
-    if after.startswith(("{", "[")):
-        return _json(line, after)
-    data, rest = _cut(after)
-    if "=" not in data:
-        raise line.error(
-            f"'{_short(data)}' after 'with' is neither a form nor JSON",
-            """write 'with name=ada&age=36' or 'with {"name": "ada"}'""",
-        )
-    return data, rest
-
-
-def _json(line: _Line, text: str) -> tuple[str, str]:
-    try:
-        _, end = json.JSONDecoder().raw_decode(text)
-    except (ValueError, RecursionError) as error:
-        raise line.error(
-            f"'{_short(text)}' after 'with' is no JSON: {error}",
-            """write it on one line, as in 'with {"name": "ada"}'""",
-        ) from error
-    if text[end : end + 1].strip():
-        raise line.error(
-            f"'{_short(text[end:])}' follows the JSON", "put a space after the body of the request"
-        )
-    return text[:end], text[end:].strip()
-
-
-def _expectations(line: _Line, rest: str) -> tuple[int | None, str | None]:
-    """Return the status and the label that end a request."""
-    words = deque(rest.split())
-    status = label = None
-    if words and words[0] == "->":
-        words.popleft()
-        status = _status(line, words.popleft() if words else "")
-    if words and words[0] == "as":
-        words.popleft()
-        label = _label(line, words.popleft() if words else "")
-    if words:
-        comment = words[0].startswith("#")
-        raise line.error(
-            f"'{_short(' '.join(words))}' at the end of the request is not understood",
-            "put a comment on a line of its own" if comment else f"write '{_REQUEST_FORM}'",
-        )
-    return status, label
-
-
-def _status(line: _Line, written: str) -> int:
-    status = int(written) if re.fullmatch(r"[0-9]{3}", written) else 0
-    if not _LEAST_STATUS <= status <= _GREATEST_STATUS:
-        raise line.error(
-            f"'{_short(written)}' after '->' is no status code",
-            f"write one from {_LEAST_STATUS} to {_GREATEST_STATUS}, as in '-> 200'",
-        )
-    return status
-
-
-def _label(line: _Line, written: str) -> str:
-    label = unicodedata.normalize("NFKC", written)  # as Python reads it in an expression
-    if not label.isidentifier() or iskeyword(label):
-        raise line.error(
-            f"'{_short(written)}' after 'as' cannot be a label",
-            "use letters, digits and '_', no digit first and no word of Python's, as 'first'",
-        )
-    if label in RESERVED_LABELS:
-        raise line.error(
-            f"label '{label}' already has a meaning in expressions",
-            f"choose another, as in 'as {label}_1'",
-        )
-    return label
-
-
-# What only the whole sequence shows.
 
 
 def _check_labels(sequence: Sequence) -> None:
@@ -416,28 +261,3 @@ def _check_closes(sequence: Sequence) -> None:
                         line,
                     )
                 connected.discard(client)
-
-
-def _unknown(line: _Line, text: str, client: str = "browser") -> SequenceError:
-    forms = [
-        f"{client}: GET /polls/",
-        f"{client}: close",
-        "together:",
-        "wait 1.5s",
-        "reload",
-        "database: end sessions",
-        "database: restart",
-    ]
-    near = get_close_matches(text[:_SHOWN], forms, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"write a step as in '{forms[0]}'"
-    return line.error(f"'{_short(text)}' is no step", hint)
-
-
-def _cut(text: str) -> tuple[str, str]:
-    """Return the first word of ``text`` and the rest, either of which may be empty."""
-    word, *rest = text.split(maxsplit=1) or [""]
-    return word, "".join(rest).rstrip()
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

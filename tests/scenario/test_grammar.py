@@ -17,7 +17,7 @@ from sphinx_djconn.scenario import (
     Wait,
     parse_sequence,
 )
-from sphinx_djconn.scenario.grammar import RESERVED_LABELS
+from sphinx_djconn.scenario.request import RESERVED_LABELS
 from sphinx_djconn.trace import FACTS
 
 
@@ -88,9 +88,7 @@ def test_a_client_of_a_meeting_can_close() -> None:
 
 @pytest.mark.parametrize("indent", ["    ", "\t", "  ", " "])
 def test_the_indented_requests_are_together(indent: str) -> None:
-    text = "\n".join(
-        ["together:", f"{indent}browser: GET /a", f"{indent}4 x new client: GET /b", "reload"]
-    )
+    text = "\n".join(["together:", f"{indent}browser: GET /a", f"{indent}4 x new client: GET /b", "reload"])
     assert parse_sequence(text).steps == (
         Together((Request("browser", "GET", "/a"), Request(None, "GET", "/b", count=4))),
         Reload(),
@@ -319,9 +317,7 @@ ERRORS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("text", "line", "said"), ERRORS, ids=[f"{text[:30]!r}" for text, _, _ in ERRORS]
-)
+@pytest.mark.parametrize(("text", "line", "said"), ERRORS, ids=[f"{text[:30]!r}" for text, _, _ in ERRORS])
 def test_what_cannot_be_read_is_told_with_its_line(text: str, line: int, said: str) -> None:
     error = error_of(text)
     assert said in str(error)

@@ -1,0 +1,65 @@
+"""Lines of a sequence, and the error for one that cannot be read."""
+
+from difflib import get_close_matches
+from typing import Final, NamedTuple
+
+NEW_CLIENT: Final = "new client"
+"""Stands for a client of its own for each request."""
+
+SHOWN: Final = 60
+"""The most characters of a page that a message repeats."""
+
+
+class SequenceError(ValueError):
+    """A sequence that cannot be read: ``message`` says what is wrong, ``hint`` what to do.
+
+    ``line`` counts from 0 at the first line of the body.
+    """
+
+    def __init__(self, message: str, hint: str, line: int) -> None:
+        super().__init__(message, hint, line)
+        self.message = message
+        self.hint = hint
+        self.line = line
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}"
+
+
+class Line(NamedTuple):
+    """A line that is neither blank nor a comment. ``indent`` is in columns."""
+
+    number: int
+    indent: int
+    text: str
+
+    def error(self, message: str, hint: str) -> SequenceError:
+        """Return an error about this line."""
+        return SequenceError(message, hint, self.number)
+
+
+def cut(text: str) -> tuple[str, str]:
+    """Return the first word of ``text`` and the rest, either of which may be empty."""
+    word, *rest = text.split(maxsplit=1) or [""]
+    return word, "".join(rest).rstrip()
+
+
+def short(text: str) -> str:
+    """Return ``text`` for a message, cut where it is long."""
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def unknown(line: Line, text: str, client: str = "browser") -> SequenceError:
+    """Return the error for ``text`` that is no step, with the nearest form of one."""
+    forms = [
+        f"{client}: GET /polls/",
+        f"{client}: close",
+        "together:",
+        "wait 1.5s",
+        "reload",
+        "database: end sessions",
+        "database: restart",
+    ]
+    near = get_close_matches(text[:SHOWN], forms, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"write a step as in '{forms[0]}'"
+    return line.error(f"'{short(text)}' is no step", hint)

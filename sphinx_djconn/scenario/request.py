@@ -1,0 +1,128 @@
+"""One request: ``METHOD /path [with DATA] [-> STATUS] [as LABEL]``."""
+
+import json
+import re
+import unicodedata
+from collections import deque
+from difflib import get_close_matches
+from keyword import iskeyword
+from typing import Final
+
+from sphinx_djconn.scenario.lines import NEW_CLIENT, SHOWN, Line, SequenceError, cut, short, unknown
+from sphinx_djconn.scenario.model import Request
+
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+"""The methods of HTTP that a request may have: those that Django's ``View`` knows."""
+
+RESERVED_LABELS: Final = frozenset(
+    {"all", "any", "len", "max", "min", "overlap", "set"}  # the functions of an expression
+    | {"db", "errors", "greenlets", "http", "processes", "requests", "responses", "statuses"}
+    | {"thread_idents", "threads"}
+)
+"""Names that mean something else in an expression, and so cannot be labels."""
+
+REQUEST_FORM: Final = "METHOD /path [with DATA] [-> STATUS] [as LABEL]"
+_LEAST_STATUS, _GREATEST_STATUS = 100, 599
+
+
+def read_request(line: Line, client: str | None, action: str, text: str) -> Request:
+    """Return the request of ``client`` in ``action``, what stands after the colon of ``text``."""
+    method, target = cut(action)
+    if method not in METHODS:
+        raise _not_a_method(line, client, method, target, text)
+    path, rest = cut(target)
+    if not path.startswith("/"):
+        problem = f"path '{short(path)}' does not begin with '/'" if path else "no path follows"
+        raise line.error(
+            f"{problem} in '{short(text)}'",
+            f"write the path alone, without scheme and host, as in '{method} /polls/'",
+        )
+    data, rest = _data(line, rest)
+    status, label = _expectations(line, rest)
+    return Request(client, method, path, data, status, label, line=line.number)
+
+
+def _not_a_method(line: Line, client: str | None, method: str, target: str, text: str) -> SequenceError:
+    if method.startswith("/"):
+        return line.error(f"'{short(text)}' names no method", f"write it before the path, as in 'GET {method}'")
+    near = get_close_matches(method.upper()[:SHOWN], METHODS, n=1)
+    if near or target.startswith("/"):
+        hint = f"did you mean '{near[0]}'?" if near else "write one of " + ", ".join(METHODS)
+        return line.error(f"'{short(method)}' is no method of HTTP", hint)
+    return unknown(line, text, client or NEW_CLIENT)
+
+
+def _data(line: Line, rest: str) -> tuple[str | None, str]:
+    """Return the body of the request, as written, and what follows it."""
+    word, after = cut(rest)
+    if word != "with":
+        return None, rest
+    if after.startswith(("{", "[")):
+        return _json(line, after)
+    data, rest = cut(after)
+    if "=" not in data:
+        raise line.error(
+            f"'{short(data)}' after 'with' is neither a form nor JSON",
+            """write 'with name=ada&age=36' or 'with {"name": "ada"}'""",
+        )
+    return data, rest
+
+
+def _json(line: Line, text: str) -> tuple[str, str]:
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError) as error:
+        raise line.error(
+            f"'{short(text)}' after 'with' is no JSON: {error}",
+            """write it on one line, as in 'with {"name": "ada"}'""",
+        ) from error
+    if text[end : end + 1].strip():
+        raise line.error(f"'{short(text[end:])}' follows the JSON", "put a space after the body of the request")
+    return text[:end], text[end:].strip()
+
+
+def _expectations(line: Line, rest: str) -> tuple[int | None, str | None]:
+    """Return the status and the label that end a request."""
+    words = deque(rest.split())
+    status = label = None
+    if words and words[0] == "->":
+        words.popleft()
+        status = _status(line, words.popleft() if words else "")
+    if words and words[0] == "as":
+        words.popleft()
+        label = _label(line, words.popleft() if words else "")
+    if words:
+        comment = words[0].startswith("#")
+        raise line.error(
+            f"'{short(' '.join(words))}' at the end of the request is not understood",
+            "put a comment on a line of its own" if comment else f"write '{REQUEST_FORM}'",
+        )
+    return status, label
+
+
+def _status(line: Line, written: str) -> int:
+    status = int(written) if re.fullmatch(r"[0-9]{3}", written) else 0
+    if not _LEAST_STATUS <= status <= _GREATEST_STATUS:
+        raise line.error(
+            f"'{short(written)}' after '->' is no status code",
+            f"write one from {_LEAST_STATUS} to {_GREATEST_STATUS}, as in '-> 200'",
+        )
+    return status
+
+
+def _label(line: Line, written: str) -> str:
+    label = unicodedata.normalize("NFKC", written)  # as Python reads it in an expression
+    if not label.isidentifier() or iskeyword(label):
+        raise line.error(
+            f"'{short(written)}' after 'as' cannot be a label",
+            "use letters, digits and '_', no digit first and no word of Python's, as 'first'",
+        )
+    if label in RESERVED_LABELS:
+        raise line.error(
+            f"label '{label}' already has a meaning in expressions",
+            f"choose another, as in 'as {label}_1'",
+        )
+    return label
+
+
+# What only the whole sequence shows.
