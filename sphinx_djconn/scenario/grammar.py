@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final, Literal
 
-from sphinx_djconn.scenario.lines import NEW_CLIENT, Line, SequenceError, cut, short, unknown
+from sphinx_djconn.scenario.lines import NEW_CLIENT, Line, SequenceError, short, unknown
 from sphinx_djconn.scenario.model import (
     Close,
     DatabaseFault,
