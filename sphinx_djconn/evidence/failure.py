@@ -1,0 +1,34 @@
+"""What a page shows where a run failed."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from docutils import nodes
+
+from sphinx_djconn.evidence.nodes import lines_block
+from sphinx_djconn.evidence.text import number, printable
+
+_LINES_MOST: Final = 20
+_LONGEST_MESSAGE: Final = 2000
+
+
+def failure(message: str, log: Sequence[str]) -> list[nodes.Node]:
+    """Return a warning with ``message`` and the end of the server's ``log``."""
+    told = [printable(line, _LONGEST_MESSAGE) for line in message.splitlines() if line.strip()]
+    lines = [printable(line) for line in log]
+    while lines and not lines[-1].strip():
+        del lines[-1]
+    # The text writer runs the paragraphs of an admonition together, but not those of a container.
+    details = nodes.container(
+        "", *(nodes.paragraph(line, line) for line in told[1:]), classes=["djconn-details"]
+    )
+    if lines:
+        before = len(lines) - _LINES_MOST
+        after = f", after {number(before)} lines before" if before > 0 else ""
+        details += nodes.paragraph("", f"The end of the server’s log{after}:")  # noqa: RUF001
+        details += lines_block(lines[-_LINES_MOST:])
+    warning = nodes.warning("", nodes.paragraph("", "".join(told[:1])))
+    warning["classes"].append("djconn-failure")
+    if details.children:
+        warning += details
+    return [warning]

@@ -1,0 +1,36 @@
+"""Colours for the log part, from the style of whatever theme the page has."""
+
+from collections.abc import Iterator
+from typing import ClassVar, Final
+
+from pygments.lexer import Lexer
+from pygments.token import Generic, Keyword, Punctuation, Text, _TokenType
+
+BAR: Final = "│"
+"""Stands between the entity that tells an event and what it tells, and in no other line."""
+
+
+class LogLexer(Lexer):
+    """Tells apart the lines of the log part: steps, what the probe saw, the server's own."""
+
+    name = "sphinx_djconn log"
+    aliases: ClassVar = ["djconn-log"]
+    filenames: ClassVar[list[str]] = []
+
+    def get_tokens_unprocessed(self, text: str) -> Iterator[tuple[int, _TokenType, str]]:
+        """Yield index, token and text, as Pygments wants it."""
+        index = 0
+        for line in text.splitlines(keepends=True):
+            for token, piece in _tokens(line):
+                yield index, token, piece
+                index += len(piece)
+
+
+def _tokens(line: str) -> Iterator[tuple[_TokenType, str]]:
+    source, bar, event = line.partition(BAR)
+    if bar:
+        yield Keyword, source
+        yield Punctuation, bar
+        yield Generic.Emph, event
+    else:
+        yield (Generic.Strong if line.startswith("# ") else Text), line

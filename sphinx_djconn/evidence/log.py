@@ -1,0 +1,48 @@
+"""The ``log`` part: the lines of the server's log, with what the probe saw between them."""
+
+from typing import Final
+
+from sphinx_djconn.evidence.lexer import BAR
+from sphinx_djconn.evidence.text import middle, printable
+from sphinx_djconn.evidence.timeline import Entry, timeline
+from sphinx_djconn.evidence.wording import Wording
+from sphinx_djconn.scenario import Scenario
+from sphinx_djconn.trace import Trace
+
+_HEAD, _TAIL = 150, 50
+_WIDEST: Final = 24
+
+
+def log_lines(scenario: Scenario, trace: Trace) -> list[str]:
+    """Return the lines of the log part; of a long log the beginning and the end.
+
+    ``# `` begins a step, ``T1 │`` what the probe saw in thread T1; other lines are the server's own.
+    """
+    entries: list[Entry] = []
+    for section in timeline(trace):
+        if section.step is not None:
+            entries += ["", *(f"# {line}" for line in section.step.splitlines())]
+        entries += section.entries()
+    wording = Wording(trace, {request.client for request in scenario.sequence.requests()})
+    told = [_told(entry, wording) for entry in middle(entries, _HEAD, _TAIL)]
+    width = min(_WIDEST, max((len(source) for source, _ in told if source), default=0))
+    return _without_idle_blanks(
+        [line if source is None else f"{source:>{width}} {BAR} {line}" for source, line in told]
+    )
+
+
+def _told(entry: Entry, wording: Wording) -> tuple[str | None, str]:
+    if isinstance(entry, str):
+        return None, printable(entry.rstrip("\r\n")).replace(BAR, "|")
+    return wording.tell(entry)
+
+
+def _without_idle_blanks(lines: list[str]) -> list[str]:
+    """Return ``lines`` without blank ones at the beginning, at the end, and beside another."""
+    kept: list[str] = []
+    for line in lines:
+        if line.strip() or (kept and kept[-1]):
+            kept.append(line.rstrip())
+    while kept and not kept[-1]:
+        del kept[-1]
+    return kept

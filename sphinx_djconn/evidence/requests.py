@@ -1,0 +1,168 @@
+"""The ``requests`` part: a row a request, and fewer where there are many."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from docutils import nodes
+
+from sphinx_djconn.evidence.nodes import Cell as TableCell
+from sphinx_djconn.evidence.nodes import literal, note, table
+from sphinx_djconn.evidence.rows import Cell, Row, compact
+from sphinx_djconn.evidence.text import number, printable
+from sphinx_djconn.scenario import Scenario
+from sphinx_djconn.trace import DatabaseConnection, RequestEntity, Trace
+
+_LONGEST_TARGET: Final = 100
+_PHASES: Final = {"start": "at start", "view": "in the view", "end": "at end"}
+_FATES: Final = {
+    "abandoned": "Abandoned: Django never closed the connection, and the thread that held it has "
+    "ended. Nothing can use or close it any more.",
+    "dropped": "Dropped: Django never closed the connection, and the process that held it has ended.",
+}
+_NOTHING: Final = Cell("—")
+
+
+def requests_table(scenario: Scenario, trace: Trace) -> tuple[list[nodes.Node], int]:
+    """Return the table of the requests of ``trace``, and how many rows it has."""
+    many = _processes_served(trace) > 1
+    rows = [_shown(row) for row in compact(list(_rows(scenario, trace, processes=many)))]
+    columns = [
+        ("#", 10),
+        ("Client", 12),
+        ("Request", 25),
+        ("Status", 10),
+        ("HTTP connection", 15),
+        *([("Process", 10)] if many else []),
+        ("Thread", 10),
+        ("Database connection", 22),
+    ]
+    connections = trace.entities.db_connections.values()
+    fates = [
+        note(text)
+        for fate, text in _FATES.items()
+        if any(getattr(connection, fate) and _is_named(connection) for connection in connections)
+    ]
+    return [table(columns, rows, "djconn-requests"), *fates] if rows else [], len(rows)
+
+
+def _processes_served(trace: Trace) -> int:
+    served = {request.process.serial for request in trace.entities.requests.values() if request.process}
+    return len(served)
+
+
+def _is_named(connection: DatabaseConnection) -> bool:
+    return connection.name.startswith("C")
+
+
+# One row a request.
+
+
+def _rows(scenario: Scenario, trace: Trace, *, processes: bool) -> Iterator[Row]:
+    named = {request.client for request in scenario.sequence.requests()}
+    requests = trace.entities.requests.values()
+    databases = _Databases(trace)
+    last_of_http = {request.http.serial: request.number for request in requests if request.http}
+    for request in requests:
+        client = request.client if request.client in named else "new client"
+        process = request.process
+        yield Row(
+            request.number,
+            request.number,
+            request.label,
+            (client, f"{request.method} {request.path}", _status(request)),
+            (
+                _http(request, last_of_http),
+                *([Cell("{}", (process.name,)) if process else _NOTHING] if processes else []),
+                Cell("{}", (request.thread.name,)) if request.thread else _NOTHING,
+                databases.cell(request),
+            ),
+        )
+
+
+def _status(request: RequestEntity) -> str:
+    if request.status is not None:
+        return str(request.status)
+    return f"none ({request.error})" if request.error else "—"
+
+
+def _http(request: RequestEntity, last_of_http: dict[int, int]) -> Cell:
+    http = request.http
+    if http is None:
+        return _NOTHING
+    shape = "{} new" if request.http_new else "{} kept"
+    if http.closed_by == "server" and last_of_http[http.serial] == request.number:
+        shape += ", closed by server"
+    return Cell(shape, (http.name,))
+
+
+class _Databases:
+    """What became of database connections, by the requests in whose rows it is told."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.closed: dict[int, list[DatabaseConnection]] = {}
+        self.last_use: dict[tuple[int, int], int] = {}
+        for connection in trace.entities.db_connections.values():
+            if connection.closed_in is not None:
+                self.closed.setdefault(connection.closed_in, []).append(connection)
+        for request in trace.entities.requests.values():
+            for connection, _ in request.connections:
+                self.last_use[connection.key] = request.number
+
+    def cell(self, request: RequestEntity) -> Cell:
+        used: dict[tuple[int, int], tuple[DatabaseConnection, str]] = {}
+        for connection, how in request.connections:
+            used.setdefault(connection.key, (connection, how))
+        told = [
+            (f"{_alias(connection)} closed {_closing(connection)}", connection.name)
+            for connection in self.closed.get(request.number, ())
+            if connection.key not in used
+        ]
+        for connection, how in used.values():
+            shape = f"{_alias(connection)} {how}{self._after(connection, request.number)}"
+            told.append((shape, connection.name))
+        shapes = [shape for shape, _ in told]
+        if request.failed:
+            shapes.append("failed to open" if request.failed == 1 else f"failed {request.failed} times")
+        if request.health_checks and not any("health check" in shape for shape in shapes):
+            shapes.append("health checked")
+        return Cell("; ".join(shapes) or "—", tuple(name for _, name in told))
+
+    def _after(self, connection: DatabaseConnection, request: int) -> str:
+        """What became of ``connection`` in ``request``, or later where that was its last."""
+        if connection.closed_in == request:
+            return f", closed {_closing(connection)}"
+        if self.last_use[connection.key] != request or connection.closed_in is not None:
+            return ""
+        if connection.why is not None:
+            return f", closed later ({connection.why})"
+        return next((f", then {fate}" for fate in _FATES if getattr(connection, fate)), "")
+
+
+def _alias(connection: DatabaseConnection) -> str:
+    if connection.alias == "default":
+        return "{}"
+    return "{} (" + printable(connection.alias).replace("{", "{{").replace("}", "}}") + ")"
+
+
+def _closing(connection: DatabaseConnection) -> str:
+    """Return when Django closed ``connection``, and why where it was not the end of the request."""
+    when = _PHASES.get(connection.phase or "", "later")
+    return when if connection.why == "end of request" else f"{when} ({connection.why})"
+
+
+def _shown(row: Row) -> list[TableCell]:
+    client, request, status = row.fixed
+    span = str(row.first) if row.first == row.last else f"{row.first}–{row.last}"  # noqa: RUF001
+    target: TableCell = _target(request)
+    if row.label is not None:
+        label = nodes.emphasis("", printable(row.label))
+        target = [_target(request), nodes.Text(" as "), label]
+    if row.left_out is not None:
+        target = f"… {number(row.requests)} more {row.left_out} …"
+    return [span, printable(client), target, printable(status), *(cell.text for cell in row.cells)]
+
+
+def _target(request: str) -> nodes.literal:
+    plain = re.sub(r"\s+", " ", request)
+    return literal(plain if len(plain) <= _LONGEST_TARGET else plain[: _LONGEST_TARGET - 1] + "…")

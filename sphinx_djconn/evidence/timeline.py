@@ -1,0 +1,164 @@
+"""The events of a run and the lines of its server's log, put into the order of the sequence.
+
+The lab lets one thing happen after another, so that the order of what happens in the server is the same
+in every run. What a client notes at its end of an HTTP connection, and the end of a thread, come a
+moment earlier or later: those have their place by what they belong to. What the garbage collector did
+is left out.
+"""
+
+from typing import NamedTuple, TypeAlias
+
+from sphinx_djconn.evidence.wording import TOLD
+from sphinx_djconn.trace import Event, Trace
+
+_CONNECTING, _IN_TURN, _HANGING_UP, _ENDING = range(4)
+
+Entry: TypeAlias = Event | str
+"""An event, or a line of the server's log."""
+
+
+class Section:
+    """What happened in one step; ``step`` is its text, ``None`` for what was before the first."""
+
+    def __init__(self, step: str | None) -> None:
+        self.step = step
+        self._entries: list[tuple[int, int, Entry]] = []
+        self._first: dict[int, int] = {}
+        self._last: dict[int, int] = {}
+
+    def add(self, request: int, rank: int, entry: Entry) -> None:
+        """Add ``entry``, which belongs to ``request``; that is 0 for what belongs to none."""
+        self._entries.append((request, rank, entry))
+
+    def served(self, request: int) -> None:
+        """Note that the server was at work on ``request`` when the last entry was added."""
+        self._first.setdefault(request, len(self._entries) - 1)
+        self._last[request] = len(self._entries) - 1
+
+    def entries(self) -> list[Entry]:
+        """Return the entries in their order."""
+        keys = [
+            (self._moment(index, request, rank), rank, index)
+            for index, (request, rank, _) in enumerate(self._entries)
+        ]
+        return [self._entries[index][2] for *_, index in sorted(keys)]
+
+    def _moment(self, index: int, request: int, rank: int) -> int:
+        if rank == _CONNECTING:
+            return self._first.get(request, index)
+        if rank == _IN_TURN:
+            return index
+        return self._last.get(request, index)
+
+
+class _Place(NamedTuple):
+    """Where an entry belongs: a section, and the number of a request or 0."""
+
+    section: Section
+    request: int
+
+
+def timeline(trace: Trace) -> list[Section]:
+    """Return the sections of ``trace``: what was before the first step, and one for each step."""
+    return _Reading(trace).read()
+
+
+class _Reading:
+    """One walk over the events, which knows where it is in the sequence."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._sections = [Section(None)]
+        self._lines = 0
+        self._sent: dict[int, _Place] = {}
+        self._hung_up: dict[int, _Place] = {}
+        self._used: set[tuple[int | None, int, int]] = set()
+        self._first_of_http: dict[int, int] = {}
+        self._last_of_http: dict[int, int] = {}
+        self._first_of_thread: dict[tuple[int, int], int] = {}
+        self._last_of_thread: dict[tuple[int, int], int] = {}
+        for request in trace.entities.requests.values():
+            if request.http is not None:
+                self._first_of_http.setdefault(request.http.serial, request.number)
+                self._last_of_http[request.http.serial] = request.number
+            if request.thread is not None:
+                self._first_of_thread.setdefault(request.thread.key, request.number)
+                self._last_of_thread[request.thread.key] = request.number
+
+    def read(self) -> list[Section]:
+        """Return the sections, up to the end of the sequence."""
+        for event in self._trace.events:
+            if event.log > self._lines:
+                self._flush(event.log)
+            if event.kind == "end":
+                break
+            if event.kind == "step":
+                self._sections.append(Section(str(event.data["text"])))
+            elif event.kind == "request.sent" and event.request is not None:
+                self._sent[event.request] = _Place(self._sections[-1], event.request)
+            self._put(event)
+        self._flush(len(self._trace.log))
+        return self._sections
+
+    def _flush(self, until: int) -> None:
+        """Add the lines of the log that were complete before an event."""
+        for line in self._trace.log[self._lines : until]:
+            self._sections[-1].add(0, _IN_TURN, line)
+        self._lines = until
+
+    def _put(self, event: Event) -> None:
+        place = self._place(event)
+        if place is None or self._is_told(event):
+            return
+        section, request = place
+        if event.kind in TOLD:
+            section.add(request, _RANKS.get(event.kind, _IN_TURN), event)
+        if event.process and request and event.kind != "thread.end":
+            section.served(request)
+
+    def _is_told(self, event: Event) -> bool:
+        """Whether it says nothing new that a request uses a connection."""
+        if event.kind != "db.use":
+            return False
+        use = (event.request, event.process, event.data["c"])
+        told = use in self._used
+        self._used.add(use)
+        return told
+
+    def _place(self, event: Event) -> _Place | None:
+        """Return where ``event`` belongs; ``None`` where it has no part in the sequence."""
+        here = _Place(self._sections[-1], 0)
+        thread = (event.process, event.thread)
+        match event.kind:
+            case "http.open":
+                return self._sent.get(self._first_of_http.get(event.data["h"], 0), here)
+            case "http.close":
+                return self._hanging_up(event.data["h"], here)
+            case "thread.start":
+                return self._sent.get(self._first_of_thread.get(thread, 0))
+            case "thread.end":
+                return self._ending(self._last_of_thread.get(thread, 0), here)
+            case "process.start" | "process.exit" if len(self._sections) == 1:
+                return None
+        return self._sent.get(event.request or 0, here)
+
+    def _hanging_up(self, http: int, here: _Place) -> _Place:
+        last = self._sent.get(self._last_of_http.get(http, 0), here)
+        self._hung_up[http] = last if last.section is here.section else here
+        return self._hung_up[http]
+
+    def _ending(self, request: int, here: _Place) -> _Place | None:
+        """Return where the end of the thread is told that served ``request`` last.
+
+        The thread of an HTTP connection ends a moment after the client has hung up.
+        """
+        served = self._trace.entities.requests.get(request)
+        if served is None:
+            return None
+        if served.http is not None and served.http.serial in self._hung_up:
+            return self._hung_up[served.http.serial]
+        last = self._sent.get(request, here)
+        return last if last.section is here.section else here
+
+
+_RANKS = {"http.open": _CONNECTING, "http.close": _HANGING_UP, "thread.end": _ENDING}
