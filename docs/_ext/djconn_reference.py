@@ -1,0 +1,184 @@
+"""Directives for these pages alone: parts of the reference that are made from the package's own tables.
+
+``djconn-table`` shows a table of facts, parts or profiles, ``djconn-options`` the options of a directive,
+``djconn-settings`` the values of conf.py, ``djconn-form`` the drawing in a module's docstring,
+``djconn-steps`` a list of steps, each of which the grammar has to accept, and ``djconn-example`` a piece
+of a page with what becomes of it.
+"""
+
+import importlib
+import inspect
+import re
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, Final
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.typing import ExtensionMetadata
+
+from sphinx_djconn.claims import FUNCTIONS
+from sphinx_djconn.evidence import DEFAULT_PARTS, PARTS, table
+from sphinx_djconn.ext.config import described
+from sphinx_djconn.ext.domain import DjconnDomain
+from sphinx_djconn.lab.profiles import DATABASES, SERVERS
+from sphinx_djconn.scenario import SequenceError, parse_sequence
+from sphinx_djconn.trace import FACTS, REQUEST_FACTS
+
+Rows = Iterator[Sequence[str]]
+
+_FUNCTIONS: Final = {
+    "all": "whether all of a list are true",
+    "any": "whether any of a list is true",
+    "len": "how many there are in a list",
+    "max": "the greatest of a list, or of several values",
+    "min": "the least of a list, or of several values",
+    "overlap": "whether the requests with these two labels were inside the server at the same time",
+    "set": "the different values in a list",
+}
+
+
+def _facts() -> Rows:
+    return ((f"``{name}``", meaning) for name, (meaning, _) in FACTS.items())
+
+
+def _request_facts() -> Rows:
+    return ((f"``LABEL.{name}``", meaning) for name, (meaning, _) in REQUEST_FACTS.items())
+
+
+def _functions() -> Rows:
+    return ((f"``{name}``", _FUNCTIONS[name]) for name in FUNCTIONS)
+
+
+def _parts() -> Rows:
+    for name, part in PARTS.items():
+        yield f"``{name}``", part.description, "yes" if name in DEFAULT_PARTS else "no"
+
+
+def _servers() -> Rows:
+    for name, server in SERVERS.items():
+        command = " ".join(server.command).replace("{python}", "python")
+        yield f"``{name}``", f"``{command}``", "yes" if server.reloads else "no"
+
+
+def _databases() -> Rows:
+    return ((f"``{name}``", database.title) for name, database in DATABASES.items())
+
+
+_TABLES: Final = {
+    "databases": ([("Name", 30), ("Database", 70)], _databases),
+    "facts": ([("Fact", 30), ("Meaning", 70)], _facts),
+    "functions": ([("Function", 30), ("Value", 70)], _functions),
+    "parts": ([("Part", 20), ("Shows", 60), ("Unless chosen", 20)], _parts),
+    "request-facts": ([("Fact", 35), ("Meaning", 65)], _request_facts),
+    "servers": ([("Name", 32), ("Command", 50), ("``reload``", 18)], _servers),
+}
+
+
+class TableDirective(SphinxDirective):
+    """``djconn-table``: one of the package's tables, by name."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        columns, rows = _TABLES[self.arguments[0]]
+        titles = [title.strip("`") for title, _ in columns]
+        widths = [width for _, width in columns]
+        cells = [[self.parse_inline(cell)[0] for cell in row] for row in rows()]
+        return [table(list(zip(titles, widths, strict=True)), cells)]
+
+
+class OptionsDirective(SphinxDirective):
+    """``djconn-options``: the options of a directive of the domain."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return a description of each option."""
+        directive = DjconnDomain.directives[self.arguments[0].removeprefix("djconn:")]
+        lines = []
+        for name, option in directive.options_read.items():
+            lines += [f".. rst:directive:option:: {name}", "", f"   {_sentence(option.description)}", ""]
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+class SettingsDirective(SphinxDirective):
+    """``djconn-settings``: the values of conf.py."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return a description of each value."""
+        lines = []
+        for name, (default, meaning) in described().items():
+            lines += [f".. confval:: {name}", f"   :default: ``{default!r}``", ""]
+            lines += [f"   {_sentence(meaning)}", ""]
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+class FormDirective(SphinxDirective):
+    """``djconn-form``: the literal block in the docstring of a module."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the block."""
+        docstring = inspect.getdoc(importlib.import_module(self.arguments[0])) or ""
+        _, _, after = docstring.partition("::\n")
+        block = re.match(r"\n*((?:    .*\n|\n)+)", after)
+        if block is None:
+            raise self.error(f"the docstring of {self.arguments[0]} has no literal block")
+        text = inspect.cleandoc("\n" + block[1])
+        return [nodes.literal_block(text, text, language="text")]
+
+
+class StepsDirective(SphinxDirective):
+    """``djconn-steps``: a definition list whose terms are steps of a sequence."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """Return the list; refuse a term that is no step."""
+        found = self.parse_content_to_nodes()
+        for node in found:
+            for term in node.findall(nodes.term):
+                text = term.astext()
+                self._check(text)
+                term.children = []
+                term.append(nodes.literal(text, text))
+        return found
+
+    def _check(self, text: str) -> None:
+        below = "\n  2 x new client: GET /" if text == "together:" else ""
+        try:
+            parse_sequence(f"browser: GET /\n{text}{below}")
+        except SequenceError as error:
+            raise self.error(f"`{text}`: {error}") from error
+
+
+class ExampleDirective(SphinxDirective):
+    """``djconn-example``: a piece of a page, as it is written and as it is shown."""
+
+    has_content = True
+    option_spec: ClassVar = {}
+
+    def run(self) -> list[nodes.Node]:
+        """Return the source in a literal block, and what it makes."""
+        text = "\n".join(self.content)
+        source = nodes.literal_block(text, text, language="rst")
+        return [source, *self.parse_content_to_nodes()]
+
+
+def _sentence(text: str) -> str:
+    """Return ``text`` with a great letter at its beginning and a full stop at its end."""
+    return f"{text[0].upper()}{text[1:].rstrip('.')}."
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Register the directives."""
+    app.add_directive("djconn-table", TableDirective)
+    app.add_directive("djconn-options", OptionsDirective)
+    app.add_directive("djconn-settings", SettingsDirective)
+    app.add_directive("djconn-form", FormDirective)
+    app.add_directive("djconn-steps", StepsDirective)
+    app.add_directive("djconn-example", ExampleDirective)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,41 @@
+"""Configuration of these pages, which are built with the extension that they describe."""
+
+import sys
+from pathlib import Path
+
+from sphinx_djconn import __version__
+from sphinx_djconn.scenario.grammar import MAX_COUNT, MAX_WAIT
+from sphinx_djconn.scenario.request import METHODS, RESERVED_LABELS
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "sphinx_djconn"
+author = "the sphinx_djconn authors"
+copyright = f"2026, {author}"  # noqa: A001 - Sphinx's name for it
+release = __version__
+
+extensions = [
+    "djconn_reference",  # tables that are made from the code
+    "sphinx.ext.extlinks",
+    "sphinx_djconn",
+]
+exclude_patterns = ["_build"]
+highlight_language = "text"
+
+# Links to Django's documentation without its inventory: a build needs no network.
+extlinks = {
+    "setting": ("https://docs.djangoproject.com/en/stable/ref/settings/#std-setting-%s", "%s"),
+    "ticket": ("https://code.djangoproject.com/ticket/%s", "#%s"),
+}
+nitpicky = True
+nitpick_ignore_regex = [("py:.*", ".*")]  # Python's own modules are documented elsewhere
+
+html_theme = "furo"
+html_title = f"sphinx_djconn {release}"
+
+rst_prolog = f"""
+.. |most-requests| replace:: {MAX_COUNT:,}
+.. |longest-wait| replace:: {MAX_WAIT:g}
+.. |methods| replace:: {", ".join(f"``{method}``" for method in METHODS)}
+.. |reserved-labels| replace:: {", ".join(f"``{label}``" for label in sorted(RESERVED_LABELS))}
+"""
