@@ -1,0 +1,103 @@
+"""These pages themselves: built with warnings as errors, checked, and complete."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from snippets import DOCS, run
+
+from sphinx_djconn.evidence import PARTS
+from sphinx_djconn.ext.config import described
+from sphinx_djconn.ext.domain import DjconnDomain
+from sphinx_djconn.lab.profiles import DATABASES, SERVERS
+from sphinx_djconn.trace import FACTS, REQUEST_FACTS
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the pages that was built, in ``out`` and ``report``."""
+    folder = tmp_path_factory.mktemp("pages")
+    shutil.copytree(DOCS, folder / "docs", ignore=shutil.ignore_patterns("_build", "__pycache__"))
+    for builder, out in (("html", "out"), ("djconn", "report")):
+        done = run(f"python -m sphinx -q -W --keep-going -b {builder} -d doctrees docs {out}", folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reference(built: Path) -> str:
+    return built.joinpath("out/reference.html").read_text(encoding="utf-8")
+
+
+def test_all_claims_of_the_pages_are_as_declared(built: Path) -> None:
+    claims = json.loads(built.joinpath("report/claims.json").read_text(encoding="utf-8"))
+    assert len(claims) > 10
+    assert [claim["id"] for claim in claims if claim["verdict"] != claim["declared"]] == []
+
+
+def test_no_claim_of_the_pages_is_unproven(built: Path) -> None:
+    claims = json.loads(built.joinpath("report/claims.json").read_text(encoding="utf-8"))
+    assert [claim["id"] for claim in claims if claim["verdict"] == "unproven"] == []
+
+
+def test_one_changed_expectation_fails_the_check_with_a_warning_that_names_it(built: Path) -> None:
+    changed = built / "changed"
+    shutil.copytree(built / "docs", changed)
+    page = changed / "reviewing.rst"
+    lines = page.read_text(encoding="utf-8").splitlines()
+    at = lines.index("   :expect: db.opened == 1 and db.reused == 1")
+    lines[at] = "   :expect: db.opened == 2"
+    page.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    # The scenarios are the same ones, so their recordings serve.
+    shutil.copytree(built / "doctrees/djconn", built / "doctrees-changed/djconn")
+    done = run("python -m sphinx -b djconn -d doctrees-changed changed report-changed", built)
+    assert done.returncode == 1
+    (warning,) = [line for line in done.stderr.splitlines() if "WARNING" in line]
+    assert re.search(r"reviewing\.rst:\d+: WARNING: djconn:claim `review-reuse` is refuted", warning)
+    assert "the second request reuses the database connection of the first" in warning
+    assert "db.opened is 1" in warning
+
+
+def test_the_reference_has_every_fact(reference: str) -> None:
+    names = [*FACTS, *(f"LABEL.{name}" for name in REQUEST_FACTS)]
+    assert [name for name in names if f">{name}<" not in reference] == []
+
+
+def test_the_reference_has_every_option_of_every_directive(reference: str) -> None:
+    missing = [
+        f"djconn:{directive} :{name}:"
+        for directive, found in DjconnDomain.directives.items()
+        for name in found.options_read
+        if f'id="directive-option-djconn-{directive}-{name}"' not in reference
+    ]
+    assert missing == []
+
+
+def test_the_reference_has_every_setting_profile_and_part(reference: str) -> None:
+    names = [*described(), *SERVERS, *DATABASES, *PARTS]
+    assert [name for name in names if f">{name}<" not in reference] == []
+
+
+def test_the_reference_has_every_directive_and_role(reference: str) -> None:
+    missing = [
+        f"{kind} {name}"
+        for kind, names in (("directive", DjconnDomain.directives), ("role", DjconnDomain.roles))
+        for name in names
+        if f'id="{kind}-djconn-{name}"' not in reference
+    ]
+    assert missing == []
+
+
+def test_the_reference_has_every_key_of_the_reports(built: Path, reference: str) -> None:
+    claims = json.loads(built.joinpath("report/claims.json").read_text(encoding="utf-8"))
+    facts = json.loads(built.joinpath("report/facts.json").read_text(encoding="utf-8"))
+    keys = {key for claim in claims for key in claim}
+    keys |= {axis for scenario in facts.values() for axis in scenario["axes"]}
+    assert [key for key in sorted(keys) if f">{key}<" not in reference] == []
+
+
+def test_the_reference_names_every_report(built: Path, reference: str) -> None:
+    written = {path.name for path in built.joinpath("report").iterdir() if path.is_file()}
+    assert {name for name in written if f">{name}<" not in reference} == set()

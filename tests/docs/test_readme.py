@@ -1,0 +1,34 @@
+"""The README: its example is a page, and its commands are those of the project."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from snippets import ROOT, run
+
+README = ROOT.joinpath("README.md").read_text(encoding="utf-8")
+
+
+def test_the_example_of_the_readme_builds_and_its_claim_holds(tmp_path: Path) -> None:
+    (example,) = re.findall(r"^```rst\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+    tmp_path.joinpath("conf.py").write_text('project = "x"\nextensions = ["sphinx_djconn"]\n')
+    tmp_path.joinpath("index.rst").write_text(f"Example\n=======\n\n{example}")
+    done = run("python -m sphinx -W -b text . out", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = " ".join(tmp_path.joinpath("out/index.txt").read_text(encoding="utf-8").split())
+    assert "**holds**" in page
+    assert "The development server used 3 threads for 4 requests." in page
+
+
+def test_the_commands_of_the_readme_name_extras_that_there_are() -> None:
+    project = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    commands = re.findall(r"^    (python .*)$", README, flags=re.MULTILINE)
+    extras = [re.findall(r'"\.\[(\w+)\]"', command) for command in commands]
+    assert extras == [["docs"], ["test"]]
+    assert {"docs", "test"} <= project["optional-dependencies"].keys()
+
+
+def test_every_link_of_the_readme_leads_to_a_file() -> None:
+    links = re.findall(r"\]\((?!http)([^)]+)\)", README)
+    assert links
+    assert [link for link in links if not ROOT.joinpath(link).is_file()] == []
