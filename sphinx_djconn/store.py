@@ -6,19 +6,20 @@ whole or not at all: what cannot be read is as good as absent, and said.
 
 import hashlib
 import json
-import os
-import tempfile
+import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.trace import Trace, TraceError
 from sphinx_djconn.trace.events import decode, encode
 
 _FORMAT: Final = 1
+_PART: Final = ".part"
+"""Ends the name of a file that is not yet whole."""
 
 
 class StoreError(Exception):
@@ -48,11 +49,7 @@ class Key:
 
     def differences(self, other: "Key") -> list[str]:
         """Return the names of the parts that both have and that differ."""
-        return [
-            name
-            for name, part in self.parts.items()
-            if name in other.parts and other.parts[name] != part
-        ]
+        return [name for name, part in self.parts.items() if name in other.parts and other.parts[name] != part]
 
 
 def _without_lines(value: Any) -> Any:
@@ -65,10 +62,19 @@ def _without_lines(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """The traces of a scenario's runs, and the key they were made under."""
+    """The traces of a scenario's runs, the key they were made under, and what a warning says of them."""
 
     key: Key
     runs: tuple[Trace, ...]
+    notes: tuple[str, ...] = ()
+
+
+class Stored(NamedTuple):
+    """What stands above a stored recording. ``digest`` changes whenever the traces do."""
+
+    key: Key
+    digest: str
+    notes: tuple[str, ...]
 
 
 class Store:
@@ -81,71 +87,96 @@ class Store:
         """Return the file that ``key``'s recording is kept in."""
         return self.folder / f"{key.name}.json"
 
-    def parts(self, key: Key) -> Key | None:
-        """Return the key that the stored recording was made under, ``None`` where there is none.
+    def look(self, key: Key) -> Stored | None:
+        """Return what stands above the recording of ``key``'s scenario, ``None`` where there is none.
 
-        Reads the first line of the file only. Raises :class:`StoreError` where that is unreadable.
+        Raises :class:`StoreError` where it is cut short, was changed, is of another format, or not ours.
         """
-        path = self.path(key)
-        try:
-            with path.open(encoding="utf-8") as file:
-                head = json.loads(file.readline())
-            if head["format"] != _FORMAT:
-                raise StoreError(f"{path.name} has format {head['format']}, not {_FORMAT}")
-            return Key(key.scenario, dict(head["parts"]))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"{path.name} cannot be read: {error}") from error
+        found = self._open(key)
+        return None if found is None else found[0]
 
     def read(self, key: Key) -> Recording | None:
         """Return the recording of ``key``'s scenario, whatever parts it was made under.
 
-        Returns ``None`` where there is none; raises :class:`StoreError` where it is cut short, of
-        another format, or not ours.
+        Returns ``None`` and raises :class:`StoreError` as :meth:`look` does.
         """
-        stored = self.parts(key)
-        if stored is None:
+        found = self._open(key)
+        if found is None:
             return None
-        path = self.path(key)
+        stored, runs = found
         try:
-            head, *runs = path.read_text(encoding="utf-8").splitlines()
-            if len(runs) != json.loads(head)["runs"]:
-                raise StoreError(f"{path.name} is cut short")
-            return Recording(stored, tuple(_read_run(line) for line in runs))
-        except (OSError, ValueError, KeyError, TypeError, TraceError) as error:
-            raise StoreError(f"{path.name} cannot be read: {error}") from error
+            return Recording(stored.key, tuple(map(_read_run, runs.splitlines())), stored.notes)
+        except (ValueError, KeyError, TypeError, TraceError) as error:
+            raise StoreError(f"{self.path(key).name} cannot be read: {error}") from error
 
-    def write(self, recording: Recording) -> None:
-        """Keep ``recording`` in place of an earlier one; raise :class:`StoreError` where that fails."""
-        head = {
+    def write(self, recording: Recording) -> Stored:
+        """Keep ``recording`` in place of an earlier one.
+
+        Raises :class:`StoreError` where that fails; the earlier one is then as it was.
+        """
+        runs = "".join(_line(_run_to_write(run)) for run in recording.runs)
+        head: dict[str, Any] = {
             "format": _FORMAT,
             "scenario": recording.key.scenario.sequence.text,
             "parts": dict(recording.key.parts),
-            "runs": len(recording.runs),
+            "notes": list(recording.notes),
+            "digest": _digest(runs),
         }
-        path = self.path(recording.key)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(dir=self.folder, suffix=".part")
-            try:
-                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                    for line in (head, *map(_run_to_write, recording.runs)):
-                        file.write(json.dumps(line, separators=(",", ":")) + "\n")
-                Path(temporary).replace(path)
-            except BaseException:
-                with suppress(OSError):
-                    Path(temporary).unlink()
-                raise
+            self._replace(self.path(recording.key), _line(head) + runs)
         except OSError as error:
-            raise StoreError(f"the recording could not be kept: {error.strerror}") from error
+            raise StoreError(
+                f"the recording could not be kept: {error.strerror}; see that its folder "
+                "(`djconn_recordings`, else the doctrees) has room and can be written"
+            ) from error
+        return Stored(recording.key, head["digest"], recording.notes)
+
+    def _open(self, key: Key) -> tuple[Stored, str] | None:
+        """Return what stands above a recording, and its runs."""
+        path = self.path(key)
+        try:
+            head, _, runs = path.read_text(encoding="utf-8").partition("\n")
+            found = json.loads(head)
+            if found["format"] != _FORMAT:
+                raise StoreError(f"{path.name} has format {found['format']}, not {_FORMAT}")
+            if found["digest"] != _digest(runs):
+                raise StoreError(f"{path.name} is cut short, or was changed")
+            stored = Key(key.scenario, dict(found["parts"]))
+            return Stored(stored, found["digest"], tuple(found["notes"])), runs
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"{path.name} cannot be read: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"{path.name} is no recording of this version") from error
+
+    def _replace(self, path: Path, text: str) -> None:
+        temporary = path.with_name(f"{path.stem}-{secrets.token_hex(4)}{_PART}")
+        try:
+            with temporary.open("x", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+            temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
 
     def prune(self, used: Iterable[Key]) -> None:
         """Remove the recordings of scenarios that no page has any more."""
         names = {self.path(key).name for key in used}
-        for path in self.folder.glob("*.json"):
+        for path in [*self.folder.glob("*.json"), *self.folder.glob(f"*{_PART}")]:
             if path.name not in names:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):  # a file too many does no harm
+                    path.unlink()
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":")) + "\n"
+
+
+def _digest(runs: str) -> str:
+    return hashlib.sha256(runs.encode()).hexdigest()
 
 
 def _run_to_write(trace: Trace) -> dict[str, Any]:

@@ -1,21 +1,23 @@
 """The Sphinx extension.
 
-``directives`` and ``domain`` read pages into the ``registry``; ``check`` runs and judges once all pages
-are read and leaves ``results``; ``transforms`` turn the placeholders of ``nodes`` into evidence;
-``builder`` reports without pages; ``config`` is what conf.py may say.
+``directives`` and ``domain`` read pages into the ``registry``; once all pages are read, ``check`` runs
+what ``gathering`` finds no recording of, judges, and leaves ``results``; ``transforms`` turn the
+placeholders of ``nodes`` into evidence, and ``written`` remembers which; ``builder`` reports without
+pages; ``config`` is what conf.py may say.
 """
 
 from pathlib import Path
 from typing import Final
 
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.util.typing import ExtensionMetadata
 
 from sphinx_djconn import __version__
 from sphinx_djconn.evidence import FOLD_VISITORS, LOG_LANGUAGE, LogLexer, djconn_fold
 from sphinx_djconn.ext import config
 from sphinx_djconn.ext.builder import CheckBuilder
-from sphinx_djconn.ext.check import check
+from sphinx_djconn.ext.check import check, note_written
 from sphinx_djconn.ext.domain import DjconnDomain
 from sphinx_djconn.ext.transforms import EvidenceTransform
 
@@ -32,8 +34,9 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_node(djconn_fold, html=FOLD_VISITORS["html"])
     app.add_lexer(LOG_LANGUAGE, LogLexer)
     app.add_css_file("djconn.css")
-    app.connect("builder-inited", _add_static_path)
+    app.connect("config-inited", _add_static_path)
     app.connect("env-updated", check)
+    app.connect("build-finished", note_written)
     return {
         "version": __version__,
         "env_version": _ENV_VERSION,
@@ -42,5 +45,6 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     }
 
 
-def _add_static_path(app: Sphinx) -> None:
-    app.config.html_static_path.append(str(_STATIC))
+def _add_static_path(_: Sphinx, config: Config) -> None:
+    # A new list: the default one belongs to Sphinx, and to every application in this process.
+    config.html_static_path = [*config.html_static_path, str(_STATIC)]

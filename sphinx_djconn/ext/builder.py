@@ -1,10 +1,11 @@
 """``-b djconn``: the check alone, as ``-b linkcheck`` does it."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Set
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
 from xml.etree import ElementTree
 
 from docutils import nodes
@@ -21,6 +22,9 @@ from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.trace import Facts
 
 logger = logging.getLogger(__name__)
+
+_NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""What no XML document may hold, not even as a reference."""
 
 
 class CheckBuilder(Builder):
@@ -56,21 +60,22 @@ class CheckBuilder(Builder):
     def finish(self) -> None:
         """Write the reports, and a line for each claim."""
         results: Results = self.env.get_domain("djconn").results  # type: ignore[attr-defined]
-        judged = [(claim, results.judgement(claim.name)) for claim in results.claims.values()]
-        lines = [_line(claim, judgement) for claim, judgement in judged]
-        for (claim, judgement), line in zip(judged, lines, strict=True):
-            logger.info(line if _as_declared(claim, judgement) else colorize("red", line))
+        judged = [_judged(claim, results) for claim in results.claims.values()]
+        lines = [_line(each) for each in judged]
+        for each, line in zip(judged, lines, strict=True):
+            logger.info(line if each.as_declared else colorize("red", line))
         failed = [
             f"{results.scenarios[name].place}: scenario {name} did not run: {absence.message}"
             for name, absence in results.absences.items()
         ]
+        failed += [f"{each.place}: {each.subject}: {each.message}" for each in results.problems]
         for line in failed:
             logger.info(colorize("red", line))
-        wrong = [claim for claim, judgement in judged if not _as_declared(claim, judgement)]
+        wrong = [each for each in judged if not each.as_declared]
         told = f"{len(judged)} claims, {len(judged) - len(wrong)} as declared"
         logger.info(told if wrong or failed else colorize("darkgreen", told))
         self._write("output.txt", "".join(f"{line}\n" for line in (*lines, *failed, told)))
-        self._write("claims.json", _json([_claim(*each) for each in judged]))
+        self._write("claims.json", _json([_claim(each) for each in judged]))
         self._write("facts.json", _json(dict(_facts(results))))
         self._write("junit.xml", _junit(judged, results))
         self._write("summary.md", _summary(judged, failed, told))
@@ -83,19 +88,27 @@ class CheckBuilder(Builder):
         folder.joinpath(name).write_text(text, encoding="utf-8")
 
 
-def _as_declared(claim: DeclaredClaim, judgement: Judgement) -> bool:
-    return judgement.verdict == claim.declared
+class _Judged(NamedTuple):
+    claim: DeclaredClaim
+    judgement: Judgement
+    as_declared: bool
 
 
-def _line(claim: DeclaredClaim, judgement: Judgement) -> str:
-    declared = "" if _as_declared(claim, judgement) else f", declared {claim.declared}"
+def _judged(claim: DeclaredClaim, results: Results) -> _Judged:
+    return _Judged(claim, results.judgement(claim.name), results.is_as_declared(claim))
+
+
+def _line(judged: _Judged) -> str:
+    claim, judgement, as_declared = judged
+    declared = "" if as_declared else f", declared {claim.declared}"
     return (
         f"({claim.place.docname}: line {claim.place.line}) {judgement.verdict}{declared}  "
         f"{claim.name}: {claim.sentence} [{judgement.reason}]"
     )
 
 
-def _claim(claim: DeclaredClaim, judgement: Judgement) -> dict[str, Any]:
+def _claim(judged: _Judged) -> dict[str, Any]:
+    claim, judgement, _ = judged
     kind = "expect" if claim.expect else "sometimes"
     return {
         "id": claim.name,
@@ -136,14 +149,14 @@ def _json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
-def _junit(judged: list[tuple[DeclaredClaim, Judgement]], results: Results) -> str:
+def _junit(judged: list[_Judged], results: Results) -> str:
     cases = []
     failures = errors = 0
-    for claim, judgement in judged:
+    for claim, judgement, as_declared in judged:
         case = ElementTree.Element(
             "testcase", classname=claim.place.docname, name=claim.name, line=str(claim.place.line)
         )
-        if not _as_declared(claim, judgement):
+        if not as_declared:
             unproven = judgement.verdict is Verdict.UNPROVEN
             failures, errors = failures + (not unproven), errors + unproven
             told = ElementTree.SubElement(
@@ -160,6 +173,11 @@ def _junit(judged: list[tuple[DeclaredClaim, Judgement]], results: Results) -> s
         ElementTree.SubElement(case, "error", message=absence.message).text = "\n".join(absence.log)
         errors += 1
         cases.append(case)
+    for problem in results.problems:
+        case = ElementTree.Element("testcase", classname=problem.place.docname, name=problem.subject)
+        ElementTree.SubElement(case, "error", message=problem.message)
+        errors += 1
+        cases.append(case)
     suite = ElementTree.Element(
         "testsuite",
         name="djconn",
@@ -169,21 +187,22 @@ def _junit(judged: list[tuple[DeclaredClaim, Judgement]], results: Results) -> s
     )
     suite.extend(cases)
     ElementTree.indent(suite)
-    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+    text = ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def _summary(judged: list[tuple[DeclaredClaim, Judgement]], failed: list[str], told: str) -> str:
-    counts = Counter(judgement.verdict for _, judgement in judged)
+def _summary(judged: list[_Judged], failed: list[str], told: str) -> str:
+    counts = Counter(each.judgement.verdict for each in judged)
     lines = ["## Claims", "", f"{told}: " + ", ".join(f"{counts[each]} {each}" for each in Verdict)]
     lines += ["", "| verdict | claim | in | reason |", "|---|---|---|---|"]
-    for claim, judgement in judged:
+    for claim, judgement, as_declared in judged:
         verdict = str(judgement.verdict)
-        if not _as_declared(claim, judgement):
+        if not as_declared:
             verdict = f"**{verdict}** (declared {claim.declared})"
         cells = (verdict, claim.sentence, claim.scenario, judgement.reason)
         lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
     if failed:
-        lines += ["", "## Scenarios that did not run", "", *(f"- {_cell(line)}" for line in failed)]
+        lines += ["", "## What could not be checked", "", *(f"- {_cell(line)}" for line in failed)]
     return "\n".join(lines) + "\n"
 
 

@@ -1,8 +1,8 @@
 """The values of conf.py: what Sphinx registers, what is checked, and the page that lists them."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,9 +15,10 @@ from sphinx_djconn.lab.profiles import (
     DATABASES,
     DEMO,
     ENVIRONMENTS,
+    SERVERS,
     read_project,
-    read_projects,
-    read_servers,
+    read_server,
+    tables,
 )
 
 MODES: Final = ("auto", "run", "replay")
@@ -41,9 +42,7 @@ class Settings:
         "the folder that ``manage.py`` is in (seen from conf.py), the settings module, and fixtures as "
         "for ``loaddata``; the demo site where it is not set",
     )
-    projects: Any = _value(
-        {}, (dict,), "more projects by name, each as ``djconn_project``, for ``:project:``"
-    )
+    projects: Any = _value({}, (dict,), "more projects by name, each as ``djconn_project``, for ``:project:``")
     servers: Any = _value(
         {},
         (dict,),
@@ -69,25 +68,42 @@ class Settings:
         """Return the settings in ``config``; raise :class:`ProfileError` for one of no use."""
         settings = cls(**{each.name: config[f"djconn_{each.name}"] for each in fields(cls)})
         if settings.mode not in MODES:
-            raise ProfileError(
-                f"djconn_mode is {settings.mode!r}; it must be one of {', '.join(MODES)}"
-            )
+            raise ProfileError(f"djconn_mode is {settings.mode!r}; it must be one of {', '.join(MODES)}")
         if settings.timeout <= 0:
             raise ProfileError("djconn_timeout must be a number of seconds above 0")
         if settings.jobs < 0:
             raise ProfileError("djconn_jobs must be 0, for one a processor, or a number above it")
         return settings
 
-    def profiles(self, confdir: Path) -> Profiles:
-        """Return all profiles that pages can name; raise :class:`ProfileError`."""
-        default = DEMO if self.project is None else read_project(self.project, confdir)
-        more = read_projects(self.projects, confdir)
-        return Profiles(
-            servers=read_servers(self.servers),
-            databases=DATABASES,
-            environments=ENVIRONMENTS,
-            projects={"demo": DEMO, **more, "default": default},
-        )
+    def profiles(self, confdir: Path, apart: Collection[Path] = ()) -> Profiles:
+        """Return all profiles that pages can name, each with its faults.
+
+        ``apart`` are the folders of the docs and of what they become: they may lie within a project.
+        Raises :class:`ProfileError` where a value holds no profiles at all.
+        """
+        servers = dict(SERVERS)
+        projects = {"demo": DEMO, "default": DEMO}
+        faults: dict[tuple[str, str], ProfileError] = {}
+
+        def project(name: str, variable: str, value: object) -> None:
+            try:
+                found = read_project(value, confdir, variable)
+            except ProfileError as error:
+                faults["project", name] = error
+            else:
+                inside = (path for path in apart if found.path in path.parents)
+                projects[name] = replace(found, apart=tuple(sorted(inside)))
+
+        for name, table in tables("djconn_projects", self.projects):
+            project(name, f"djconn_projects[{name!r}]", table)
+        if self.project is not None:
+            project("default", "djconn_project", self.project)
+        for name, table in tables("djconn_servers", self.servers):
+            try:
+                servers[name] = read_server(table, f"djconn_servers[{name!r}]")
+            except ProfileError as error:
+                faults["server", name] = error
+        return Profiles(servers, DATABASES, ENVIRONMENTS, projects, faults)
 
     def recordings_folder(self, confdir: Path, doctrees: Path) -> Path:
         """Return the folder that recordings are kept in."""

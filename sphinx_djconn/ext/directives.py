@@ -5,7 +5,6 @@ from typing import Any, ClassVar, NamedTuple
 
 from docutils import nodes
 from sphinx import addnodes
-from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_id
 
@@ -17,10 +16,8 @@ from sphinx_djconn.ext.nodes import (
     evidence_placeholder,
     proof_placeholder,
 )
-from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredScenario, Page, Place, Registry
+from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredScenario, Page, Place, Problem, Registry
 from sphinx_djconn.scenario import PROJECT_DEFAULT, Scenario, SequenceError, parse_sequence
-
-logger = logging.getLogger(__name__)
 
 
 class Option(NamedTuple):
@@ -28,6 +25,14 @@ class Option(NamedTuple):
 
     read: Callable[[str | None], Any]
     description: str
+
+
+class OptionError(ValueError):
+    """An option that cannot be used, and the line it is in."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 class _Directive(SphinxDirective):
@@ -51,24 +56,26 @@ class _Directive(SphinxDirective):
         return Place(self.env.docname, source or self.env.docname, number or self.lineno)
 
     def read_options(self) -> dict[str, Any]:
-        """Return the options' values; raise ``ValueError`` for one that cannot be used."""
+        """Return the options' values; raise :class:`OptionError` for one that cannot be used."""
         values = {}
         for name, text in self.options.items():
             try:
                 values[name] = self.options_read[name].read(text)
             except ValueError as error:
-                raise ValueError(f"option `:{name}:` {error}") from None
+                raise OptionError(f"option `:{name}:`: {error}", self._line_of(name)) from None
         return values
 
-    def refuse(self, message: str, where: str | None = None) -> None:
-        logger.warning(
-            "%s: %s",
-            f"{self.name} `{' '.join(self.arguments)}`",
-            message,
-            type="djconn",
-            subtype="config",
-            location=where or str(self.place()),
+    def _line_of(self, option: str) -> int:
+        """Return the line in which ``option`` stands."""
+        lines = self.block_text.splitlines()
+        return self.lineno + next(
+            (n for n, line in enumerate(lines) if line.strip().startswith(f":{option}:")), 0
         )
+
+    def refuse(self, message: str, place: Place | None = None) -> None:
+        """Note what is wrong; the check warns of it, in every build and not in the first one only."""
+        subject = f"{self.name} `{' '.join(self.arguments)}`"
+        self.page.problems.append(Problem(subject, message, place or self.place()))
 
     def anchor(self, kind: str, name: str) -> nodes.target:
         """Return a target with an id and an entry in the index."""
@@ -116,7 +123,10 @@ class ScenarioDirective(_Directive):
             values = self.read_options()
             scenario = self._scenario(values)
         except SequenceError as error:
-            self.refuse(str(error), self.place(self.content_offset + error.line + 1).moved(0))
+            step = self.content_offset + error.line + 1
+            self.refuse(str(error), self.place(step if self.content else None))
+        except OptionError as error:
+            self.refuse(str(error), self.place(error.line))
         except ValueError as error:
             self.refuse(str(error))
         target = self.anchor("djconn-scenario", name)
@@ -136,7 +146,11 @@ class ScenarioDirective(_Directive):
         self.set_source_info(box)
         caption, messages = self.parse_inline(values.get("caption", name))
         box += nodes.paragraph("", "", *caption, classes=["djconn-caption"])
-        box += evidence_placeholder(scenario=name, parts=" ".join(values.get("show", DEFAULT_PARTS)))
+        box += evidence_placeholder(
+            scenario=name,
+            node_id=target["ids"][0],
+            parts=" ".join(values.get("show", DEFAULT_PARTS)),
+        )
         return [*found, box, *messages]
 
     def _scenario(self, values: dict[str, Any]) -> Scenario:
@@ -174,6 +188,9 @@ class ClaimDirective(_Directive):
         box += self.parse_content_to_nodes()
         try:
             values = self._checked()
+        except OptionError as error:
+            self.refuse(str(error), self.place(error.line))
+            return list(box.children)
         except ValueError as error:
             self.refuse(str(error))
             return list(box.children)
@@ -201,9 +218,7 @@ class ClaimDirective(_Directive):
         if "in" not in values:
             raise ValueError("a claim about nothing: name its scenario with `:in:`")
         if ("expect" in values) == ("sometimes" in values):
-            raise ValueError(
-                "give it one of `:expect:` (true in every run) and `:sometimes:` (true in one)"
-            )
+            raise ValueError("give it one of `:expect:` (true in every run) and `:sometimes:` (true in one)")
         if not self.content:
             raise ValueError("the sentence that it claims is missing: write it as the body")
         return values

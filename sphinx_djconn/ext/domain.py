@@ -109,16 +109,15 @@ class DjconnDomain(Domain):
         node: pending_xref,
         contnode: Element,
     ) -> nodes.reference | None:
-        """Return the link to the scenario or claim ``target``; a claim's shows its verdict."""
+        """Return the link to the scenario or claim ``target``; a claim's shows its verdict, unless bare."""
         found: DeclaredScenario | DeclaredClaim | None = (
-            self.registry.scenarios().get(target)
-            if typ == "scenario"
-            else self.registry.claims().get(target)
+            self.registry.scenarios().get(target) if typ == "scenario" else self.registry.claims().get(target)
         )
         if found is None:
             return None
         content: list[nodes.Node] = [contnode]
-        if isinstance(found, DeclaredClaim) and self.results is not None:
+        bare = node.get("bare", False)
+        if isinstance(found, DeclaredClaim) and self.results is not None and not bare:
             content += [nodes.Text(" "), verdict_badge(self.results.judgement(target).verdict)]
         return make_refnode(builder, fromdocname, found.place.docname, found.node_id, content, target)
 

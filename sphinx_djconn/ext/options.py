@@ -9,6 +9,7 @@ from sphinx_djconn.evidence import PARTS
 from sphinx_djconn.scenario import PROJECT_DEFAULT
 
 _MOST_RUNS = 1000
+_MOST_KNOWN = 12
 
 
 def name(text: str) -> str:
@@ -88,8 +89,11 @@ def verdict(text: str | None) -> Verdict:
 
 
 def unknown(kind: str, text: str, known: Iterable[str]) -> str:
-    """Return a message that names what is nearest to ``text``, and all that is known."""
+    """Return a message that names what is nearest to ``text``, and what is known."""
     names = [str(each) for each in known]
     near = difflib.get_close_matches(text, names, n=1)
+    if near and len(names) > _MOST_KNOWN:
+        return f"unknown {kind} `{text}`; did you mean `{near[0]}`?"
     meant = f"; did you mean `{near[0]}`?" if near else "."
-    return f"unknown {kind} `{text}`{meant} Known: {', '.join(names)}"
+    more = f" and {len(names) - _MOST_KNOWN} more" if len(names) > _MOST_KNOWN else ""
+    return f"unknown {kind} `{text}`{meant} Known: {', '.join(names[:_MOST_KNOWN]) or 'none'}{more}"

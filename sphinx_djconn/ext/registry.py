@@ -7,7 +7,7 @@ read: the first in the order of the pages' names.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sphinx_djconn.claims import Expression, Judgement, Verdict, parse
 from sphinx_djconn.scenario import Scenario
@@ -28,6 +28,14 @@ class Place:
     def moved(self, lines: int) -> str:
         """Return the place so many lines further down."""
         return f"{self.source}:{self.line + lines}"
+
+
+class Problem(NamedTuple):
+    """What cannot be used of a page: which part, why and what to do, and where."""
+
+    subject: str
+    message: str
+    place: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,7 @@ class FactUse:
 
 @dataclass(slots=True)
 class Page:
-    """What one page declares and shows, and a digest of the results that it was written with."""
+    """What one page declares and shows, and what was refused of it."""
 
     scenarios: list[DeclaredScenario] = field(default_factory=list)
     claims: list[DeclaredClaim] = field(default_factory=list)
@@ -79,7 +87,7 @@ class Page:
     shown: set[str] = field(default_factory=set)
     linked: set[str] = field(default_factory=set)
     lists_all: bool = False
-    written: str = ""
+    problems: list[Problem] = field(default_factory=list)
 
 
 class Registry:
@@ -110,9 +118,7 @@ class Registry:
 
     def merge(self, docnames: set[str], other: dict[str, Any]) -> None:
         """Take over what another process has read of ``docnames``."""
-        self.pages.update(
-            {name: page for name, page in Registry(other).pages.items() if name in docnames}
-        )
+        self.pages.update({name: page for name, page in Registry(other).pages.items() if name in docnames})
 
     def scenarios(self) -> dict[str, DeclaredScenario]:
         """Return the scenarios by name, in the order of pages; of two with a name, the first."""
@@ -128,13 +134,20 @@ class Registry:
             found.setdefault(each.name, each)
         return found
 
-    def repeated(self) -> Iterator[tuple[str, Place, Place]]:
-        """Yield kind and name, place and first place of everything that is declared once more."""
+    def problems(self) -> Iterator[Problem]:
+        """Yield what was refused while pages were read, and every name that is declared once more."""
+        for _, page in sorted(self.pages.items()):
+            yield from page.problems
         for kind, declared in (("scenario", self._all_scenarios()), ("claim", self._all_claims())):
             first: dict[str, Place] = {}
             for each in declared:
                 if first.setdefault(each.name, each.place) is not each.place:
-                    yield f"{kind} `{each.name}`", each.place, first[each.name]
+                    yield Problem(
+                        f"djconn:{kind} `{each.name}`",
+                        f"declared twice: the one at {first[each.name]} counts, and this one does "
+                        "not; give it another name",
+                        each.place,
+                    )
 
     def _all_scenarios(self) -> Iterator[DeclaredScenario]:
         for _, page in sorted(self.pages.items()):

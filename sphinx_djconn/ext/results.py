@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from sphinx_djconn import __version__
 from sphinx_djconn.claims import (
     ExpressionError,
     Judgement,
@@ -16,6 +17,7 @@ from sphinx_djconn.ext.registry import (
     DeclaredClaim,
     DeclaredScenario,
     Page,
+    Problem,
     Registry,
     checked_expression,
 )
@@ -39,7 +41,8 @@ class Results:
     """The results of one build, for the declarations in ``registry``.
 
     ``keys`` and ``stamps`` are those of the scenarios that have a recording in ``store``: a stamp
-    changes whenever a recording does. ``absences`` are the others'.
+    changes whenever a recording does. ``absences`` are the others'. ``rendered`` are the pages that were
+    given their evidence in this build.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Results:
     ) -> None:
         self.absences = absences
         self.misplaced: dict[str, str] = {}
+        self.rendered: set[str] = set()
         self._registry = registry
         self._store = store
         self._keys = keys
@@ -69,6 +73,19 @@ class Results:
     def claims(self) -> dict[str, DeclaredClaim]:
         """The claims by name."""
         return self._registry.claims()
+
+    @cached_property
+    def problems(self) -> list[Problem]:
+        """What cannot be used of the pages, figures in sentences among it."""
+        found = list(self._registry.problems())
+        for page in self._registry.pages.values():
+            for use in page.facts:
+                try:
+                    self.figure(use.scenario, use.expression)
+                except FactError as error:
+                    text = f"{use.scenario} {use.expression}".strip()
+                    found.append(Problem(f"djconn:fact `{text}`", str(error), use.place))
+        return found
 
     def recording(self, scenario: str) -> Recording | None:
         """Return the recording of ``scenario``; ``None`` where there is an absence instead."""
@@ -89,36 +106,42 @@ class Results:
     def judgement(self, name: str) -> Judgement:
         """Return the judgement of the claim ``name``.
 
-        A claim that nothing could refute is unproven, and ``misplaced`` says under its name what is
-        wrong with it.
+        A claim that nothing could refute is unproven, and ``misplaced`` says under its name why.
         """
         if name not in self._judgements:
             self._judgements[name] = self._judge(self.claims[name])
         return self._judgements[name]
 
+    def is_as_declared(self, claim: DeclaredClaim) -> bool:
+        """Return whether the verdict on ``claim`` is the declared one; never of a misplaced claim."""
+        return self.judgement(claim.name).verdict == claim.declared and claim.name not in self.misplaced
+
     def _judge(self, claim: DeclaredClaim) -> Judgement:
         declared = self.scenarios.get(claim.scenario)
+        absence = self.absences.get(claim.scenario)
         if declared is None:
             message = unknown("scenario", claim.scenario, self.scenarios)
-            self.misplaced[claim.name] = f"a claim about nothing: {message}"
-            return Judgement(Verdict.UNPROVEN, message)
-        if declared.scenario is None:
-            return Judgement(Verdict.UNPROVEN, f"the scenario `{claim.scenario}` was refused")
+            return self._unproven(claim, f"a claim about nothing: {message}", message)
         try:
-            expression = checked_expression(claim.expression, declared.scenario)
+            scenario = declared.scenario
+            expression = None if scenario is None else checked_expression(claim.expression, scenario)
         except ExpressionError as error:
-            self.misplaced[claim.name] = str(error)
-            return Judgement(Verdict.UNPROVEN, str(error))
-        absence = self.absences.get(claim.scenario)
-        if absence is not None:
-            return Judgement(Verdict.UNPROVEN, absence.message)
+            return self._unproven(claim, str(error), str(error))
+        if absence is not None or expression is None:
+            message = f"unproven: no run of the scenario `{claim.scenario}` reached its end; its own warning"
+            reason = "no run reached its end" if absence is None else absence.message
+            return self._unproven(claim, f"{message} says why", reason)
         kept = self._registry.judgements.get(claim.name)
-        made_of = (digest([claim.expect, claim.sometimes]), self._stamps[claim.scenario])
+        made_of = (digest([claim.expect, claim.sometimes, __version__]), self._stamps[claim.scenario])
         if kept is not None and kept[0] == made_of:
             return kept[1]
         found = judge(expression, self.facts(claim.scenario), sometimes=claim.sometimes is not None)
         self._registry.judgements[claim.name] = (made_of, found)
         return found
+
+    def _unproven(self, claim: DeclaredClaim, message: str, reason: str) -> Judgement:
+        self.misplaced[claim.name] = message
+        return Judgement(Verdict.UNPROVEN, reason)
 
     def figure(self, name: str, text: str) -> str:
         """Return the figure of the expression ``text`` in the scenario ``name``.
@@ -131,15 +154,23 @@ class Results:
         if not text:
             raise FactError("name a fact after the scenario, as in `keep-alive threads`")
         if declared.scenario is None or name in self.absences:
-            raise FactError(f"the scenario `{name}` has no recording")
+            raise FactError(f"no run of the scenario `{name}` reached its end; its own warning says why")
         try:
             expression = checked_expression(text, declared.scenario)
             return figure_text([expression.figure(run) for run in self.facts(name)])
         except ExpressionError as error:
             raise FactError(str(error)) from error
 
-    def shown_on(self, page: Page) -> str:
-        """Return a digest of all results that ``page`` shows."""
+    def outdated(self, written: Mapping[str, str]) -> list[str]:
+        """Return the pages that show something else than what they were ``written`` with."""
+        return [page for page, shown in self.shown().items() if written.get(page) != shown]
+
+    def shown(self) -> dict[str, str]:
+        """Return, by page, a digest of all results that it shows."""
+        pages = sorted(self._registry.pages.items())
+        return {docname: self._shown_on(page) for docname, page in pages}
+
+    def _shown_on(self, page: Page) -> str:
         claims = set(self.claims) if page.lists_all else {each.name for each in page.claims}
         claims |= page.linked & self.claims.keys()
         scenarios = page.shown | {use.scenario for use in page.facts}

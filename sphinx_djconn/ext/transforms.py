@@ -3,8 +3,8 @@
 from typing import Any
 
 from docutils import nodes
+from sphinx.addnodes import pending_xref
 from sphinx.transforms.post_transforms import SphinxPostTransform
-from sphinx.util.nodes import make_refnode
 
 from sphinx_djconn.claims import Verdict
 from sphinx_djconn.evidence import djconn_fold, evidence, failure, table, verdict_badge
@@ -14,7 +14,7 @@ from sphinx_djconn.ext.nodes import (
     fact_placeholder,
     proof_placeholder,
 )
-from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredScenario
+from sphinx_djconn.ext.registry import DeclaredClaim
 from sphinx_djconn.ext.results import FactError, Results
 
 
@@ -28,6 +28,7 @@ class EvidenceTransform(SphinxPostTransform):
         results: Results | None = self.env.get_domain("djconn").results  # type: ignore[attr-defined]
         if results is None:
             return
+        results.rendered.add(self.env.docname)
         for place in list(self.document.findall(evidence_placeholder)):
             place.replace_self(self._evidence(place, results))
         for proof in list(self.document.findall(proof_placeholder)):
@@ -39,6 +40,9 @@ class EvidenceTransform(SphinxPostTransform):
 
     def _evidence(self, place: evidence_placeholder, results: Results) -> list[nodes.Node]:
         name = place["scenario"]
+        declared = results.scenarios[name]
+        if (declared.place.docname, declared.node_id) != (self.env.docname, place["node_id"]):
+            return failure(f"The scenario {name} is declared twice; this one does not count.", ())
         absence = results.absences.get(name)
         if absence is not None:
             return failure(f"The scenario {name} has no evidence: {absence.message}.", absence.log)
@@ -48,11 +52,16 @@ class EvidenceTransform(SphinxPostTransform):
 
     def _proof(self, proof: proof_placeholder, results: Results) -> list[nodes.Node]:
         claim = results.claims.get(proof["claim"])
-        if claim is None or claim.node_id != proof["node_id"]:
+        if claim is None or (claim.place.docname, claim.node_id) != (self.env.docname, proof["node_id"]):
             return []  # the second of two with this name, which does not count
         judgement = results.judgement(claim.name)
         heading = nodes.paragraph("", "", classes=["djconn-fold-title"])
-        heading += nodes.strong("", "", verdict_badge(judgement.verdict))
+        heading += nodes.strong(
+            "",
+            "",
+            verdict_badge(judgement.verdict),
+            nodes.inline("", f" in {claim.scenario}", classes=["djconn-where"]),
+        )
         line = nodes.paragraph(classes=["djconn-reason"])
         line += [
             nodes.Text("In "),
@@ -81,19 +90,26 @@ class EvidenceTransform(SphinxPostTransform):
     def _claim_row(self, claim: DeclaredClaim, results: Results) -> list[nodes.Node]:
         verdict = results.judgement(claim.name).verdict
         return [
-            self._link(claim, nodes.inline("", claim.sentence)),
+            self._link("claim", claim.name, nodes.inline("", claim.sentence)),
             self._scenario_link(claim.scenario, results),
             verdict_badge(verdict, _told(verdict, claim.declared)),
         ]
 
     def _scenario_link(self, name: str, results: Results) -> nodes.Node:
-        declared = results.scenarios.get(name)
         text = nodes.inline("", name)
-        return text if declared is None else self._link(declared, text)
+        return self._link("scenario", name, text) if name in results.scenarios else text
 
-    def _link(self, to: DeclaredClaim | DeclaredScenario, text: nodes.inline) -> nodes.reference:
-        return make_refnode(
-            self.app.builder, self.env.docname, to.place.docname, to.node_id, text, to.name
+    def _link(self, kind: str, name: str, text: nodes.inline) -> nodes.Node:
+        """Return a link that the domain resolves, as those of the page's own: it knows the builder."""
+        return pending_xref(
+            "",
+            text,
+            refdomain="djconn",
+            reftype=kind,
+            reftarget=name,
+            refdoc=self.env.docname,
+            refwarn=False,
+            bare=True,
         )
 
 

@@ -14,11 +14,15 @@
 
 
 class LabError(Exception):
-    """``message`` says what, where and what to do, in a sentence or two."""
+    """``message`` says what, where and what to do, in a sentence or two.
 
-    def __init__(self, message: str) -> None:
+    ``line`` is that of the step at fault, where it is one; it counts from 0 in the directive's body.
+    """
+
+    def __init__(self, message: str, line: int | None = None) -> None:
         super().__init__(message)
         self.message = message
+        self.line = line
 
 
 class ProfileError(LabError):
@@ -29,9 +33,8 @@ class RunError(LabError):
     """A run did not come to its end. ``log`` is the end of the server's log, free of secrets."""
 
     def __init__(self, message: str, log: tuple[str, ...] = (), line: int | None = None) -> None:
-        super().__init__(message)
+        super().__init__(message, line)
         self.log = log
-        self.line = line
 
 
 class PreparationError(RunError):
@@ -43,7 +46,7 @@ class ServerError(RunError):
 
 
 class StepError(RunError):
-    """A step went otherwise than the page says. ``line`` counts from 0 in the directive's body."""
+    """A step went otherwise than the page says."""
 
 
 class TimeLimitError(RunError):

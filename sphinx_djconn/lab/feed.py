@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from sphinx_djconn.lab.errors import Cancelled, ServerError, TimeLimitError
 
@@ -27,7 +27,7 @@ _LONGEST_LINE: Final = 1 << 20
 class _Source:
     """One stream of lines: a process's probe, a meeting, or the supervisor (``process`` is 0)."""
 
-    def __init__(self, stream: socket.socket | IO[bytes], process: int) -> None:
+    def __init__(self, stream: socket.socket, process: int) -> None:
         self.stream = stream
         self.process = process
         self.pending = b""
@@ -83,7 +83,7 @@ class Feed:
         self._reader = threading.Thread(target=self._read, name="djconn-feed", daemon=True)
         self._reader.start()
 
-    def add_supervisor(self, stream: IO[bytes]) -> None:
+    def add_supervisor(self, stream: socket.socket) -> None:
         """Read the supervisor's reports from ``stream`` too."""
         self._selector.register(stream, selectors.EVENT_READ, _Source(stream, 0))
         self._wake.send(b"a")
@@ -258,7 +258,6 @@ class Feed:
         if event["k"] == "meet":
             source.meeting = True
             self._selector.unregister(source.stream)
-            assert isinstance(source.stream, socket.socket)
             self.arrived[event["r"], event["at"]] = source.stream
             return
         process = event["p"] = source.process

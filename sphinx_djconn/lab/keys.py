@@ -4,12 +4,12 @@ import hashlib
 import importlib.metadata
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from functools import cache
+from collections.abc import Collection, Iterable, Iterator
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
-from sphinx_djconn.lab.profiles import Profiles
+from sphinx_djconn.lab.profiles import Profiles, Project
 from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.store import Key, digest
 
@@ -28,13 +28,18 @@ def key_of(scenario: Scenario, profiles: Profiles) -> Key:
         scenario,
         {
             "server": digest([list(server.command), server.reloads, list(server.env)]),
-            "project": digest([project.settings, list(project.fixtures), tree(project.path)]),
+            "project": project_digest(project),
             "environment": environment(),
             "python": sys.version.split()[0],
             "django": importlib.metadata.version("django"),
             "instrument": instrument(),
         },
     )
+
+
+def project_digest(project: Project) -> str:
+    """Return a digest of everything of ``project`` that a run could depend on."""
+    return digest([project.settings, list(project.fixtures), tree(project.path, project.apart)])
 
 
 def portable(key: Key) -> Key:
@@ -61,18 +66,34 @@ def instrument() -> str:
     return digest([tree(_PACKAGE / room) for room in ("probe", "lab", "trace", "scenario")])
 
 
-def tree(folder: Path) -> str:
-    """Return a digest of the names and contents of a folder's files, caches and data left out."""
+def tree(folder: Path, apart: Collection[Path] = ()) -> str:
+    """Return a digest of the names and contents of a folder's files, caches and data left out.
+
+    What is in one of the folders ``apart`` does not count either.
+    """
     hashed = hashlib.sha256()
-    for path in _files(folder):
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        hashed.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
+    for path in _files(folder, apart):
+        hashed.update(f"{path.relative_to(folder).as_posix()}\0{_content(path)}\n".encode())
     return hashed.hexdigest()
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _content(path: Path) -> str:
+    try:
+        status = path.stat()
+        return _content_at(path, status.st_size, status.st_mtime_ns)
+    except OSError:
+        return "unreadable"
+
+
+@lru_cache(1 << 16)
+def _content_at(path: Path, _size: int, _changed: int) -> str:
+    """Return a digest of the file, read once as long as it is not written: many scenarios have it."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _files(folder: Path, apart: Collection[Path]) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(_kept(folders))
+        folders[:] = sorted(name for name in _kept(folders) if Path(parent, name) not in apart)
         for name in sorted(names):
             path = Path(parent, name)
             hidden = name.startswith(".") or name.endswith(_SKIPPED_SUFFIXES)

@@ -5,38 +5,55 @@ from pathlib import Path
 
 from sphinx_djconn.lab.errors import Cancelled
 from sphinx_djconn.lab.keys import key_of
+from sphinx_djconn.lab.process import Launcher
 from sphinx_djconn.lab.profiles import Profiles
 from sphinx_djconn.lab.projects import Databases
 from sphinx_djconn.lab.run import Run
 from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.store import Recording
+from sphinx_djconn.trace import Trace
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds that one run may take, where nothing else is said."""
 
 
 class Laboratory:
-    """Runs scenarios. ``cache`` keeps prepared databases; ``timeout`` is in seconds, for one run."""
+    """Runs scenarios. ``cache`` keeps prepared databases; ``timeout`` is in seconds, for one run.
 
-    def __init__(self, profiles: Profiles, cache: Path, timeout: float = DEFAULT_TIMEOUT) -> None:
+    ``warm`` lets runs start from processes that have imported Django already, instead of from the
+    command line. A laboratory that is closed leaves no process behind.
+    """
+
+    def __init__(
+        self,
+        profiles: Profiles,
+        cache: Path,
+        timeout: float = DEFAULT_TIMEOUT,
+        *,
+        warm: bool = True,
+    ) -> None:
         self.profiles = profiles
         self._databases = Databases(cache)
+        self._launchers: dict[str, Launcher] = {}
+        self._warm = warm
         self._timeout = timeout
         self._runs: set[Run] = set()
         self._lock = threading.Lock()
         self._cancelled = False
 
-    def run(self, scenario: Scenario, notes: list[str] | None = None) -> Recording:
-        """Execute every run of ``scenario``; add to ``notes`` what a warning should say.
+    def run(self, scenario: Scenario) -> Recording:
+        """Execute every run of ``scenario``.
 
         Raises :class:`ProfileError`, :class:`RunError` and ``Cancelled``.
         """
         self.profiles.check(scenario)
         key = key_of(scenario, self.profiles)
         seconds = self._timeout if scenario.timeout is None else scenario.timeout
-        traces = []
+        traces: list[Trace] = []
+        notes: dict[str, None] = {}
         for _ in range(scenario.runs):
-            run = Run(scenario, self.profiles, self._databases, seconds)
+            python = self.profiles.environments[scenario.environment].python
+            run = Run(scenario, self.profiles, self._databases, self.launcher(python), seconds)
             with self._lock:
                 if self._cancelled:
                     raise Cancelled
@@ -45,9 +62,22 @@ class Laboratory:
                 traces.append(run.execute())
             finally:
                 self._runs.discard(run)
-            if notes is not None:
-                notes.extend(note for note in run.notes if note not in notes)
-        return Recording(key, tuple(traces))
+            notes |= dict.fromkeys(run.notes)
+        return Recording(key, tuple(traces), tuple(notes))
+
+    def launcher(self, python: str) -> Launcher:
+        """Return what starts processes with the interpreter ``python``; a warm one imports by now."""
+        with self._lock:
+            if python not in self._launchers:
+                self._launchers[python] = Launcher(python, warm=self._warm)
+            return self._launchers[python]
+
+    def close(self) -> None:
+        """End the warm processes."""
+        with self._lock:
+            for launcher in self._launchers.values():
+                launcher.close()
+            self._launchers.clear()
 
     def cancel(self) -> None:
         """End every run that is going on, and begin no other."""

@@ -1,60 +1,50 @@
-"""A process of a run and everything it starts, kept by a supervisor of its own."""
+"""Processes of a run and everything they start, each kept by a supervisor of its own.
+
+A :class:`Launcher` starts them: the ordinary way, from the command line, or by a fork of a process that
+has imported Django already, where that is possible and wanted.
+"""
 
 import json
+import os
+import select
+import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
-_SUPERVISOR: Final = Path(__file__).parent / "inside" / "supervisor.py"
+_INSIDE: Final = Path(__file__).parent / "inside"
 _FAREWELL: Final = 10.0
 """Seconds the supervisor has for killing what is left; it needs some milliseconds."""
 
+_WARMING: Final = 20.0
+"""Seconds a warm process may take to import Django."""
+
+_NOT_INHERITED: Final = frozenset({"RUN_MAIN", "PYTHONSTARTUP", "PYTHONSAFEPATH", "PYTHONINSPECT"})
+
+_HUNG_UP: Final = select.POLLHUP | getattr(select, "POLLRDHUP", 0)
+
 
 class SupervisedProcess:
-    """Starts ``argv`` under a supervisor, which outlives neither this process nor :meth:`stop`.
+    """A process under a supervisor, which ends with all that came of it when this object is closed.
 
-    ``seconds`` bounds its whole life, ``log_limit`` (bytes) what it may write to ``log``.
+    ``supervisor`` is a socket to one that waits to be told what to start. When the process that holds
+    this object dies, the supervisor hears it and ends everything.
     """
 
     def __init__(
-        self,
-        argv: Sequence[str],
-        *,
-        env: Mapping[str, str],
-        cwd: Path,
-        folder: Path,
-        seconds: float,
-        log_limit: int,
+        self, supervisor: socket.socket, spec: Mapping[str, Any], reap: Callable[[], None]
     ) -> None:
-        self.log = folder / "log"
-        self._supervisor = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_SUPERVISOR)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
-        self._tell(
-            json.dumps(
-                {
-                    "argv": list(argv),
-                    "env": dict(env),
-                    "cwd": str(cwd),
-                    "log": str(self.log),
-                    "log_limit": log_limit,
-                    "seconds": seconds,
-                    "folder": str(folder),
-                }
-            )
-        )
-
-    @property
-    def reports(self) -> IO[bytes]:
+        self.log = Path(spec["log"])
+        self.reports = supervisor
         """The stream of the supervisor's reports, lines of JSON."""
-        assert self._supervisor.stdout is not None
-        return self._supervisor.stdout
+        self._reap = reap
+        self._tell(json.dumps(spec))
 
     def kill(self) -> None:
         """End all its processes at once; :meth:`close` waits for it."""
@@ -66,46 +56,160 @@ class SupervisedProcess:
 
     def close(self) -> None:
         """Wait until every process of it is gone."""
-        try:
-            self._supervisor.wait(_FAREWELL)
-        except subprocess.TimeoutExpired:
-            self._supervisor.kill()  # the server dies with its parent
-            self._supervisor.wait()
-        for stream in (self._supervisor.stdin, self._supervisor.stdout):
-            if stream is not None:
-                stream.close()
+        poll = select.poll()
+        poll.register(self.reports, _HUNG_UP)
+        poll.poll(_FAREWELL * 1000)
+        self.reports.close()
+        self._reap()
 
     def _tell(self, command: str) -> None:
-        assert self._supervisor.stdin is not None
+        with suppress(OSError):  # it is gone already
+            self.reports.sendall(command.encode() + b"\n")
+
+
+class Launcher:
+    """Starts processes with the interpreter ``python``.
+
+    ``warm`` asks for forks of a warm process where the command is one that can be forked, on Linux; the
+    trace of a run is the same either way, which a test holds.
+    """
+
+    def __init__(self, python: str, *, warm: bool) -> None:
+        self.python = python
+        self._warm: _WarmProcess | None = None
+        self._lock = threading.Lock()
+        if warm and sys.platform == "linux" and python == sys.executable:
+            self._warm = _WarmProcess(python)
+
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        folder: Path,
+        seconds: float,
+        log_limit: int = 1 << 24,
+    ) -> SupervisedProcess:
+        """Start ``argv``. ``seconds`` bounds its whole life, ``log_limit`` (bytes) what it may write.
+
+        Its output goes to ``folder / "log"``. Should this process die, the supervisor removes ``folder``.
+        """
+        spec = {
+            "argv": list(argv),
+            "env": dict(env),
+            "cwd": str(cwd),
+            "log": str(folder / "log"),
+            "log_limit": log_limit,
+            "seconds": seconds,
+            "folder": str(folder),
+        }
+        ours, theirs = socket.socketpair()
+        with theirs:
+            if self._is_forkable(argv):
+                with self._lock:
+                    if self._warm is not None and self._warm.hand_over(theirs):
+                        return SupervisedProcess(ours, spec, lambda: None)
+            return SupervisedProcess(ours, spec, _cold_supervisor(theirs))
+
+    def execute(self, argv: Sequence[str], **details: Any) -> tuple[dict[str, Any], bytes]:
+        """Run ``argv`` to its end; return the supervisor's reports (``exit``, ``late``), the output."""
+        process = self.start(argv, **details)
+        reports: dict[str, Any] = {}
+        deadline = time.monotonic() + details["seconds"] + _FAREWELL
         try:
-            self._supervisor.stdin.write(command.encode() + b"\n")
-            self._supervisor.stdin.flush()
+            process.reports.settimeout(details["seconds"] + _FAREWELL)
+            for line in process.reports.makefile("rb"):
+                reports.update(json.loads(line))
+                if "exit" in reports or time.monotonic() > deadline:
+                    break
+        finally:
+            process.kill()
+            process.close()
+        return reports, process.log.read_bytes() if process.log.exists() else b""
+
+    def close(self) -> None:
+        """End the warm process; what it has forked is ended by those who hold it."""
+        with self._lock:
+            if self._warm is not None:
+                self._warm.close()
+                self._warm = None
+
+    def _is_forkable(self, argv: Sequence[str]) -> bool:
+        ours = Path(argv[1]).parent == _INSIDE if len(argv) > 1 else False
+        return argv[0] == self.python and (list(argv[1:3]) == ["-m", "django"] or ours)
+
+
+class _WarmProcess:
+    """The warm process of one interpreter; ``inside/warm.py`` is its code."""
+
+    def __init__(self, python: str) -> None:
+        self._control, theirs = socket.socketpair()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process is
+        environ = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        with theirs:
+            self._process = subprocess.Popen(
+                [python, str(_INSIDE / "warm.py")],
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=self._errors,
+                env={**inherited(), **environ},
+                start_new_session=True,
+            )
+        self._ready: bool | None = None
+
+    def hand_over(self, connection: socket.socket) -> bool:
+        """Have a supervisor forked that listens on ``connection``; return whether that was possible."""
+        if self._ready is None:
+            self._ready = self._is_ready()
+        if not self._ready:
+            return False
+        try:
+            socket.send_fds(self._control, [b"f"], [connection.fileno()])
         except OSError:
-            return  # it is gone already
+            self._ready = False
+        return self._ready
+
+    def _is_ready(self) -> bool:
+        self._control.settimeout(_WARMING)
+        try:
+            return self._control.recv(16) == b"ready"
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        self._control.close()
+        try:
+            self._process.wait(_FAREWELL)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._errors.close()
 
 
-def execute(
-    argv: Sequence[str],
-    *,
-    env: Mapping[str, str],
-    cwd: Path,
-    folder: Path,
-    seconds: float,
-    log_limit: int = 1 << 24,
-) -> tuple[dict[str, Any], bytes]:
-    """Run ``argv`` to its end; return the supervisor's reports (``exit``, ``late``) and the output."""
-    process = SupervisedProcess(
-        argv, env=env, cwd=cwd, folder=folder, seconds=seconds, log_limit=log_limit
+def inherited() -> dict[str, str]:
+    """Return the variables that a process of the lab's has from the one that builds the docs."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("DJCONN_", "DJANGO_RUNSERVER")) and name not in _NOT_INHERITED
+    }
+
+
+def _cold_supervisor(connection: socket.socket) -> Callable[[], None]:
+    """Start a supervisor that listens on ``connection``; return what collects it at its end."""
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(_INSIDE / "supervisor.py")],
+        stdin=connection.fileno(),
+        stdout=connection.fileno(),
+        start_new_session=True,
     )
-    reports: dict[str, Any] = {}
-    deadline = time.monotonic() + seconds + _FAREWELL
-    try:
-        for line in process.reports:
-            reports.update(json.loads(line))
-            if "exit" in reports or time.monotonic() > deadline:
-                break
-    finally:
-        process.kill()
-        process.close()
-    output = process.log.read_bytes() if process.log.exists() else b""
-    return reports, output
+
+    def reap() -> None:
+        try:
+            process.wait(_FAREWELL)
+        except subprocess.TimeoutExpired:
+            process.kill()  # the server dies with its parent
+            process.wait()
+
+    return reap

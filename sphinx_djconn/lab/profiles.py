@@ -51,11 +51,15 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A Django project: the folder its ``manage.py`` is in, its settings module, its fixtures."""
+    """A Django project: the folder its ``manage.py`` is in, its settings module, its fixtures.
+
+    ``apart`` are folders within it that no run depends on, as those of the docs and what they become.
+    """
 
     path: Path
     settings: str
     fixtures: tuple[str, ...] = ()
+    apart: tuple[Path, ...] = ()
 
 
 _RUNSERVER: Final = ("{python}", "-m", "django", "runserver", "127.0.0.1:0")
@@ -82,15 +86,22 @@ DEMO: Final = _demo_site()
 
 @dataclass(frozen=True, slots=True)
 class Profiles:
-    """Every profile that a page can name: the built-in ones and conf.py's."""
+    """Every profile that a page can name: the built-in ones and conf.py's.
+
+    ``faults`` says, by kind and name, what is wrong with those that cannot be used.
+    """
 
     servers: Mapping[str, Server] = field(default_factory=lambda: SERVERS)
     databases: Mapping[str, Database] = field(default_factory=lambda: DATABASES)
     environments: Mapping[str, Environment] = field(default_factory=lambda: ENVIRONMENTS)
     projects: Mapping[str, Project] = field(default_factory=lambda: {"default": DEMO, "demo": DEMO})
+    faults: Mapping[tuple[str, str], ProfileError] = field(default_factory=dict)
 
     def check(self, scenario: Scenario) -> None:
         """Raise :class:`ProfileError` where ``scenario`` names or asks what is not there."""
+        for each in (("server", scenario.server), ("project", scenario.project)):
+            if each in self.faults:
+                raise self.faults[each]
         server = find("server", scenario.server, self.servers)
         database = find("database", scenario.database, self.databases)
         find("environment", scenario.environment, self.environments)
@@ -100,12 +111,14 @@ class Profiles:
                 able = ", ".join(name for name, each in self.servers.items() if each.reloads)
                 raise ProfileError(
                     f"the step `reload` needs a server that reloads, which `{scenario.server}` does "
-                    f"not; use one of: {able}"
+                    f"not; use one of: {able}",
+                    step.line,
                 )
             if isinstance(step, DatabaseFault) and not database.has_server:
                 raise ProfileError(
                     f"the step `database: {step.action}` needs a database server, and "
-                    f"`{scenario.database}` has none"
+                    f"`{scenario.database}` has none",
+                    step.line,
                 )
 
 
@@ -114,30 +127,33 @@ def find(kind: str, name: str, profiles: Mapping[str, Profile]) -> Profile:
     if name in profiles:
         return profiles[name]
     near = difflib.get_close_matches(name, profiles, n=1)
-    meant = f"; did you mean `{near[0]}`?" if near else ""
+    meant = f"; did you mean `{near[0]}`?" if near else "."
     raise ProfileError(f"unknown {kind} `{name}`{meant} Known: {', '.join(profiles)}")
 
 
-def read_servers(value: object) -> Mapping[str, Server]:
-    """Return the built-in servers and those of ``djconn_servers``: name to a table of fields."""
-    servers = dict(SERVERS)
-    for name, table in _tables("djconn_servers", value):
-        known = {"command", "reloads", "env", "stop_seconds", "log_limit"}
-        _only("djconn_servers", name, table, known)
-        command = table.get("command")
-        if not isinstance(command, (list, tuple)) or not command or not _texts(command):
-            raise ProfileError(
-                f"djconn_servers[{name!r}]['command'] must be a list of words, such as "
-                "['{python}', '-m', 'django', 'runserver', '127.0.0.1:0']"
-            )
-        servers[name] = Server(
-            tuple(command),
-            reloads=bool(table.get("reloads", False)),
-            env=tuple(sorted(dict(table.get("env", {})).items())),
-            stop_seconds=float(table.get("stop_seconds", 2.0)),
-            log_limit=int(table.get("log_limit", 1 << 24)),
+def read_server(table: Mapping[str, Any], variable: str) -> Server:
+    """Return the server that ``table``, a value of ``djconn_servers``, describes."""
+    known = {"command", "reloads", "env", "stop_seconds", "log_limit"}
+    _only(variable, table, known)
+    command = table.get("command")
+    if not isinstance(command, (list, tuple)) or not command or not _texts(command):
+        raise ProfileError(
+            f"{variable}['command'] must be a list of words, such as "
+            "['{python}', '-m', 'django', 'runserver', '127.0.0.1:0']"
         )
-    return servers
+    env = table.get("env", {})
+    if not isinstance(env, Mapping) or not _texts([*env, *env.values()]):
+        raise ProfileError(f"{variable}['env'] must be a dictionary of texts")
+    stop_seconds, log_limit = table.get("stop_seconds", 2.0), table.get("log_limit", 1 << 24)
+    if not isinstance(stop_seconds, (int, float)) or not isinstance(log_limit, int):
+        raise ProfileError(f"{variable}: 'stop_seconds' and 'log_limit' must be numbers")
+    return Server(
+        tuple(command),
+        reloads=bool(table.get("reloads", False)),
+        env=tuple(sorted(env.items())),
+        stop_seconds=float(stop_seconds),
+        log_limit=log_limit,
+    )
 
 
 def read_project(value: object, confdir: Path, variable: str = "djconn_project") -> Project:
@@ -149,10 +165,13 @@ def read_project(value: object, confdir: Path, variable: str = "djconn_project")
             f"{variable} must be {{'path': ..., 'settings': ...}}, with 'fixtures' if there are any: "
             "the folder that manage.py is in, seen from conf.py, and the settings module"
         )
-    _only(variable, None, value, {"path", "settings", "fixtures"})
+    _only(variable, value, {"path", "settings", "fixtures"})
     path = (confdir / str(value["path"])).resolve()
     if not path.is_dir():
-        raise ProfileError(f"{variable}: there is no folder `{value['path']}`, seen from conf.py")
+        raise ProfileError(
+            f"{variable} in conf.py: there is no folder `{value['path']}`; 'path' must lead from "
+            "conf.py to the folder that manage.py is in"
+        )
     settings = str(value["settings"])
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", settings):
         raise ProfileError(
@@ -164,15 +183,8 @@ def read_project(value: object, confdir: Path, variable: str = "djconn_project")
     return Project(path, settings, tuple(fixtures))
 
 
-def read_projects(value: object, confdir: Path) -> Mapping[str, Project]:
-    """Return the projects of ``djconn_projects``, by name."""
-    return {
-        name: read_project(table, confdir, f"djconn_projects[{name!r}]")
-        for name, table in _tables("djconn_projects", value)
-    }
-
-
-def _tables(variable: str, value: object) -> Iterable[tuple[str, Mapping[str, Any]]]:
+def tables(variable: str, value: object) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    """Yield name and table of each profile in ``value``, which conf.py has under ``variable``."""
     if not isinstance(value, Mapping):
         raise ProfileError(f"{variable} must be a dictionary of profiles by name")
     for name, table in value.items():
@@ -181,11 +193,10 @@ def _tables(variable: str, value: object) -> Iterable[tuple[str, Mapping[str, An
         yield str(name), table
 
 
-def _only(variable: str, name: str | None, table: Mapping[str, Any], known: set[str]) -> None:
-    where = variable if name is None else f"{variable}[{name!r}]"
+def _only(variable: str, table: Mapping[str, Any], known: set[str]) -> None:
     for key in table:
         if key not in known:
-            raise ProfileError(f"{where}: unknown key `{key}`. Known: {', '.join(sorted(known))}")
+            raise ProfileError(f"{variable}: unknown key `{key}`. Known: {', '.join(sorted(known))}")
 
 
 def _texts(values: Iterable[object]) -> bool:

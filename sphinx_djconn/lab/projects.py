@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from sphinx_djconn.lab.errors import PreparationError
 from sphinx_djconn.lab.keys import environment as installed
-from sphinx_djconn.lab.keys import instrument, tree
+from sphinx_djconn.lab.keys import instrument, project_digest
 from sphinx_djconn.lab.logs import Sanitizer
-from sphinx_djconn.lab.process import execute
-from sphinx_djconn.lab.profiles import Environment, Project
+from sphinx_djconn.lab.process import Launcher, inherited
+from sphinx_djconn.lab.profiles import Project
 from sphinx_djconn.store import digest
 
 _INSIDE: Final = Path(__file__).parent / "inside"
@@ -61,15 +61,10 @@ class Folder:
             **overrides,
         }
         self.path.joinpath("settings.json").write_text(json.dumps(spec), "utf-8")
-        inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("DJCONN_", "DJANGO_RUNSERVER"))
-            and name not in ("RUN_MAIN", "PYTHONSTARTUP", "PYTHONSAFEPATH", "PYTHONINSPECT")
-        }
-        own_path = inherited.get("PYTHONPATH", "").split(os.pathsep)
+        variables = inherited()
+        own_path = variables.get("PYTHONPATH", "").split(os.pathsep)
         search = [*([str(PROBE)] if probe else []), str(_INSIDE), str(self.path), str(project.path)]
-        return inherited | {
+        return variables | {
             "DJANGO_SETTINGS_MODULE": "djconn_settings",
             "DJCONN_SETTINGS": str(self.path / "settings.json"),
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -87,28 +82,26 @@ class Databases:
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
-    def copy(self, project: Project, environment: Environment, folder: Path) -> None:
+    def copy(self, project: Project, launcher: Launcher, folder: Path) -> None:
         """Put copies of the project's databases into ``folder``, which they are private to.
 
         Raises :class:`PreparationError` where the project's settings, migrations or fixtures fail.
         """
-        name = digest(
-            [project.settings, list(project.fixtures), tree(project.path), installed(), instrument()]
-        )[:20]
+        name = digest([project_digest(project), installed(), instrument()])[:20]
         with self._lock:
             lock = self._locks.setdefault(name, threading.Lock())
         with lock:
             prepared = self._cache / name
             if not prepared.is_dir():
-                self._prepare(project, environment, prepared)
+                self._prepare(project, launcher, prepared)
         for database in prepared.glob("*.sqlite3"):
             shutil.copyfile(database, folder / database.name)
 
-    def _prepare(self, project: Project, environment: Environment, prepared: Path) -> None:
+    def _prepare(self, project: Project, launcher: Launcher, prepared: Path) -> None:
         folder = Folder()
         try:
-            reports, output = execute(
-                [environment.python, str(_INSIDE / "prepare.py"), *project.fixtures],
+            reports, output = launcher.execute(
+                [launcher.python, str(_INSIDE / "prepare.py"), *project.fixtures],
                 env=folder.environ(project, {}, probe=False),
                 cwd=project.path,
                 folder=folder.path,

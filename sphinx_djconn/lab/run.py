@@ -10,7 +10,7 @@ from sphinx_djconn.lab.errors import RunError
 from sphinx_djconn.lab.feed import Feed
 from sphinx_djconn.lab.logs import LineCounter, Sanitizer
 from sphinx_djconn.lab.player import Player
-from sphinx_djconn.lab.process import SupervisedProcess
+from sphinx_djconn.lab.process import Launcher, SupervisedProcess
 from sphinx_djconn.lab.profiles import Profiles, Project, Server
 from sphinx_djconn.lab.projects import Databases, Folder
 from sphinx_djconn.scenario import PROJECT_DEFAULT, Scenario
@@ -28,12 +28,18 @@ class Run:
     """One execution of ``scenario``. ``notes`` is what a warning should say of it."""
 
     def __init__(
-        self, scenario: Scenario, profiles: Profiles, databases: Databases, seconds: float
+        self,
+        scenario: Scenario,
+        profiles: Profiles,
+        databases: Databases,
+        launcher: Launcher,
+        seconds: float,
     ) -> None:
         self.notes: list[str] = []
         self._scenario = scenario
         self._profiles = profiles
         self._databases = databases
+        self._launcher = launcher
         self._seconds = seconds
         self._feed: Feed | None = None
 
@@ -49,19 +55,18 @@ class Run:
         nothing of the run is left: no process, no file.
         """
         project = self._profiles.projects[self._scenario.project]
-        environment = self._profiles.environments[self._scenario.environment]
         folder = Folder()
         try:
-            self._databases.copy(project, environment, folder.path)
-            return self._serve(folder, project, environment.python)
+            self._databases.copy(project, self._launcher, folder.path)
+            return self._serve(folder, project)
         finally:
             folder.remove()
 
-    def _serve(self, folder: Folder, project: Project, python: str) -> Trace:
+    def _serve(self, folder: Folder, project: Project) -> Trace:
         server = self._profiles.servers[self._scenario.server]
         feed = self._feed = Feed(folder.path, time.monotonic() + self._seconds)
         try:
-            process = self._start(folder, project, server, python)
+            process = self._start(folder, project, server)
             feed.add_supervisor(process.reports)
             player = Player(feed, folder.path / "djconn_reload.py")
             try:
@@ -93,16 +98,14 @@ class Run:
             )
         return self._trace(events, log, self._sanitizer(folder, project), server)
 
-    def _start(
-        self, folder: Folder, project: Project, server: Server, python: str
-    ) -> SupervisedProcess:
+    def _start(self, folder: Folder, project: Project, server: Server) -> SupervisedProcess:
         overrides: dict[str, Any] = {}
         if self._scenario.conn_max_age != PROJECT_DEFAULT:
             overrides["conn_max_age"] = self._scenario.conn_max_age
         if self._scenario.conn_health_checks is not None:
             overrides["conn_health_checks"] = self._scenario.conn_health_checks
-        return SupervisedProcess(
-            [word.replace("{python}", python) for word in server.command],
+        return self._launcher.start(
+            [word.replace("{python}", self._launcher.python) for word in server.command],
             env=folder.environ(project, overrides, probe=True) | dict(server.env),
             cwd=project.path,
             folder=folder.path,

@@ -1,6 +1,6 @@
 """Run many scenarios side by side; one that fails does not disturb the others."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import NamedTuple
 
@@ -15,7 +15,6 @@ class Outcome(NamedTuple):
 
     recording: Recording | None
     error: LabError | None
-    notes: tuple[str, ...]
 
 
 class Scheduler:
@@ -25,10 +24,11 @@ class Scheduler:
         self._laboratory = laboratory
         self._jobs = jobs
 
-    def run(self, scenarios: Mapping[str, Scenario]) -> Iterator[tuple[str, Outcome]]:
+    def run(self, scenarios: Mapping[str, Scenario]) -> Generator[tuple[str, Outcome], None, None]:
         """Yield the outcome of each scenario under its name, as they end.
 
-        Whatever interrupts this (Ctrl-C above all) ends every run before it goes on its way.
+        Whatever interrupts this (Ctrl-C above all) ends every run before it goes on its way; who is
+        interrupted between two outcomes has to close it.
         """
         with ThreadPoolExecutor(self._jobs, "djconn-run") as executor:
             futures = {
@@ -43,9 +43,7 @@ class Scheduler:
                 raise
 
     def _outcome(self, scenario: Scenario) -> Outcome:
-        notes: list[str] = []
         try:
-            recording = self._laboratory.run(scenario, notes)
+            return Outcome(self._laboratory.run(scenario), None)
         except LabError as error:
-            return Outcome(None, error, tuple(notes))
-        return Outcome(recording, None, tuple(notes))
+            return Outcome(None, error)

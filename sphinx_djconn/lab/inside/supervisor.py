@@ -1,10 +1,10 @@
 """Keep one server: start it, report its end, and see that nothing of it stays.
 
-``python -I -S supervisor.py`` reads one line of JSON from standard input (``argv``, ``env``, ``cwd``,
-``log``, ``log_limit`` in bytes, ``seconds``, ``folder``), then commands: ``stop SECONDS`` (SIGTERM, and
-SIGKILL after so many seconds) and ``kill``. It writes lines of JSON to standard output: ``{"pid": n}``,
-``{"exit": status}``, ``{"flood": true}``, ``{"late": true}``, ``{"stubborn": true}`` (SIGTERM was not enough),
-``{"gone": true}``.
+``python -I -S supervisor.py``, or a fork of ``warm.py``, reads one line of JSON from standard input
+(``argv``, ``env``, ``cwd``, ``log``, ``log_limit`` in bytes, ``seconds``, ``folder``), then commands:
+``stop SECONDS`` (SIGTERM, and SIGKILL after so many seconds) and ``kill``. It writes lines of JSON to
+standard output: ``{"pid": n}``, ``{"exit": status}``, ``{"flood": true}``, ``{"late": true}``,
+``{"stubborn": true}`` (SIGTERM was not enough), ``{"gone": true}``.
 
 Whatever ends the process that started it closes its standard input, and that is the end of the server
 too: then it also removes ``folder``, which nobody else can any more. On Linux it is the "subreaper" of
@@ -25,6 +25,10 @@ from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD)
+_HIGHEST = 256
+"""One more than the highest descriptor that a child could have from its parent."""
+
 _LOG_CHECK = 0.25
 """Seconds between two looks at the size of the server's log."""
 
@@ -69,29 +73,39 @@ class Supervisor:
         else:
             tell(gone=True)
 
+    def become(self) -> None:
+        """Be the server, in the child; whatever this raises is that process's own business."""
+        argv = self.spec["argv"]
+        try:
+            os.execvpe(argv[0], argv, self.spec["env"])
+        except OSError as error:
+            os.write(2, f"{argv[0]}: {error.strerror}\n".encode())
+            os._exit(127)
+
     def start(self) -> None:
-        """Fork and execute the server: this process has one thread, so what runs between is safe."""
+        """Fork the server: this process has one thread, so the child can run any code."""
         log = os.open(self.spec["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         parent = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
-            try:
-                os.setsid()
-                control(_PR_SET_PDEATHSIG, signal.SIGKILL)
-                if os.getppid() != parent:
-                    os._exit(127)
-                os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-                os.dup2(log, 1)
-                os.dup2(log, 2)
-                for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGTERM, signal.SIGCHLD):
-                    signal.signal(number, signal.SIG_DFL)
-                os.chdir(self.spec["cwd"])
-                argv = self.spec["argv"]
-                os.execvpe(argv[0], argv, self.spec["env"])
-            except OSError as error:
-                os.write(2, f"{self.spec['argv'][0]}: {error.strerror}\n".encode())
-            finally:
+            os.setsid()
+            control(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:
                 os._exit(127)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(log, 1)
+            os.dup2(log, 2)
+            os.closerange(3, _HIGHEST)
+            signal.set_wakeup_fd(-1)
+            for number in _HANDLED:
+                signal.signal(number, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            try:
+                os.chdir(self.spec["cwd"])
+            except OSError as error:
+                os.write(2, f"{self.spec['cwd']}: {error.strerror}\n".encode())
+                os._exit(127)
+            self.become()
         os.close(log)
         tell(pid=self.pid)
 
@@ -170,9 +184,9 @@ def tell(**message: Any) -> None:
         os.write(1, json.dumps(message).encode() + b"\n")
 
 
-def main() -> None:
-    """Read what to start, and keep it."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+def supervise(kind: type[Supervisor]) -> None:
+    """Read what to start, and keep it as ``kind`` does."""
+    for number in _HANDLED[:-1]:
         signal.signal(number, signal.SIG_IGN)
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
@@ -185,8 +199,8 @@ def main() -> None:
         if not received:
             return
         line += received
-    Supervisor(json.loads(line)).run(woken)
+    kind(json.loads(line)).run(woken)
 
 
 if __name__ == "__main__":
-    main()
+    supervise(Supervisor)

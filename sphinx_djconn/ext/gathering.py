@@ -1,0 +1,134 @@
+"""Find or make a recording of every scenario, and say at its place why one has none."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+from sphinx.util import logging
+from sphinx.util.display import status_iterator
+
+from sphinx_djconn.ext.config import Settings
+from sphinx_djconn.ext.registry import DeclaredScenario, Registry
+from sphinx_djconn.ext.results import Absence, Results
+from sphinx_djconn.lab import LabError, Laboratory, Outcome, ProfileError, Profiles, Scheduler
+from sphinx_djconn.lab.errors import RunError
+from sphinx_djconn.lab.keys import key_of, portable
+from sphinx_djconn.store import Key, Store, Stored, StoreError, digest
+
+logger = logging.getLogger(__name__)
+
+
+class Gathering:
+    """The recordings of ``registry``'s scenarios: those in ``store``, and those that are made anew."""
+
+    def __init__(self, registry: Registry, profiles: Profiles, store: Store, settings: Settings) -> None:
+        self._registry = registry
+        self._scenarios = registry.scenarios()
+        self._profiles = profiles
+        self._store = store
+        self._settings = settings
+        self._keys: dict[str, Key] = {}
+        self._stamps: dict[str, str] = {}
+        self._absences: dict[str, Absence] = {}
+
+    def gather(self, databases: Path) -> Results:
+        """Run what has no valid recording and return the results; ``databases`` keeps prepared ones."""
+        wanted: dict[str, list[str]] = {}
+        for name, declared in self._scenarios.items():
+            if declared.scenario is None:
+                self._absences[name] = Absence("what the page says of it was refused")
+                continue
+            try:
+                self._profiles.check(declared.scenario)
+            except ProfileError as error:
+                self._absent(declared, error, "config")
+                continue
+            self._keys[name] = key = key_of(declared.scenario, self._profiles)
+            if not self._find(declared, key):
+                wanted.setdefault(key.name, []).append(name)
+        if self._settings.mode != "replay":
+            if wanted:
+                self._run(wanted, databases)
+            if self._settings.recordings is None and not self._absences:
+                self._store.prune(self._keys.values())
+        return Results(self._registry, self._store, self._keys, self._stamps, self._absences)
+
+    def _run(self, wanted: Mapping[str, list[str]], databases: Path) -> None:
+        """Run each of the scenarios in ``wanted`` once, under the first of its names."""
+        first = {names[0]: self._keys[names[0]].scenario for names in wanted.values()}
+        with (
+            closing(Laboratory(self._profiles, databases, self._settings.timeout)) as laboratory,
+            closing(Scheduler(laboratory, self._settings.at_once).run(first)) as outcomes,
+        ):
+            for name, outcome in status_iterator(
+                outcomes,
+                "running scenarios... ",
+                "purple",
+                len(first),
+                stringify_func=lambda done: done[0],
+            ):
+                for same in wanted[self._keys[name].name]:
+                    self._take(self._scenarios[same], outcome)
+
+    def _find(self, declared: DeclaredScenario, key: Key) -> bool:
+        """Return whether a stored recording serves, or has to, since nothing may run."""
+        if self._settings.mode == "run":
+            return False
+        replay = self._settings.mode == "replay"
+        try:
+            stored = self._store.look(key)
+        except StoreError as error:
+            if replay:
+                self._missing(declared, f"the recording {error}")
+            else:
+                logger.info("djconn: the recording %s; running `%s` again", error, declared.name)
+            return replay
+        if stored is None:
+            if replay:
+                self._missing(declared, "there is no recording of it")
+            return replay
+        if not replay and dict(stored.key.parts) != dict(key.parts):
+            return False
+        differing = portable(key).differences(stored.key)
+        if differing:
+            self._stale(declared, f"its recording was made with another {' and '.join(differing)}")
+        self._found(declared, stored)
+        return True
+
+    def _found(self, declared: DeclaredScenario, stored: Stored) -> None:
+        self._stamps[declared.name] = digest([stored.key.name, stored.digest])
+        for note in stored.notes:
+            warn(f"djconn:scenario `{declared.name}`", note, "run", str(declared.place))
+
+    def _take(self, declared: DeclaredScenario, outcome: Outcome) -> None:
+        if outcome.recording is None:
+            assert outcome.error is not None
+            self._absent(declared, outcome.error, "run")
+            return
+        try:
+            self._found(declared, self._store.write(outcome.recording))
+        except StoreError as error:
+            self._absent(declared, LabError(str(error)), "run")
+
+    def _absent(self, declared: DeclaredScenario, error: LabError, subtype: str) -> None:
+        log = error.log if isinstance(error, RunError) else ()
+        self._absences[declared.name] = Absence(error.message, log)
+        place = str(declared.place)
+        if error.line is not None:
+            place = declared.place.moved(declared.body_offset + error.line)
+        tail = "\n    ".join(["", "the end of the server's log:", *log]) if log else ""
+        warn(f"djconn:scenario `{declared.name}`", error.message + tail, subtype, place)
+
+    def _missing(self, declared: DeclaredScenario, message: str) -> None:
+        """Say that nothing serves, and nothing may run."""
+        self._absences[declared.name] = Absence(message)
+        self._stale(declared, f"{message}, and djconn_mode = 'replay' runs nothing")
+
+    def _stale(self, declared: DeclaredScenario, message: str) -> None:
+        advice = "build once with djconn_mode = 'auto', and commit the folder of djconn_recordings"
+        warn(f"djconn:scenario `{declared.name}`", f"{message}; {advice}", "stale", str(declared.place))
+
+
+def warn(subject: str, message: str, subtype: str, location: str) -> None:
+    """Warn of ``subject``, a directive or role, at ``location``, a file and a line."""
+    logger.warning("%s: %s", subject, message, type="djconn", subtype=subtype, location=location)

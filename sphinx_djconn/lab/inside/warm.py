@@ -1,0 +1,154 @@
+"""A process that has imported Django once, and forks for each run instead of importing it again.
+
+``python warm.py`` imports what ``python -m django runserver`` imports before it has read any settings,
+says ``ready`` on standard output, and then waits: each connection that it is handed over the socket on
+standard input is a supervisor's, which forks the server. The server goes on as ``python -m django`` does,
+from the first line of :mod:`runpy` on, with the variables, the path, the standard streams and the probe
+that an ordinary start would have. At the end of standard input this process ends.
+
+It forks only as long as it has one thread and Django has no settings, and so no database connection.
+"""
+
+import array
+import contextlib
+import importlib
+import os
+import runpy
+import signal
+import socket
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sphinx_djconn.lab.inside.supervisor import Supervisor, supervise
+else:  # this folder, and not the package, is on the path of what runs here
+    from supervisor import Supervisor, supervise
+
+_MODULES = (
+    "django.contrib.admin.sites",
+    "django.contrib.admin.templatetags.admin_list",
+    "django.contrib.admin.views.main",
+    "django.contrib.auth.hashers",
+    "django.contrib.auth.management",
+    "django.contrib.auth.password_validation",
+    "django.contrib.contenttypes.management",
+    "django.contrib.messages.context_processors",
+    "django.contrib.messages.middleware",
+    "django.contrib.messages.storage.fallback",
+    "django.contrib.sessions.backends.db",
+    "django.contrib.sessions.middleware",
+    "django.contrib.staticfiles.finders",
+    "django.contrib.staticfiles.handlers",
+    "django.contrib.staticfiles.management.commands.runserver",
+    "django.core.handlers.wsgi",
+    "django.core.management.commands.loaddata",
+    "django.core.management.commands.migrate",
+    "django.core.management.commands.runserver",
+    "django.core.management.sql",
+    "django.core.serializers.json",
+    "django.core.serializers.python",
+    "django.db.backends.sqlite3.base",
+    "django.db.migrations.autodetector",
+    "django.forms.models",
+    "django.middleware.clickjacking",
+    "django.middleware.common",
+    "django.middleware.csrf",
+    "django.middleware.security",
+    "django.template.backends.django",
+    "django.template.context_processors",
+    "django.template.defaulttags",
+    "django.template.loaders.app_directories",
+    "django.template.loaders.cached",
+    "django.template.loaders.filesystem",
+    "django.views.debug",
+    "django.views.defaults",
+    "django.views.generic",
+    "django.views.i18n",
+)
+"""What a project's start imports, as far as it asks for no settings; more of Django comes with it."""
+
+
+class _Become(BaseException):
+    """Unwinds the stack of a forked server, so that it goes on as the outermost code of its process."""
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self.spec = spec
+
+
+class _ForkedServer(Supervisor):
+    def become(self) -> None:
+        """Leave the supervisor's code behind, and go on as the server."""
+        raise _Become(self.spec)
+
+
+def main() -> None:
+    """Import, say so, and fork a supervisor for each connection that is handed over."""
+    base = sys.path[1:]  # without the folder of this file
+    for name in _MODULES:
+        with contextlib.suppress(Exception):  # another version of Django, or a module it lacks
+            importlib.import_module(name)
+    os.write(1, b"ready" if _is_fit() else b"unfit")
+    os.dup2(2, 1)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # supervisors are nobody's to wait for
+    with socket.socket(fileno=os.dup(0)) as control:
+        while (connection := _received(control)) is not None and _is_fit():
+            if os.fork() == 0:
+                control.close()
+                os.dup2(connection, 0)
+                os.dup2(connection, 1)
+                os.close(connection)
+                os.setsid()
+                try:
+                    supervise(_ForkedServer)
+                except _Become as become:
+                    spec = become.spec
+                else:
+                    os._exit(0)
+                _serve(spec, base)
+                return
+            os.close(connection)
+
+
+def _received(control: socket.socket) -> int | None:
+    """Return the next descriptor that is handed over; ``None`` when there will be none."""
+    space = socket.CMSG_SPACE(array.array("i").itemsize)
+    message, ancillary, _, _ = control.recvmsg(1, space)
+    if not message:
+        return None
+    (_, _, data), *_ = ancillary
+    return array.array("i", data[: array.array("i").itemsize])[0]
+
+
+def _is_fit() -> bool:
+    """Return whether a fork of this process is like a process of its own."""
+    settings = sys.modules.get("django.conf")
+    configured = settings is not None and settings.settings.configured
+    return len(os.listdir("/proc/self/task")) == 1 and threading.active_count() == 1 and not configured
+
+
+def _serve(spec: dict[str, Any], base: list[str]) -> None:
+    """Go on as ``python -m django …``, or as a script of the lab's, would from its start."""
+    os.environ.clear()
+    os.environ.update(spec["env"])
+    for name in ("supervisor", "__main__"):
+        sys.modules.pop(name, None)
+    attach, *search = os.environ["PYTHONPATH"].split(os.pathsep)
+    _, *argv = spec["argv"]
+    own = [entry for entry in base if entry not in search]
+    if "DJCONN_SOCKET" in os.environ:
+        runpy.run_path(os.path.join(attach, "sitecustomize.py"))
+    else:
+        search = [attach, *search]
+    if argv[0] == "-m":
+        sys.path[:] = [os.getcwd(), *search, *own]
+        sys.argv = ["-m", *argv[2:]]
+        runpy.run_module(argv[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.path[:] = [os.path.dirname(argv[0]), *search, *own]
+        sys.argv = argv
+        runpy.run_path(argv[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()
