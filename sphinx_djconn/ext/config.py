@@ -61,6 +61,12 @@ class Settings:
         "it is not set",
     )
     jobs: int = _value(0, (int,), "how many scenarios run at once; 0 for one a processor")
+    warm: bool = _value(
+        True,
+        (bool,),
+        "whether runs start from a process that has imported Django already, where that is possible; "
+        "``False`` starts each from the command line, with the same trace",
+    )
     timeout: float = _value(DEFAULT_TIMEOUT, (float, int), "how long one run may take, in seconds")
 
     @classmethod

@@ -57,7 +57,9 @@ class Gathering:
         """Run each of the scenarios in ``wanted`` once, under the first of its names."""
         first = {names[0]: self._keys[names[0]].scenario for names in wanted.values()}
         with (
-            closing(Laboratory(self._profiles, databases, self._settings.timeout)) as laboratory,
+            closing(
+                Laboratory(self._profiles, databases, self._settings.timeout, warm=self._settings.warm)
+            ) as laboratory,
             closing(Scheduler(laboratory, self._settings.at_once).run(first)) as outcomes,
         ):
             for name, outcome in status_iterator(

@@ -54,9 +54,7 @@ def portable(key: Key) -> Key:
 def environment() -> str:
     """Return a digest of the distributions that this interpreter can import, with versions."""
     return digest(
-        sorted(
-            f"{each.metadata['Name']}=={each.version}" for each in importlib.metadata.distributions()
-        )
+        sorted(f"{each.metadata['Name']}=={each.version}" for each in importlib.metadata.distributions())
     )
 
 

@@ -174,9 +174,7 @@ def read_project(value: object, confdir: Path, variable: str = "djconn_project")
         )
     settings = str(value["settings"])
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", settings):
-        raise ProfileError(
-            f"{variable}: `{settings}` is no module name; write it as in DJANGO_SETTINGS_MODULE"
-        )
+        raise ProfileError(f"{variable}: `{settings}` is no module name; write it as in DJANGO_SETTINGS_MODULE")
     fixtures = value.get("fixtures", ())
     if not isinstance(fixtures, (list, tuple)) or not _texts(fixtures):
         raise ProfileError(f"{variable}: 'fixtures' must be a list of names, as for loaddata")

@@ -31,9 +31,7 @@ class Scheduler:
         interrupted between two outcomes has to close it.
         """
         with ThreadPoolExecutor(self._jobs, "djconn-run") as executor:
-            futures = {
-                executor.submit(self._outcome, scenario): name for name, scenario in scenarios.items()
-            }
+            futures = {executor.submit(self._outcome, scenario): name for name, scenario in scenarios.items()}
             try:
                 for future in as_completed(futures):
                     yield futures[future], future.result()

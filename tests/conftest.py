@@ -1,0 +1,27 @@
+"""What all tests share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from building import Docs, documentation
+
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which databases are kept once they are prepared; their names say what they are of."""
+    return tmp_path_factory.mktemp("databases")
+
+
+@pytest.fixture
+def docs(tmp_path: Path, databases: Path) -> Iterator[Docs]:
+    """A documentation of this test's own."""
+    with documentation(tmp_path / "docs", databases) as docs:
+        yield docs
+
+
+@pytest.fixture(scope="module")
+def shared_docs(tmp_path_factory: pytest.TempPathFactory, databases: Path) -> Iterator[Docs]:
+    """A documentation that the tests of a module look at; none of them may change it."""
+    with documentation(tmp_path_factory.mktemp("shared") / "docs", databases) as docs:
+        yield docs
