@@ -2,8 +2,8 @@
 
 A backend may override any method that is watched, with or without a call of the one it overrides. So
 each class of a wrapper's is watched at the first wrapper of its kind, every override of a method is
-wrapped, and what is emitted follows from the state before and after the call, not from the call: the
-inner of two wrapped methods sees the change, the outer sees nothing new.
+wrapped, and what is emitted follows from the wrapper's state before and after the call, not from the
+call: the inner of two wrapped methods sees the change, the outer sees nothing new.
 """
 
 import functools
@@ -23,13 +23,17 @@ def watch(recorder: Recorder, imports: Imports) -> None:
 
 
 class _State:
-    """What the probe knows of one wrapper. It holds no reference to the wrapper or a connection."""
+    """What the probe knows of one wrapper. It holds no reference to the wrapper or a connection.
 
-    __slots__ = ("check", "connecting", "connection", "serial", "user")
+    ``identity`` is the ``id()`` of the open connection: while the wrapper holds that, it is no other's.
+    """
+
+    __slots__ = ("check", "connecting", "connection", "identity", "serial", "user")
 
     def __init__(self, serial: int) -> None:
         self.serial = serial
         self.connection: Optional[int] = None
+        self.identity: Optional[int] = None
         self.user: Optional[Handling] = None
         self.check: Optional[str] = None
         self.connecting = False
@@ -38,7 +42,7 @@ class _State:
 class _Watcher:
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
-        self.seen = set()  # type: set[int]
+        self.seen = weakref.WeakSet()  # type: weakref.WeakSet[type]
         self.wrappers: Dict[int, Any] = {}
 
     def base(self, module: Any) -> None:
@@ -53,8 +57,8 @@ class _Watcher:
 
     def _created(self, wrapper: Any) -> None:
         for owner in type(wrapper).__mro__:
-            if id(owner) not in self.seen:  # classes live as long as the server does
-                self.seen.add(id(owner))
+            if owner not in self.seen:
+                self.seen.add(owner)
                 self._watch_class(owner)
         state = _State(next(self.recorder.wrappers))
         setattr(wrapper, _STATE, state)
@@ -71,7 +75,7 @@ class _Watcher:
     def _collected(self, state: _State, _: Any) -> None:
         del self.wrappers[state.serial]
         if state.connection is not None and not sys.is_finalizing():
-            self.recorder.emit("db.collected", w=state.serial, c=state.connection)
+            self.recorder.send("db.collected", w=state.serial, c=state.connection)
 
     def _watch_class(self, owner: Any) -> None:
         for name, watched in (
@@ -84,46 +88,70 @@ class _Watcher:
         ):
             original = owner.__dict__.get(name)
             if original is not None:
-                setattr(owner, name, watched(original))
+                setattr(owner, name, self._for_known(original, watched(original)))
+
+    def _for_known(self, original: Callable[..., Any], watched: Callable[..., Any]) -> Any:
+        """Return a method that calls ``watched``, or ``original`` where the wrapper is still being made."""
+
+        @functools.wraps(original)
+        def method(wrapper: Any, *args: Any, **kwargs: Any) -> Any:
+            state: Optional[_State] = wrapper.__dict__.get(_STATE)
+            if state is None:
+                return original(wrapper, *args, **kwargs)
+            return watched(state, wrapper, *args, **kwargs)
+
+        return method
+
+    def _compare(self, state: _State, wrapper: Any, why: str) -> None:
+        """Tell what has become of the wrapper's connection: closed because of ``why``, opened, or both."""
+        connection = None if wrapper.closed_in_transaction else wrapper.connection
+        identity = None if connection is None else id(connection)
+        if identity == state.identity:
+            return
+        state.identity = identity
+        if state.connection is not None:
+            self.recorder.emit("db.close", w=state.serial, c=state.connection, why=why, phase=self._phase())
+            state.connection = None
+        if identity is not None:
+            state.connection = next(self.recorder.connections)
+            state.user = self.recorder.handling
+            self.recorder.emit("db.open", w=state.serial, c=state.connection, alias=wrapper.alias)
+
+    def _phase(self) -> str:
+        handling = self.recorder.handling
+        return "outside" if handling is None else handling.phase
 
     def _connect(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(original)
-        def connect(wrapper: Any, *args: Any, **kwargs: Any) -> Any:
-            state: Optional[_State] = getattr(wrapper, _STATE, None)
-            if state is None or state.connecting:
-                return original(wrapper, *args, **kwargs)
-            state.connecting = True
+        def connect(state: _State, wrapper: Any, *args: Any, **kwargs: Any) -> Any:
+            self._compare(state, wrapper, "dropped")
+            outermost, state.connecting = not state.connecting, True
+            failure = None
             try:
-                result = original(wrapper, *args, **kwargs)
+                return original(wrapper, *args, **kwargs)
             except Exception as error:
-                self.recorder.emit("db.failed", w=state.serial, error=type(error).__name__)
+                failure = type(error).__name__
                 raise
             finally:
-                state.connecting = False
-            if wrapper.connection is not None:
-                state.connection = next(self.recorder.connections)
-                state.user = self.recorder.handling
-                self.recorder.emit("db.open", w=state.serial, c=state.connection, alias=wrapper.alias)
-            return result
+                self._compare(state, wrapper, "dropped")
+                if outermost:
+                    state.connecting = False
+                    if failure is not None:
+                        self.recorder.emit("db.failed", w=state.serial, error=failure)
 
         return connect
 
     def _close(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(original)
-        def close(wrapper: Any, *args: Any, **kwargs: Any) -> Any:
-            state: Optional[_State] = getattr(wrapper, _STATE, None)
-            if state is None or state.connection is None:
-                return original(wrapper, *args, **kwargs)
-            why = self._why(wrapper, state)
+        def close(state: _State, wrapper: Any, *args: Any, **kwargs: Any) -> Any:
+            self._compare(state, wrapper, "dropped")
+            why = self._why(state, wrapper)
             try:
                 return original(wrapper, *args, **kwargs)
             finally:
-                if wrapper.connection is None or wrapper.closed_in_transaction:
-                    self._closed(state, why)
+                self._compare(state, wrapper, why)
 
         return close
 
-    def _why(self, wrapper: Any, state: _State) -> str:
+    def _why(self, state: _State, wrapper: Any) -> str:
         """Return why Django closes now, as ``close_if_unusable_or_obsolete`` decides it."""
         if state.check is None:
             return "explicit"
@@ -136,39 +164,25 @@ class _Watcher:
         ageless = wrapper.settings_dict["CONN_MAX_AGE"] == 0
         return "end of request" if ageless and self._phase() == "end" else "age"
 
-    def _closed(self, state: _State, why: str) -> None:
-        if state.connection is not None:
-            self.recorder.emit(
-                "db.close", w=state.serial, c=state.connection, why=why, phase=self._phase()
-            )
-            state.connection = None
-
-    def _phase(self) -> str:
-        handling = self.recorder.handling
-        return "outside" if handling is None else handling.phase
-
     def _ensure_connection(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(original)
-        def ensure_connection(wrapper: Any) -> Any:
-            state: Optional[_State] = getattr(wrapper, _STATE, None)
-            if state is not None and state.connection is not None and state.check is None:
-                if wrapper.connection is None:
-                    self._closed(state, "dropped")
-                else:
-                    handling = self.recorder.handling
-                    if handling is not state.user and handling is not None:
-                        state.user = handling
-                        self.recorder.emit("db.use", w=state.serial, c=state.connection)
-            return original(wrapper)
+        def ensure_connection(state: _State, wrapper: Any, *args: Any, **kwargs: Any) -> Any:
+            self._compare(state, wrapper, "dropped")
+            try:
+                return original(wrapper, *args, **kwargs)
+            finally:
+                self._compare(state, wrapper, "dropped")
+                handling = self.recorder.handling
+                known = state.check is not None or handling is None or handling is state.user
+                if state.connection is not None and not known:
+                    state.user = handling
+                    self.recorder.emit("db.use", w=state.serial, c=state.connection)
 
         return ensure_connection
 
     def _is_usable(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(original)
-        def is_usable(wrapper: Any) -> Any:
-            usable = original(wrapper)
-            state: Optional[_State] = getattr(wrapper, _STATE, None)
-            if state is not None and state.connection is not None and state.check is not None:
+        def is_usable(state: _State, wrapper: Any, *args: Any, **kwargs: Any) -> Any:
+            usable = original(wrapper, *args, **kwargs)
+            if state.connection is not None and state.check is not None:
                 kind = "db.health" if state.check == "health" else "db.usable"
                 self.recorder.emit(kind, w=state.serial, c=state.connection, usable=bool(usable))
             return usable
@@ -176,17 +190,13 @@ class _Watcher:
         return is_usable
 
     def _checked(self, check: str, original: Callable[..., Any]) -> Callable[..., Any]:
-        """Wrap a method that decides whether to close: what happens inside is not use by a request."""
+        """Watch a method that decides whether to close: what happens inside is not use by a request."""
 
-        @functools.wraps(original)
-        def checking(wrapper: Any) -> Any:
-            state: Optional[_State] = getattr(wrapper, _STATE, None)
-            if state is None or state.check is not None:
-                return original(wrapper)
-            state.check = check
+        def checking(state: _State, wrapper: Any, *args: Any, **kwargs: Any) -> Any:
+            outer, state.check = state.check, state.check or check
             try:
-                return original(wrapper)
+                return original(wrapper, *args, **kwargs)
             finally:
-                state.check = None
+                state.check = outer
 
         return checking
