@@ -1,4 +1,7 @@
-"""Requests inside Django: from the handler's call to the end of ``request_finished``."""
+"""Requests inside Django: from the handler's call to the end of ``request_finished``.
+
+A response that nobody closes ends no request: then the thread's next request does, or its end.
+"""
 
 import functools
 from typing import Any, Optional
@@ -31,17 +34,18 @@ class _Watcher:
 
         @functools.wraps(original)
         def call(handler: Any, environ: Any, start_response: Any) -> Any:
-            handling = _numbered(environ.pop(HEADER, None))
+            handling = _numbered(environ.pop(HEADER, ""))
             if handling is None:
                 return original(handler, environ, start_response)
+            if recorder.handling is not None:
+                recorder.end(recorder.handling)
             recorder.handling = handling
             recorder.emit("request.begin")
             recorder.meet("arrival")
             try:
                 return original(handler, environ, start_response)
             except BaseException:
-                recorder.emit("request.end")
-                recorder.handling = None
+                recorder.end(handling)
                 raise
 
         module.WSGIHandler.__call__ = call
@@ -77,22 +81,22 @@ class _Watcher:
         @functools.wraps(original)
         def close(response: Any) -> None:
             handling: Optional[Handling] = response.__dict__.pop(_MARK, None)
-            if handling is None:
+            if handling is None or handling.over:
                 original(response)
                 return
+            recorder.handling = handling
             handling.phase = "end"
             try:
                 original(response)
             finally:
-                recorder.emit("request.end")
-                recorder.handling = None
+                recorder.end(handling)
 
         module.HttpResponseBase.close = close
 
 
-def _numbered(header: Optional[str]) -> Optional[Handling]:
+def _numbered(header: str) -> Optional[Handling]:
     """Return the request that the lab numbered in ``header``: ``7``, or ``7 meet``."""
-    if header is None:
+    number, _, place = header.partition(" ")
+    if not number.isdigit() or place not in ("", "meet"):
         return None
-    number, _, meets = header.partition(" ")
-    return Handling(int(number), meets=meets == "meet")
+    return Handling(int(number), meets=place == "meet")

@@ -26,15 +26,16 @@ class Handling:
     """A request that is being handled: its number, and how far it has come.
 
     ``phase`` is ``start`` until middleware and view are called, then ``view``, and ``end`` from the
-    moment the response is closed.
+    moment the response is closed. ``over`` tells that the end of the request was told.
     """
 
-    __slots__ = ("meets", "number", "phase")
+    __slots__ = ("meets", "number", "over", "phase")
 
     def __init__(self, number: int, *, meets: bool) -> None:
         self.number = number
         self.meets = meets
         self.phase = "start"
+        self.over = False
 
 
 class _Presence:
@@ -47,8 +48,8 @@ class _Presence:
         self.serial = serial
 
     def __del__(self) -> None:
-        # The thread's storage is being cleared: it must not be touched again from here. A process that
-        # ends clears the storage of threads that go on to its very end: that is no end of theirs.
+        # A process that ends clears the storage of threads that go on to its very end: that is no end
+        # of theirs.
         if not sys.is_finalizing():
             self.recorder.send("thread.end", self.serial)
 
@@ -63,8 +64,7 @@ class Recorder:
         self._threads = itertools.count(1)
         self._local = threading.local()
         self._current: Any = _ThreadVar() if ContextVar is None else ContextVar("djconn", default=None)
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._forked)
+        _after_fork(self._forked)
         self._process_started()
         self.thread()
 
@@ -80,24 +80,28 @@ class Recorder:
 
     def emit(self, kind: str, **data: Any) -> None:
         """Send an event of this thread and of the request it is handling."""
-        self.send(kind, self.thread(), **data)
-
-    def send(self, kind: str, thread: int, **data: Any) -> None:
-        """Send an event of the thread with the serial ``thread``."""
-        data["t"] = _now()
-        data["k"] = kind
-        data["th"] = thread
         handling = self.handling
         if handling is not None:
             data["r"] = handling.number
+        self.send(kind, self.thread(), **data)
+
+    def send(self, kind: str, thread: int = 0, **data: Any) -> None:
+        """Send an event of the thread with the serial ``thread``, 0 for none.
+
+        It touches no storage of this thread's, which is being cleared when a thread ends, and when the
+        garbage collector runs anything may be under way.
+        """
+        data["t"] = _now()
+        data["k"] = kind
+        data["th"] = thread
         self.channel.send(data)
 
-    def thread(self) -> int:
+    def thread(self, name: Optional[str] = None) -> int:
         """Return the serial of this thread, which is new where the thread was never seen before."""
         presence: Optional[_Presence] = getattr(self._local, "presence", None)
         if presence is None:
             presence = self._local.presence = _Presence(self, next(self._threads))
-            self._thread_started(presence.serial)
+            self._thread_started(presence.serial, name)
         return presence.serial
 
     def meet(self, place: str) -> None:
@@ -106,25 +110,39 @@ class Recorder:
         if handling is not None and handling.meets:
             self.channel.meet({"k": "meet", "r": handling.number, "at": place})
 
-    def _thread_started(self, serial: int) -> None:
-        thread = threading.current_thread()
+    def end(self, handling: Handling) -> None:
+        """Tell the end of a request, once."""
+        if not handling.over:
+            handling.over = True
+            self.send("request.end", self.thread(), r=handling.number)
+        if self.handling is handling:
+            self.handling = None
+
+    def _thread_started(self, serial: int, name: Optional[str] = None) -> None:
+        main = threading.main_thread()
+        ident = threading.get_ident()
+        if name is None:
+            # Not ``current_thread``: for a thread that it does not know it makes an object that stays.
+            name = main.name if ident == main.ident else "foreign"
         self.send(
             "thread.start",
             serial,
-            name=thread.name,
-            ident=threading.get_ident(),
+            name=name,
+            ident=ident,
             native=threading.get_native_id() if hasattr(threading, "get_native_id") else 0,
-            main=thread is threading.main_thread(),
+            main=ident == main.ident,
         )
 
     def _process_started(self) -> None:
-        self.send("process.start", 0, pid=os.getpid(), ppid=os.getppid(), python=sys.version.split()[0])
+        self.send("process.start", pid=os.getpid(), ppid=os.getppid(), python=sys.version.split()[0])
 
     def _forked(self) -> None:
         # Serials go on from those of the parent, so that none names two things in this process.
         self.channel.connect()
         self._process_started()
-        self._thread_started(self.thread())
+        presence: Optional[_Presence] = getattr(self._local, "presence", None)
+        if presence is not None:
+            self._thread_started(presence.serial)
 
 
 class _ThreadVar(threading.local):
@@ -137,3 +155,19 @@ class _ThreadVar(threading.local):
 
     def set(self, value: Any) -> None:
         self.value = value
+
+
+def _after_fork(call: Any) -> None:
+    """Have ``call`` called in forked children."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=call)
+        return
+    fork = os.fork  # Python 3.6
+
+    def forking() -> int:
+        pid = fork()
+        if pid == 0:
+            call()
+        return pid
+
+    os.fork = forking

@@ -38,15 +38,7 @@ def _watch_threads(recorder: Recorder) -> None:
 
     @functools.wraps(original)
     def bootstrap(self: threading.Thread) -> None:
-        # Only here does threading.current_thread() know the thread by its name.
-        run = self.run
-
-        def announced() -> None:
-            del self.__dict__["run"]
-            recorder.thread()
-            run()
-
-        self.run = announced  # type: ignore[method-assign]
+        recorder.thread(self.name)
         original(self)
 
     setattr(threading.Thread, name, bootstrap)
