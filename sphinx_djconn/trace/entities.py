@@ -49,7 +49,8 @@ class DatabaseConnection:
 
     ``opened_in`` and ``closed_in`` are numbers of requests, ``None`` outside of any. ``why`` tells why
     Django closed it and is ``None`` where Django did not. ``thread`` is the thread whose
-    ``django.db.connections`` holds it.
+    ``django.db.connections`` holds it; ``abandoned`` tells that this has ended, ``dropped`` that its
+    process has, or that the connection was taken away from its wrapper.
     """
 
     key: Key

@@ -16,11 +16,19 @@ field        meaning
 ===========  ==========================================================================
 
 Kinds, from the probe: ``process.start`` (``pid`` ``ppid`` ``python``), ``django`` (``version``),
-``settings`` (``databases``), ``thread.start`` (``name`` ``ident`` ``native`` ``main``), ``thread.end``,
-``listening`` (``host`` ``port``), ``serving``, ``http.thread`` (``port``: the client's), ``request.begin``,
-``request.end``, ``db.wrapper`` (``w`` ``alias`` ``vendor``), ``db.open`` (``w`` ``c``), ``db.failed``
-(``w`` ``error``), ``db.use`` (``w`` ``c``), ``db.health`` (``w`` ``c`` ``usable``), ``db.close``
-(``w`` ``c`` ``why`` ``phase``), ``db.collected`` (``w`` ``c``), ``reloader.watching``.
+``thread.start`` (``name`` ``ident`` ``native`` ``main``), ``thread.end``, ``listening`` (``host``
+``port``), ``serving``, ``http.thread`` (``port``: the client's), ``request.begin``, ``request.end``,
+``db.wrapper`` (``w`` ``alias`` ``vendor`` ``max_age`` ``health_checks``), ``db.open`` (``w`` ``c``
+``alias``), ``db.failed`` (``w`` ``error``), ``db.use`` (``w`` ``c``), ``db.health`` and ``db.usable``
+(``w`` ``c`` ``usable``: by CONN_HEALTH_CHECKS, and because an error had occurred), ``db.close`` (``w``
+``c`` ``why`` ``phase``), ``db.collected`` (``w`` ``c``; of no thread: the garbage collector runs in any),
+``reloader.watching``.
+
+A thread that Python's ``threading`` did not start begins with the first thing it does that is watched.
+``phase`` is that of the request: ``start`` (before middleware and view), ``view``, ``end`` (once its
+response is closed), or ``outside``. ``why`` is ``end of request`` (CONN_MAX_AGE is 0), ``age``,
+``error``, ``autocommit`` (it was not as in the settings), ``health check``, ``explicit``, or ``dropped``
+where Django did not close: something took the connection away from its wrapper.
 
 Kinds, from the lab: ``begin``, ``end``, ``step`` (``n`` ``text``), ``http.open`` (``h`` ``client``
 ``port``), ``http.close`` (``h`` ``by``), ``request.sent`` (``client`` ``method`` ``path`` ``label``),

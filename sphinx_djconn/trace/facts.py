@@ -33,9 +33,7 @@ class _Reading:
         self.requests = list(entities.requests.values())
         self.served = [request for request in self.requests if request.thread is not None]
         self.connections = [
-            connection
-            for connection in entities.db_connections.values()
-            if connection.opened_in is not None
+            connection for connection in entities.db_connections.values() if connection.opened_in is not None
         ]
 
     def count(self, test: Callable[[DatabaseConnection], bool]) -> int:
@@ -113,7 +111,7 @@ FACTS: Final[dict[str, tuple[str, Callable[[_Reading], Any]]]] = {
         lambda r: r.count(lambda connection: connection.abandoned),
     ),
     "db.dropped": (
-        "never closed by Django, and their process has ended",
+        "never closed by Django, and their process has ended, or they were taken away from their wrapper",
         lambda r: r.count(lambda connection: connection.dropped),
     ),
     "db.outside_requests": (

@@ -52,7 +52,9 @@ class Entities:
         self.db_connections: dict[Key, DatabaseConnection] = {}
         self.requests: dict[int, RequestEntity] = {}
         self.peak = 0
+        self._parents: dict[int, int] = {}
         self._owners: dict[Key, Key] = {}
+        self._ends: dict[Key, int] = {}
         self._open: set[Key] = set()
         self._step = 0
         for event in events:
@@ -89,9 +91,7 @@ class Entities:
 
     def _http_opened(self, event: Event) -> None:
         data = event.data
-        self.http_connections[data["h"]] = HttpConnection(
-            data["h"], client=data["client"], port=data["port"]
-        )
+        self.http_connections[data["h"]] = HttpConnection(data["h"], client=data["client"], port=data["port"])
 
     def _http_closed(self, event: Event) -> None:
         self.http_connections[event.data["h"]].closed_by = event.data["by"]
@@ -116,6 +116,9 @@ class Entities:
         process = self.process(event.process)
         process.pid, process.parent_pid = event.data["pid"], event.data["ppid"]
         process.python = event.data["python"]
+        for other in self.processes.values():
+            if other.pid == process.parent_pid and not other.ended:
+                self._parents[process.serial] = other.serial
 
     def _django_loaded(self, event: Event) -> None:
         self.process(event.process).django = event.data["version"]
@@ -131,6 +134,7 @@ class Entities:
 
     def _thread_ended(self, event: Event) -> None:
         self.thread_of(event).ended = True
+        self._ends[event.process, event.thread] = event.at
 
     # Requests inside the server.
 
@@ -152,9 +156,7 @@ class Entities:
     def _opened(self, event: Event) -> None:
         key = (event.process, event.data["c"])
         owner = self._owners.get((event.process, event.data["w"]), (event.process, event.thread))
-        connection = DatabaseConnection(
-            key, owner, event.data.get("alias", "default"), opened_in=event.request
-        )
+        connection = DatabaseConnection(key, owner, event.data.get("alias", "default"), opened_in=event.request)
         self.db_connections[key] = connection
         if event.request is not None:
             self.request(event.request).connections.append((connection, "opened"))
@@ -162,7 +164,7 @@ class Entities:
             self.peak = max(self.peak, len(self._open))
 
     def _used(self, event: Event) -> None:
-        connection = self.db_connections.get((event.process, event.data["c"]))
+        connection = self._inherited(event.process, event.data["c"])
         if connection is not None and event.request is not None:
             self.request(event.request).connections.append((connection, "reused"))
 
@@ -172,10 +174,21 @@ class Entities:
         connection = self.db_connections.get(key)
         if connection is None:
             return
+        if event.data["why"] == "dropped":
+            connection.dropped = True
+            return
         connection.why, connection.phase = event.data["why"], event.data["phase"]
         connection.closed_in = event.request
         if event.request is not None:
             self.request(event.request).closed_at.append(event.data["phase"])
+
+    def _inherited(self, process: int | None, serial: int) -> DatabaseConnection | None:
+        """Return a connection of ``process``, or one that a parent had when it forked ``process``."""
+        while process is not None:
+            if (process, serial) in self.db_connections:
+                return self.db_connections[process, serial]
+            process = self._parents.get(process)
+        return None
 
     def _failed(self, event: Event) -> None:
         if event.request is not None:
@@ -192,8 +205,12 @@ class Entities:
             if connection.why is not None:
                 continue
             owner = self.threads.get(connection.thread)
-            connection.dropped = self.process(connection.key[0]).ended
+            connection.dropped |= self.process(connection.key[0]).ended
             connection.abandoned = not connection.dropped and owner is not None and owner.ended
+
+        for request in self.requests.values():
+            if request.ended is None and request.thread is not None:
+                request.ended = self._ends.get(request.thread.key)
 
     def _name(self) -> None:
         numbering = _Numbering()

@@ -1,0 +1,213 @@
+"""Entities and facts, read out of events that were made up here."""
+
+import json
+
+import pytest
+
+from sphinx_djconn.trace import FACTS, REQUEST_FACTS, Trace, TraceError, facts_of
+from sphinx_djconn.trace.events import decode, encode, in_order
+
+
+class Story:
+    """Writes events as they cross the wire, each a moment after the one before."""
+
+    def __init__(self):
+        self.wire = []
+        self.tell("process.start", p=1, pid=10, ppid=1, python="3.11.7")
+        self.thread(1, main=True)
+
+    def tell(self, kind, *, p=1, **data):
+        self.wire.append({"t": len(self.wire) * 1000, "k": kind, "p": p, **data})
+        return self
+
+    def thread(self, serial, *, p=1, name="Thread-1 (work)", main=False, ident=7):
+        return self.tell("thread.start", p=p, th=serial, name=name, ident=ident, native=0, main=main)
+
+    def sent(self, number, label=None):
+        return self.tell("request.sent", p=0, r=number, client="a", method="GET", path="/", label=label)
+
+    def begin(self, number, thread, p=1):
+        return self.tell("request.begin", p=p, th=thread, r=number)
+
+    def end(self, number, thread, p=1):
+        return self.tell("request.end", p=p, th=thread, r=number)
+
+    def open(self, serial, thread, number=None, p=1):
+        request = {} if number is None else {"r": number}
+        self.tell("db.wrapper", p=p, th=thread, w=serial, alias="default", vendor="sqlite", **request)
+        return self.tell("db.open", p=p, th=thread, w=serial, c=serial, alias="default", **request)
+
+    def close(self, serial, thread, why, phase="end", p=1, **request):
+        return self.tell("db.close", p=p, th=thread, w=serial, c=serial, why=why, phase=phase, **request)
+
+    def request(self, number, thread, label=None):
+        """Tell a whole request that opens no connection."""
+        return self.sent(number, label).begin(number, thread).end(number, thread)
+
+    @property
+    def trace(self):
+        return Trace(in_order(map(decode, self.wire)))
+
+    @property
+    def figures(self):
+        return facts_of(self.trace).figures
+
+
+# Events.
+
+
+def test_an_event_is_the_same_after_it_has_crossed_the_wire():
+    for wire in Story().thread(2).begin(1, 2).open(1, 2, 1).end(1, 2).wire:
+        event = decode(json.loads(json.dumps(wire)))
+        assert decode(encode(event)) == event
+
+
+@pytest.mark.parametrize("wire", [{}, {"t": 1, "k": "x"}, [], None, "x", {"k": "x", "p": 1}])
+def test_what_is_no_event_is_said(wire):
+    with pytest.raises(TraceError, match="not an event"):
+        decode(wire)
+
+
+def test_events_of_several_processes_are_merged_by_their_time():
+    events = [
+        decode({"t": at, "k": kind, "p": process})
+        for at, kind, process in [(3, "c", 1), (1, "a", 2), (2, "b", 1)]
+    ]
+    assert [event.kind for event in in_order(events)] == ["a", "b", "c"]
+
+
+def test_events_of_one_moment_stay_in_the_order_of_their_arrival():
+    events = [decode({"t": 5, "k": kind, "p": 1}) for kind in "dacb"]
+    assert [event.kind for event in in_order(events)] == list("dacb")
+
+
+# Requests and threads.
+
+
+def test_six_threads_with_one_ident_are_two_figures():
+    story = Story()
+    for number in range(1, 7):
+        story.thread(number + 1).request(number, number + 1).tell("thread.end", th=number + 1)
+    assert (story.figures["threads"], story.figures["thread_idents"]) == (6, 1)
+
+
+def test_one_ident_in_two_processes_is_two_idents():
+    story = Story().tell("process.start", p=2, pid=11, ppid=10, python="3.11.7")
+    story.thread(2).request(1, 2).thread(2, p=2).sent(2).begin(2, 2, p=2).end(2, 2, p=2)
+    assert (story.figures["processes"], story.figures["thread_idents"]) == (2, 2)
+
+
+def test_names_follow_the_sequence_and_not_the_clock():
+    story = Story().sent(1, "first").sent(2, "second").thread(2).thread(3)
+    story.begin(2, 2).open(1, 2, 2).end(2, 2).begin(1, 3).open(2, 3, 1).end(1, 3)
+    figures = story.figures
+    assert (figures["first.thread"], figures["second.thread"]) == ("T1", "T2")
+    assert (figures["first.db_connection"], figures["second.db_connection"]) == ("C1", "C2")
+
+
+def test_a_request_that_was_never_told_to_end_has_ended_with_its_thread():
+    story = Story().thread(2).sent(1, "first").begin(1, 2).tell("thread.end", th=2)
+    story.thread(3).request(2, 3, "second")
+    assert facts_of(story.trace).overlaps == frozenset()
+
+
+def test_a_request_that_never_ends_overlaps_all_that_follow():
+    story = Story().thread(2).sent(1, "first").begin(1, 2).thread(3).request(2, 3, "second")
+    assert facts_of(story.trace).overlaps == {frozenset({"first", "second"})}
+
+
+def test_a_request_that_django_never_saw_has_no_thread():
+    story = Story().sent(1, "lost").tell("request.error", p=0, r=1, h=None, error="ConnectionRefusedError")
+    figures = story.figures
+    assert (figures["requests"], figures["errors"], figures["threads"]) == (1, 1, 0)
+    assert figures["lost.thread"] is None
+
+
+def test_every_fact_has_a_value_even_of_nothing():
+    assert set(Story().figures) == set(FACTS)
+    figures = Story().sent(1, "one").figures
+    assert set(figures) == {*FACTS, *(f"one.{name}" for name in REQUEST_FACTS)}
+
+
+# Database connections.
+
+
+def states(figures):
+    return {name: figures[f"db.{name}"] for name in ("opened", "closed", "open", "abandoned", "dropped")}
+
+
+def test_a_connection_is_open_while_its_thread_lives():
+    story = Story().thread(2).begin(1, 2).open(1, 2, 1).end(1, 2)
+    assert states(story.figures) == {"opened": 1, "closed": 0, "open": 1, "abandoned": 0, "dropped": 0}
+
+
+def test_a_connection_is_abandoned_when_its_thread_has_ended():
+    story = Story().thread(2).begin(1, 2).open(1, 2, 1).end(1, 2).tell("thread.end", th=2)
+    assert states(story.figures) == {"opened": 1, "closed": 0, "open": 0, "abandoned": 1, "dropped": 0}
+
+
+def test_a_connection_is_dropped_when_its_process_has_ended():
+    story = Story().thread(2).begin(1, 2).open(1, 2, 1).end(1, 2).tell("process.exit")
+    assert states(story.figures) == {"opened": 1, "closed": 0, "open": 0, "abandoned": 0, "dropped": 1}
+
+
+def test_a_connection_that_was_taken_away_is_dropped():
+    story = Story().thread(2).begin(1, 2).open(1, 2, 1).close(1, 2, "dropped", "view", r=1).end(1, 2)
+    assert states(story.figures) == {"opened": 1, "closed": 0, "open": 0, "abandoned": 0, "dropped": 1}
+    assert story.figures["db.close_reasons"] == []
+
+
+def test_a_connection_that_was_closed_is_closed_whatever_happens_then():
+    story = Story().thread(2).begin(1, 2).open(1, 2, 1).close(1, 2, "end of request", r=1).end(1, 2)
+    story.tell("thread.end", th=2).tell("process.exit")
+    assert states(story.figures) == {"opened": 1, "closed": 1, "open": 0, "abandoned": 0, "dropped": 0}
+
+
+def test_a_collection_changes_no_fact():
+    story = Story().thread(2).begin(1, 2).open(1, 2, 1).end(1, 2).tell("thread.end", th=2)
+    before = story.figures
+    assert story.tell("db.collected", w=1, c=1).figures == before
+
+
+def test_the_peak_counts_abandoned_connections_whether_collected_or_not():
+    story = Story()
+    for serial in (2, 3):
+        story.thread(serial).begin(serial, serial).open(serial, serial, serial).end(serial, serial)
+        story.tell("thread.end", th=serial).tell("db.collected", w=serial, c=serial)
+    assert story.figures["db.peak"] == 2
+
+
+def test_a_wrapper_that_another_thread_uses_is_abandoned_with_the_thread_that_made_it():
+    story = Story().thread(2).thread(3).begin(1, 3)
+    story.tell("db.wrapper", th=2, w=1, alias="default", vendor="sqlite")
+    story.tell("db.open", th=3, r=1, w=1, c=1, alias="default").end(1, 3)
+    assert story.figures["db.open"] == 1
+    assert story.tell("thread.end", th=2).figures["db.abandoned"] == 1
+
+
+def test_a_forked_child_reuses_what_its_parent_has_opened():
+    story = Story().open(1, 1).tell("process.start", p=2, pid=11, ppid=10, python="3.11.7")
+    story.thread(1, p=2, main=True).sent(1, "one").begin(1, 1, p=2).tell("db.use", p=2, th=1, r=1, w=1, c=1)
+    figures = story.end(1, 1, p=2).figures
+    assert (figures["db.opened"], figures["db.reused"], figures["one.db_connection"]) == (0, 1, "C1")
+
+
+def test_a_forked_childs_own_connection_is_not_its_parents():
+    story = Story().open(1, 1).tell("process.start", p=2, pid=11, ppid=10, python="3.11.7")
+    story.thread(1, p=2, main=True).begin(1, 1, p=2).open(2, 1, 1, p=2).open(2, 1)
+    story.tell("db.use", p=2, th=1, r=1, w=2, c=2)
+    (opened, _), (used, _) = story.trace.entities.requests[1].connections
+    assert opened is used
+    assert opened.key == (2, 2)
+
+
+def test_a_child_that_closes_what_it_has_inherited_leaves_the_parents_open():
+    story = Story().thread(2).begin(1, 2).open(1, 2, 1).end(1, 2)
+    story.tell("process.start", p=2, pid=11, ppid=10, python="3.11.7").thread(2, p=2)
+    assert story.close(1, 2, "explicit", "outside", p=2).figures["db.open"] == 1
+
+
+def test_a_connection_of_no_request_is_counted_apart():
+    story = Story().open(1, 1).close(1, 1, "explicit", "outside")
+    assert (story.figures["db.outside_requests"], story.figures["db.opened"]) == (1, 0)
+    assert [each.name for each in story.trace.entities.db_connections.values()] == ["S1"]
