@@ -1,0 +1,1 @@
+"""Database backends that override what the probe watches."""

@@ -1,0 +1,4 @@
+"""A backend whose connections break on request."""
+
+broken = set()
+"""Aliases of databases whose connection is not usable any more."""

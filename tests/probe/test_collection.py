@@ -1,0 +1,42 @@
+"""The probe keeps nothing alive: the collector finds every connection whose thread has ended."""
+
+import pytest
+
+pytestmark = pytest.mark.skipif("sys.platform != 'linux'", reason="the witness is Linux's /proc")
+
+HUNDREDS = 300
+
+
+@pytest.fixture(scope="module")
+def abandoned(server):
+    """Abandon hundreds of connections; return the figures before their collection and after it."""
+    for _ in range(HUNDREDS):
+        server.get("/on/default/")
+    seen = [(server.look().databases, server.sink.figures())]
+    server.get("/collect/")
+    seen.append((server.look().databases, server.sink.figures()))
+    return seen
+
+
+def test_hundreds_of_connections_stay_open_until_they_are_collected(abandoned):
+    (before, figures), _ = abandoned
+    assert before == figures["db.abandoned"] == figures["db.peak"] == HUNDREDS
+
+
+def test_the_collector_closes_them_all(abandoned):
+    _, (after, _) = abandoned
+    assert after == 0
+
+
+def test_each_collection_is_told_once(abandoned, server):
+    collected = [event for event in server.sink.events if event["k"] == "db.collected"]
+    opened = {event["c"] for event in server.sink.events if event["k"] == "db.open" and "r" in event}
+    assert len(collected) == HUNDREDS
+    assert {event["c"] for event in collected} == opened
+
+
+def test_no_figure_of_the_database_has_changed(abandoned):
+    (_, before), (_, after) = abandoned
+    assert {name: value for name, value in before.items() if name.startswith("db.")} == {
+        name: value for name, value in after.items() if name.startswith("db.")
+    }
