@@ -64,17 +64,22 @@ def write(snippet: Snippet, folder: Path) -> None:
     path.write_text(before + snippet.text, encoding="utf-8")
 
 
-def run(command: str, folder: Path) -> "subprocess.CompletedProcess[str]":
-    """Run what a reader types, where ``python`` is the interpreter that runs the tests."""
+def run(
+    command: str, folder: Path, *, seconds: float = 120, **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run what a reader types, where ``python`` is the interpreter that runs the tests.
+
+    ``variables`` are added to the environment's.
+    """
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     return subprocess.run(
         command,
         shell=True,
         cwd=folder,
-        env=os.environ | {"PATH": path},
+        env=os.environ | variables | {"PATH": path},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=seconds,
         check=False,
     )
 
