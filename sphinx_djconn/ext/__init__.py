@@ -17,7 +17,7 @@ from sphinx_djconn import __version__
 from sphinx_djconn.evidence import FOLD_VISITORS, LOG_LANGUAGE, LogLexer, djconn_fold
 from sphinx_djconn.ext import config
 from sphinx_djconn.ext.builder import CheckBuilder
-from sphinx_djconn.ext.check import check, note_written
+from sphinx_djconn.ext.check import check, note_written, warm_up
 from sphinx_djconn.ext.domain import DjconnDomain
 from sphinx_djconn.ext.transforms import EvidenceTransform
 
@@ -35,6 +35,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_lexer(LOG_LANGUAGE, LogLexer)
     app.add_css_file("djconn.css")
     app.connect("config-inited", _add_static_path)
+    app.connect("env-before-read-docs", warm_up)
     app.connect("env-updated", check)
     app.connect("build-finished", note_written)
     return {

@@ -3,6 +3,7 @@
 Runs once, in Sphinx's main process, whatever reads or writes pages in parallel.
 """
 
+from contextlib import closing
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -14,29 +15,54 @@ from sphinx_djconn.ext.gathering import Gathering, warn
 from sphinx_djconn.ext.registry import Registry
 from sphinx_djconn.ext.results import Results
 from sphinx_djconn.ext.written import Written
-from sphinx_djconn.lab import ProfileError
+from sphinx_djconn.lab import Laboratory, ProfileError
 from sphinx_djconn.store import Store
+
+
+def warm_up(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
+    """Have Django imported while pages are read, where it is likely that one of them runs something."""
+    domain = env.get_domain("djconn")
+    pages = Registry(domain.data).pages
+    if docnames and (not pages or any(docname in pages for docname in docnames)):
+        domain.laboratory = laboratory = _laboratory(app)  # type: ignore[attr-defined]
+        laboratory.warm_up()
 
 
 def check(app: Sphinx, env: BuildEnvironment) -> list[str]:
     """Bring every result up to date; return the pages that have to be written anew for it."""
     domain = env.get_domain("djconn")
-    registry = Registry(domain.data)
+    laboratory: Laboratory = domain.laboratory or _laboratory(app)  # type: ignore[attr-defined]
+    settings = Settings.of(app.config)
+    store = Store(settings.recordings_folder(Path(app.confdir), Path(app.doctreedir)))
+    with closing(laboratory):
+        gathering = Gathering(Registry(domain.data), laboratory.profiles, store, settings)
+        results = gathering.gather(laboratory)
+    domain.results = results  # type: ignore[attr-defined]
+    _report(results)
+    return results.outdated(Written(app).digests)
+
+
+def _laboratory(app: Sphinx) -> Laboratory:
     confdir, doctrees = Path(app.confdir), Path(app.doctreedir)
     try:
         settings = Settings.of(app.config)
         profiles = settings.profiles(confdir, (Path(app.srcdir), Path(app.outdir), doctrees))
     except ProfileError as error:
         raise ExtensionError(f"conf.py: {error.message}") from error
-    store = Store(settings.recordings_folder(confdir, doctrees))
-    results = Gathering(registry, profiles, store, settings).gather(doctrees / "djconn" / "databases")
-    domain.results = results  # type: ignore[attr-defined]
-    _report(results)
-    return results.outdated(Written(app).digests)
+    return Laboratory(
+        profiles,
+        doctrees / "djconn" / "databases",
+        settings.timeout,
+        warm=settings.warm and settings.mode != "replay",
+    )
 
 
 def note_written(app: Sphinx, exception: Exception | None) -> None:
     """Remember the results that pages were written with, now that they are written."""
+    # A build that failed before the check has not closed it.
+    laboratory: Laboratory | None = app.env.get_domain("djconn").laboratory  # type: ignore[attr-defined]
+    if laboratory is not None:
+        laboratory.close()
     results: Results | None = app.env.get_domain("djconn").results  # type: ignore[attr-defined]
     if exception is None and results is not None:
         Written(app).update(results)

@@ -60,7 +60,7 @@ class Settings:
         "a folder to keep recordings in, seen from conf.py, to be committed; with the doctrees where "
         "it is not set",
     )
-    jobs: int = _value(0, (int,), "how many scenarios run at once; 0 for one a processor")
+    jobs: int = _value(0, (int,), "how many scenarios run at once; 0 for two a processor")
     warm: bool = _value(
         True,
         (bool,),
@@ -78,7 +78,7 @@ class Settings:
         if settings.timeout <= 0:
             raise ProfileError("djconn_timeout must be a number of seconds above 0")
         if settings.jobs < 0:
-            raise ProfileError("djconn_jobs must be 0, for one a processor, or a number above it")
+            raise ProfileError("djconn_jobs must be 0, for two a processor, or a number above it")
         return settings
 
     def profiles(self, confdir: Path, apart: Collection[Path] = ()) -> Profiles:
@@ -119,8 +119,8 @@ class Settings:
 
     @property
     def at_once(self) -> int:
-        """How many scenarios run at once."""
-        return self.jobs or os.cpu_count() or 1
+        """How many scenarios run at once: while some wait, for a reload or an age, others work."""
+        return self.jobs or 2 * (os.cpu_count() or 1)
 
 
 def described() -> Mapping[str, tuple[Any, str]]:

@@ -18,6 +18,7 @@ from sphinx_djconn.ext.directives import ClaimDirective, ClaimsDirective, Scenar
 from sphinx_djconn.ext.nodes import fact_placeholder
 from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredScenario, FactUse, Place, Registry
 from sphinx_djconn.ext.results import Results
+from sphinx_djconn.lab import Laboratory
 
 
 class FactRole(SphinxRole):
@@ -77,6 +78,9 @@ class DjconnDomain(Domain):
     }
     initial_data: ClassVar[dict[str, Any]] = {"pages": {}, "judgements": {}}
     data_version = 1
+
+    laboratory: Laboratory | None = None
+    """Where this build runs scenarios, from the time when it begins to read pages; never pickled."""
 
     results: Results | None = None
     """What this build has found out; never pickled."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from contextlib import closing
-from pathlib import Path
 
 from sphinx.util import logging
 from sphinx.util.display import status_iterator
@@ -31,8 +30,8 @@ class Gathering:
         self._stamps: dict[str, str] = {}
         self._absences: dict[str, Absence] = {}
 
-    def gather(self, databases: Path) -> Results:
-        """Run what has no valid recording and return the results; ``databases`` keeps prepared ones."""
+    def gather(self, laboratory: Laboratory) -> Results:
+        """Have ``laboratory`` run what has no valid recording, and return the results."""
         wanted: dict[str, list[str]] = {}
         for name, declared in self._scenarios.items():
             if declared.scenario is None:
@@ -48,20 +47,15 @@ class Gathering:
                 wanted.setdefault(key.name, []).append(name)
         if self._settings.mode != "replay":
             if wanted:
-                self._run(wanted, databases)
+                self._run(wanted, laboratory)
             if self._settings.recordings is None and not self._absences:
                 self._store.prune(self._keys.values())
         return Results(self._registry, self._store, self._keys, self._stamps, self._absences)
 
-    def _run(self, wanted: Mapping[str, list[str]], databases: Path) -> None:
+    def _run(self, wanted: Mapping[str, list[str]], laboratory: Laboratory) -> None:
         """Run each of the scenarios in ``wanted`` once, under the first of its names."""
         first = {names[0]: self._keys[names[0]].scenario for names in wanted.values()}
-        with (
-            closing(
-                Laboratory(self._profiles, databases, self._settings.timeout, warm=self._settings.warm)
-            ) as laboratory,
-            closing(Scheduler(laboratory, self._settings.at_once).run(first)) as outcomes,
-        ):
+        with closing(Scheduler(laboratory, self._settings.at_once).run(first)) as outcomes:
             for name, outcome in status_iterator(
                 outcomes,
                 "running scenarios... ",

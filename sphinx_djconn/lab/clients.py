@@ -103,9 +103,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": functools.partial(_Pool, observer=self._observer)
-        }
+        self.poolmanager.pool_classes_by_scheme = {"http": functools.partial(_Pool, observer=self._observer)}
 
 
 class Serials:
@@ -167,9 +165,7 @@ class Client:
         )
         return status
 
-    def _exchange(
-        self, number: int, request: Request, base_url: str, *, meet: bool
-    ) -> tuple[int, int, Any]:
+    def _exchange(self, number: int, request: Request, base_url: str, *, meet: bool) -> tuple[int, int, Any]:
         headers = {HEADER: f"{number} meet" if meet else str(number)}
         body: Any = None
         if request.data is not None and request.data.lstrip()[:1] in ("{", "["):

@@ -7,6 +7,7 @@
     └── RunError          a run that did not come to its end; carries the end of the server's log
         ├── PreparationError   the project's settings or migrations failed, before any server
         ├── ServerError        the server ended, or never listened
+        │   └── FloodError         it wrote more to its log than it may
         ├── StepError          a step went otherwise than the page says; carries the step's line
         └── TimeLimitError     the run took longer than its timeout
     Cancelled             the build was interrupted; not an error of any scenario
@@ -43,6 +44,19 @@ class PreparationError(RunError):
 
 class ServerError(RunError):
     """The server exited by itself, or never listened."""
+
+
+class FloodError(ServerError):
+    """The server wrote more to its log than it may."""
+
+    def __init__(self, message: str = "", log: tuple[str, ...] = (), line: int | None = None) -> None:
+        super().__init__(
+            message
+            or "the server wrote more to its log than a run may, and was stopped; quieten it, or raise "
+            "`log_limit` (bytes) of its profile in `djconn_servers`",
+            log,
+            line,
+        )
 
 
 class StepError(RunError):

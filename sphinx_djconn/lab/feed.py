@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sphinx_djconn.lab.errors import Cancelled, ServerError, TimeLimitError
+from sphinx_djconn.lab.errors import Cancelled, FloodError, ServerError, TimeLimitError
 
 Value = TypeVar("Value")
 
@@ -136,10 +136,7 @@ class Feed:
         if self._cancelled:
             raise Cancelled
         if self.reports.get("flood"):
-            raise ServerError(
-                "the server wrote more to its log than a run may, and was stopped; quieten it, or "
-                "raise `log_limit` (bytes) of its profile in `djconn_servers`"
-            )
+            raise FloodError
         if "late" in self.reports or time.monotonic() >= self.deadline:
             raise TimeLimitError(
                 f"the run was stopped by its time limit while waiting for {what}; raise `:timeout:` "
@@ -147,6 +144,11 @@ class Feed:
             )
         if alive and "error" in self.reports:
             raise ServerError(f"the server could not be started: {self.reports['error']}")
+        if "lost" in self.reports:
+            raise ServerError(
+                "what watches over the server ended before it, killed perhaps for want of memory; "
+                "build again, with fewer scenarios at once (`djconn_jobs`)"
+            )
         if alive and "exit" in self.reports:
             raise ServerError(
                 f"the server {_ending(self.reports['exit'])} while the run waited for {what}; "
@@ -245,6 +247,8 @@ class Feed:
 
     def _forget(self, source: _Source) -> None:
         self._selector.unregister(source.stream)
+        if not source.process and "gone" not in self.reports:
+            self.reports["lost"] = True
         if source.process and not source.meeting:
             self.gone.add(source.process)
             self.events.append({"t": time.monotonic_ns(), "k": "process.exit", "p": source.process})

@@ -1,9 +1,10 @@
 """The face of the lab: what runs a scenario and returns its recording."""
 
+import sys
 import threading
 from pathlib import Path
 
-from sphinx_djconn.lab.errors import Cancelled
+from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.keys import key_of
 from sphinx_djconn.lab.process import Launcher
 from sphinx_djconn.lab.profiles import Profiles
@@ -37,9 +38,8 @@ class Laboratory:
         self._launchers: dict[str, Launcher] = {}
         self._warm = warm
         self._timeout = timeout
-        self._runs: set[Run] = set()
         self._lock = threading.Lock()
-        self._cancelled = False
+        self._interruption = Interruption()
 
     def run(self, scenario: Scenario) -> Recording:
         """Execute every run of ``scenario``.
@@ -53,15 +53,15 @@ class Laboratory:
         notes: dict[str, None] = {}
         for _ in range(scenario.runs):
             python = self.profiles.environments[scenario.environment].python
-            run = Run(scenario, self.profiles, self._databases, self.launcher(python), seconds)
-            with self._lock:
-                if self._cancelled:
-                    raise Cancelled
-                self._runs.add(run)
-            try:
-                traces.append(run.execute())
-            finally:
-                self._runs.discard(run)
+            run = Run(
+                scenario,
+                self.profiles,
+                self._databases,
+                self.launcher(python),
+                self._interruption,
+                seconds,
+            )
+            traces.append(run.execute())
             notes |= dict.fromkeys(run.notes)
         return Recording(key, tuple(traces), tuple(notes))
 
@@ -72,6 +72,10 @@ class Laboratory:
                 self._launchers[python] = Launcher(python, warm=self._warm)
             return self._launchers[python]
 
+    def warm_up(self) -> None:
+        """Begin what takes time before the first run, and return at once."""
+        self.launcher(sys.executable)
+
     def close(self) -> None:
         """End the warm processes."""
         with self._lock:
@@ -81,7 +85,4 @@ class Laboratory:
 
     def cancel(self) -> None:
         """End every run that is going on, and begin no other."""
-        with self._lock:
-            self._cancelled = True
-            for run in self._runs:
-                run.cancel()
+        self._interruption.happen()

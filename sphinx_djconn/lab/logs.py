@@ -2,16 +2,27 @@
 
 import os
 import re
+import sys
 import sysconfig
+import tempfile
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 _SECRET_NAME: Final = re.compile("API|AUTH|TOKEN|KEY|SECRET|PASS|SIGNATURE|CREDENTIAL", re.IGNORECASE)
+_PLAIN_NAME: Final = re.compile("LANG|LANGUAGE|LC_.*|TERM|COLORTERM|TZ|PYTHON.*|DJANGO_SETTINGS_MODULE")
+"""Environment variables whose values say nothing of anybody."""
+
+_PLAIN_VALUE: Final = re.compile(r"[A-Za-z]*|[\d.]*|localhost:\d+")
+"""Values that are words of everybody's: hidden, they would be missed in the server's own sentences."""
+
 _LEAST_SECRET: Final = 8
 _LONGEST_LINE: Final = 2000
 
+_URL_PASSWORD: Final = re.compile(r"://[^/\s:@]*:(?P<password>[^/\s@]+)@")
+_PATH: Final = re.compile(r"(?<![\w.<>~/-])/(?!/)(?P<first>[^\s/:;,'\"()<>|\[\]{}]+/[^\s/:;,'\"()<>|\[\]{}]+)"
+                          r"(?:/[^\s/:;,'\"()<>|\[\]{}]*)*")
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 _TIMES: Final = (
     re.compile(r"\d{1,2}/[A-Z][a-z]{2}/\d{4}[ :]\d\d:\d\d:\d\d(?: [+-]\d{4})?"),  # access logs
@@ -26,39 +37,62 @@ class Sanitizer:
     ``places`` maps absolute paths to what is shown for them; ``secrets`` are texts to hide.
     """
 
-    def __init__(self, places: Mapping[Path, str], secrets: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        places: Mapping[Path, str],
+        secrets: Iterable[str] = (),
+        env: Iterable[tuple[str, str]] = (),
+    ) -> None:
         paths = {
             **places,
             Path(sysconfig.get_path("purelib")): "<site-packages>",
             Path(sysconfig.get_path("stdlib")): "<python>",
+            Path(sys.prefix): "<python>",
             Path(__file__).parent.parent: "<sphinx_djconn>",
+            Path(tempfile.gettempdir()): "<tmp>",
+            Path.cwd(): "<cwd>",
             Path.home(): "~",
         }
-        known = {str(path): shown for path, shown in paths.items() if len(path.parts) > 1}
+        known = {str(path): shown for path, shown in reversed(paths.items()) if len(path.parts) > 1}
         known |= {str(Path(path).resolve()): shown for path, shown in known.items()}
-        hidden = {secret for secret in secrets if secret.strip()} | _environment_secrets()
-        known |= dict.fromkeys(hidden, "<secret>")
+        known |= dict(_of_environment([*os.environ.items(), *env]))
+        known |= dict.fromkeys(_parts(secrets), "<secret>")
         self._known = known
-        # The longest first: a path within another, a secret within another.
-        alternatives = sorted(map(re.escape, known), key=len, reverse=True)
-        self._pattern = re.compile("|".join(alternatives))
 
     def text(self, text: str, ports: Iterable[int] = (), pids: Iterable[int] = ()) -> str:
         """Return ``text`` with everything replaced; ``ports`` and ``pids`` are those of the run."""
-        text = _ESCAPES.sub("", text)
-        text = self._pattern.sub(lambda match: self._known[match[0]], text)
-        for pattern in _TIMES:
-            text = pattern.sub("<time>", text)
-        for numbers, shown in ((ports, "<port>"), (pids, "<pid>")):
-            if alternatives := "|".join(str(number) for number in numbers):
-                text = re.sub(rf"(?<!\d)(?:{alternatives})(?!\d)", shown, text)
-        return text if len(text) <= _LONGEST_LINE else text[:_LONGEST_LINE] + " …"
+        return _Replacing(self._known, text, ports, pids)(text)
 
     def lines(self, log: bytes, ports: Iterable[int] = (), pids: Iterable[int] = ()) -> tuple[str, ...]:
         """Return the lines of ``log``, whatever bytes it is made of."""
-        ports, pids = sorted(set(ports)), sorted(set(pids) - {0})
         text = log.decode("utf-8", "backslashreplace")
-        return tuple(self.text(line, ports, pids) for line in text.split("\n")[: _count(text)])
+        replace = _Replacing(self._known, text, ports, set(pids) - {0})
+        return tuple(replace(line) for line in text.split("\n")[: _count(text)])
+
+
+class _Replacing:
+    """Replaces, in each line of a text, those of the ``known`` texts that the whole has anywhere."""
+
+    def __init__(
+        self, known: Mapping[str, str], whole: str, ports: Iterable[int], pids: Iterable[int]
+    ) -> None:
+        self._known = {text: shown for text, shown in known.items() if text in whole}
+        # The longest first: a path within another, a secret within another.
+        longest = sorted(self._known, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(_bounded, longest)) or "(?!)")
+        numbers = {str(port): "<port>" for port in ports} | {str(pid): "<pid>" for pid in pids}
+        self._numbers = numbers
+        self._number = re.compile(rf"(?<!\d)(?:{'|'.join(numbers) or '(?!)'})(?!\d)")
+
+    def __call__(self, line: str) -> str:
+        line = _ESCAPES.sub("", line)
+        line = self._pattern.sub(lambda match: self._known[match[0]], line)
+        line = _URL_PASSWORD.sub("://<secret>@", line)
+        line = _PATH.sub(_shown_path, line)
+        for pattern in _TIMES:
+            line = pattern.sub("<time>", line)
+        line = self._number.sub(lambda match: self._numbers[match[0]], line)
+        return line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + " …"
 
 
 class LineCounter:
@@ -76,9 +110,33 @@ def _count(text: str) -> int:
     return text.count("\n") + (not text.endswith("\n"))
 
 
-def _environment_secrets() -> set[str]:
-    return {
-        value
-        for name, value in os.environ.items()
-        if _SECRET_NAME.search(name) and len(value) >= _LEAST_SECRET and not Path(value).exists()
-    }
+def _bounded(text: str) -> str:
+    """Return a pattern of ``text`` that does not begin or end within a word."""
+    before = r"(?<!\w)" if text[0].isalnum() else ""
+    after = r"(?!\w)" if text[-1].isalnum() else ""
+    return before + re.escape(text) + after
+
+
+def _shown_path(match: re.Match[str]) -> str:
+    """Return what is shown for an absolute path: its last name, where the path leads anywhere here."""
+    path = match[0]
+    return f"<path>/{os.path.basename(path)}" if os.path.exists(f"/{match['first']}") else path  # noqa: PTH110, PTH119
+
+
+def _of_environment(variables: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield the values that are to be hidden, with what is shown for them."""
+    for name, value in variables:
+        secret = bool(_SECRET_NAME.search(name))
+        plain = bool(_PLAIN_NAME.fullmatch(name) or _PLAIN_VALUE.fullmatch(value))
+        if os.path.exists(value) or (plain and not secret):  # noqa: PTH110 - of a long value, too
+            continue
+        for part in _parts([value, *_URL_PASSWORD.findall(value)], _LEAST_SECRET):
+            yield part, "<secret>" if secret else "<environment>"
+
+
+def _parts(secrets: Iterable[str], least: int = 1) -> Iterator[str]:
+    """Yield ``secrets``, one that has several lines by lines."""
+    for secret in secrets:
+        lines = [line.strip() for line in secret.splitlines()]
+        minimum = least if len(lines) == 1 else _LEAST_SECRET
+        yield from (line for line in lines if len(line) >= minimum)

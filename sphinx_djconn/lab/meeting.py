@@ -91,9 +91,7 @@ class Meeting:
             self._until(lambda: any(self._has_come(one, "arrival") for one in outside))
 
     def _settle(self, one: Participant) -> None:
-        self._feed.wait(
-            lambda: one.answered, f"the response to `{one.request.method} {one.request.path}`"
-        )
+        self._feed.wait(lambda: one.answered, f"the response to `{one.request.method} {one.request.path}`")
         one.settled = True
         self._after(one.number, one.client, one.request, one.status)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from sphinx_djconn.lab.clients import Client, Serials
-from sphinx_djconn.lab.errors import StepError
+from sphinx_djconn.lab.errors import RunError, StepError
 from sphinx_djconn.lab.feed import Feed
 from sphinx_djconn.lab.meeting import Meeting, Participant
 from sphinx_djconn.lab.quiet import Rest
@@ -46,16 +46,24 @@ class Player:
         self._process, self._base_url = 0, ""
 
     def play(self, sequence: Sequence) -> None:
-        """Play all steps; raise :class:`StepError` for one that went otherwise than it says."""
+        """Play all steps; what a step raises has the line of that step.
+
+        Raises :class:`StepError` for one that went otherwise than it says.
+        """
         self._await_server()
         texts = sequence.text.splitlines()
         self._feed.emit("begin")
         for index, step in enumerate(sequence.steps):
             text = texts[step.line].strip() if step.line < len(texts) else ""
             self._feed.emit("step", n=index + 1, text=text)
-            self._feed.check(f"the step `{text}`")
-            self._step(step)
+            try:
+                self._feed.check(f"the step `{text}`")
+                self._step(step)
+            except RunError as error:
+                error.line = step.line if error.line is None else error.line
+                raise
         self._feed.drain()
+        self._feed.check("the end of the sequence")
         self._feed.emit("end")
 
     def close(self) -> None:
@@ -108,7 +116,10 @@ class Player:
             client.hang_up()
         self._settle(client)
         if status is None:
-            feed.check(f"the response to `{request.method} {request.path}`")
+            what = f"the response to `{request.method} {request.path}`"
+            feed.check(what)
+            if self._process in feed.gone:  # the supervisor says at once how it ended, if it has
+                feed.wait(lambda: False, what, seconds=_SETTLING)
         if request.status is not None and status != request.status:
             raise StepError(
                 f"`{request.method} {request.path}` was expected to answer {request.status} and "
@@ -169,18 +180,14 @@ class Player:
         self._base_url = f"http://{'127.0.0.1' if host in _ANY else host}:{port}"
         # Between binding its socket and serving it, a server says what it has to say.
         rest = Rest(lambda: [feed.pids[process]], _READY)
-        while not feed.wait(
-            lambda: process in feed.serving_processes, "the server", seconds=Rest.sample
-        ):
+        while not feed.wait(lambda: process in feed.serving_processes, "the server", seconds=Rest.sample):
             if rest():
                 return
 
     def _reload(self, step: Reload) -> None:
         """Touch the lab's source file, and wait for the process that takes over."""
         old = self._process
-        self._feed.wait(
-            lambda: old in self._feed.watching, "the auto-reloader to watch", seconds=_SETTLING
-        )
+        self._feed.wait(lambda: old in self._feed.watching, "the auto-reloader to watch", seconds=_SETTLING)
         os.utime(self._trigger)
         if not self._feed.wait(lambda: old in self._feed.gone, "the server's process to end"):
             raise StepError("the server did not reload", line=step.line)

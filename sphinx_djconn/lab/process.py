@@ -12,11 +12,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
+
+from sphinx_djconn.lab.interruption import Interruption
 
 _INSIDE: Final = Path(__file__).parent / "inside"
 _FAREWELL: Final = 10.0
@@ -26,6 +27,9 @@ _WARMING: Final = 20.0
 """Seconds a warm process may take to import Django."""
 
 _NOT_INHERITED: Final = frozenset({"RUN_MAIN", "PYTHONSTARTUP", "PYTHONSAFEPATH", "PYTHONINSPECT"})
+
+_TAIL: Final = 1 << 16
+"""Bytes of a log that are enough for a message."""
 
 _HUNG_UP: Final = select.POLLHUP | getattr(select, "POLLRDHUP", 0)
 
@@ -37,9 +41,7 @@ class SupervisedProcess:
     this object dies, the supervisor hears it and ends everything.
     """
 
-    def __init__(
-        self, supervisor: socket.socket, spec: Mapping[str, Any], reap: Callable[[], None]
-    ) -> None:
+    def __init__(self, supervisor: socket.socket, spec: Mapping[str, Any], reap: Callable[[], None]) -> None:
         self.log = Path(spec["log"])
         self.reports = supervisor
         """The stream of the supervisor's reports, lines of JSON."""
@@ -112,21 +114,26 @@ class Launcher:
                         return SupervisedProcess(ours, spec, lambda: None)
             return SupervisedProcess(ours, spec, _cold_supervisor(theirs))
 
-    def execute(self, argv: Sequence[str], **details: Any) -> tuple[dict[str, Any], bytes]:
-        """Run ``argv`` to its end; return the supervisor's reports (``exit``, ``late``), the output."""
+    def execute(
+        self, argv: Sequence[str], interruption: Interruption, **details: Any
+    ) -> tuple[dict[str, Any], bytes]:
+        """Run ``argv`` to its end; return the supervisor's reports, and the end of the output.
+
+        The reports are ``exit``, ``late`` and ``flood``. Raises ``Cancelled``.
+        """
         process = self.start(argv, **details)
+        process.reports.settimeout(details["seconds"] + _FAREWELL)
         reports: dict[str, Any] = {}
-        deadline = time.monotonic() + details["seconds"] + _FAREWELL
         try:
-            process.reports.settimeout(details["seconds"] + _FAREWELL)
-            for line in process.reports.makefile("rb"):
-                reports.update(json.loads(line))
-                if "exit" in reports or time.monotonic() > deadline:
-                    break
+            with interruption.ends(process.kill), process.reports.makefile("rb") as lines:
+                for line in lines:
+                    reports.update(json.loads(line))
+                    if "exit" in reports:
+                        break
         finally:
             process.kill()
             process.close()
-        return reports, process.log.read_bytes() if process.log.exists() else b""
+        return reports, tail(process.log)
 
     def close(self) -> None:
         """End the warm process; what it has forked is ended by those who hold it."""
@@ -185,6 +192,16 @@ class _WarmProcess:
             self._process.kill()
             self._process.wait()
         self._errors.close()
+
+
+def tail(log: Path) -> bytes:
+    """Return the end of ``log``, enough for a message; nothing where there is no such file."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _TAIL))
+            return file.read(_TAIL)
+    except FileNotFoundError:
+        return b""
 
 
 def inherited() -> dict[str, str]:

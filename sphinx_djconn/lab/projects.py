@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sphinx_djconn.lab.errors import PreparationError
+from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.keys import environment as installed
 from sphinx_djconn.lab.keys import instrument, project_digest
 from sphinx_djconn.lab.logs import Sanitizer
@@ -81,40 +82,54 @@ class Databases:
         self._cache = cache
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
+        self._failures: dict[str, PreparationError] = {}
 
-    def copy(self, project: Project, launcher: Launcher, folder: Path) -> None:
+    def copy(self, project: Project, launcher: Launcher, interruption: Interruption, folder: Path) -> None:
         """Put copies of the project's databases into ``folder``, which they are private to.
 
-        Raises :class:`PreparationError` where the project's settings, migrations or fixtures fail.
+        Raises :class:`PreparationError` where the project's settings, migrations or fixtures fail, and
+        ``Cancelled``.
         """
         name = digest([project_digest(project), installed(), instrument()])[:20]
         with self._lock:
             lock = self._locks.setdefault(name, threading.Lock())
         with lock:
             prepared = self._cache / name
+            if name in self._failures:
+                raise self._failures[name]
             if not prepared.is_dir():
-                self._prepare(project, launcher, prepared)
+                try:
+                    self._prepare(project, launcher, interruption, prepared)
+                except PreparationError as error:
+                    self._failures[name] = error
+                    raise
         for database in prepared.glob("*.sqlite3"):
             shutil.copyfile(database, folder / database.name)
 
-    def _prepare(self, project: Project, launcher: Launcher, prepared: Path) -> None:
+    def _prepare(
+        self, project: Project, launcher: Launcher, interruption: Interruption, prepared: Path
+    ) -> None:
         folder = Folder()
         try:
             reports, output = launcher.execute(
                 [launcher.python, str(_INSIDE / "prepare.py"), *project.fixtures],
+                interruption,
                 env=folder.environ(project, {}, probe=False),
                 cwd=project.path,
                 folder=folder.path,
                 seconds=_SECONDS,
             )
             if reports.get("exit") != 0:
-                shown = Sanitizer(
-                    {project.path: "<project>", folder.path: "<run>"}, folder.secrets()
-                ).lines(output)
+                shown = Sanitizer({project.path: "<project>", folder.path: "<run>"}, folder.secrets()).lines(
+                    output
+                )
                 last = next((line for line in reversed(shown) if line.strip()), "no output")
-                late = f"it took more than {_SECONDS:g} seconds; " if "late" in reports else ""
+                if "late" in reports:
+                    last = f"it took more than {_SECONDS:g} seconds; {last}"
+                if "flood" in reports:
+                    last = f"it wrote more than a preparation may; {last}"
                 raise PreparationError(
-                    f"the project's databases could not be prepared: {late}{last} (settings module "
+                    f"the project's databases could not be prepared: {last} (settings module "
                     f"`{project.settings}`; try `python manage.py migrate` in the project's folder)",
                     shown[-_SHOWN:],
                 )

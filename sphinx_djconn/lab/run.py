@@ -1,16 +1,18 @@
 """One run: a server of its own, in processes of its own, in a folder of its own."""
 
+import errno
 import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from sphinx_djconn.lab.errors import RunError
+from sphinx_djconn.lab.errors import FloodError, RunError
 from sphinx_djconn.lab.feed import Feed
+from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.logs import LineCounter, Sanitizer
 from sphinx_djconn.lab.player import Player
-from sphinx_djconn.lab.process import Launcher, SupervisedProcess
+from sphinx_djconn.lab.process import Launcher, SupervisedProcess, tail
 from sphinx_djconn.lab.profiles import Profiles, Project, Server
 from sphinx_djconn.lab.projects import Databases, Folder
 from sphinx_djconn.scenario import PROJECT_DEFAULT, Scenario
@@ -33,6 +35,7 @@ class Run:
         profiles: Profiles,
         databases: Databases,
         launcher: Launcher,
+        interruption: Interruption,
         seconds: float,
     ) -> None:
         self.notes: list[str] = []
@@ -40,13 +43,8 @@ class Run:
         self._profiles = profiles
         self._databases = databases
         self._launcher = launcher
+        self._interruption = interruption
         self._seconds = seconds
-        self._feed: Feed | None = None
-
-    def cancel(self) -> None:
-        """End the run as soon as possible, from another thread."""
-        if self._feed is not None:
-            self._feed.cancel()
 
     def execute(self) -> Trace:
         """Run the server, play the sequence, and return the trace.
@@ -54,34 +52,39 @@ class Run:
         Raises :class:`RunError` where the run did not come to its end, and ``Cancelled``. In each case
         nothing of the run is left: no process, no file.
         """
+        self._interruption.check()
         project = self._profiles.projects[self._scenario.project]
-        folder = Folder()
         try:
-            self._databases.copy(project, self._launcher, folder.path)
-            return self._serve(folder, project)
-        finally:
-            folder.remove()
+            folder = Folder()
+            try:
+                self._databases.copy(project, self._launcher, self._interruption, folder.path)
+                return self._serve(folder, project)
+            finally:
+                folder.remove()
+        except OSError as error:
+            raise RunError(_not_possible(error)) from error
 
     def _serve(self, folder: Folder, project: Project) -> Trace:
         server = self._profiles.servers[self._scenario.server]
-        feed = self._feed = Feed(folder.path, time.monotonic() + self._seconds)
+        feed = Feed(folder.path, time.monotonic() + self._seconds)
         try:
             process = self._start(folder, project, server)
             feed.add_supervisor(process.reports)
             player = Player(feed, folder.path / "djconn_reload.py")
             try:
-                player.play(self._scenario.sequence)
-                events, log = list(feed.events), process.log.read_bytes()
-                process.terminate(server.stop_seconds)
-                feed.wait(
-                    lambda: "gone" in feed.reports,
-                    "the server to end",
-                    alive=False,
-                    seconds=server.stop_seconds + _GRACE,
-                )
+                with self._interruption.ends(feed.cancel), self._interruption.ends(process.kill):
+                    player.play(self._scenario.sequence)
+                    events, log = list(feed.events), _whole(process.log, server.log_limit)
+                    process.terminate(server.stop_seconds)
+                    feed.wait(
+                        lambda: "gone" in feed.reports,
+                        "the server to end",
+                        alive=False,
+                        seconds=server.stop_seconds + _GRACE,
+                    )
             except RunError as error:
                 process.kill()
-                raise self._explained(error, folder, project, process.log) from error
+                raise self._explained(error, folder, project, feed, process.log) from error
             except BaseException:
                 process.kill()
                 raise
@@ -114,19 +117,16 @@ class Run:
         )
 
     def _sanitizer(self, folder: Folder, project: Project) -> Sanitizer:
-        return Sanitizer({project.path: "<project>", folder.path: "<run>"}, folder.secrets())
+        env = self._profiles.servers[self._scenario.server].env
+        return Sanitizer({project.path: "<project>", folder.path: "<run>"}, folder.secrets(), env)
 
-    def _explained(self, error: RunError, folder: Folder, project: Project, log: Path) -> RunError:
+    def _explained(self, error: RunError, folder: Folder, project: Project, feed: Feed, log: Path) -> RunError:
         """Return ``error`` with the end of the server's log."""
-        tail = log.read_bytes()[-(1 << 16) :] if log.exists() else b""
-        feed = self._feed
-        assert feed is not None
-        lines = self._sanitizer(folder, project).lines(tail, _ports(feed.events), feed.pids.values())
+        sanitizer = self._sanitizer(folder, project)
+        lines = sanitizer.lines(tail(log), _ports(feed.events), feed.pids.values())
         return type(error)(error.message, lines[-_TAIL:], error.line)
 
-    def _trace(
-        self, wire: list[dict[str, Any]], log: bytes, sanitizer: Sanitizer, server: Server
-    ) -> Trace:
+    def _trace(self, wire: list[dict[str, Any]], log: bytes, sanitizer: Sanitizer, server: Server) -> Trace:
         """Return the trace of what was heard up to the end of the sequence."""
         line_of = LineCounter(log)
         end = next(event["t"] for event in reversed(wire) if event["k"] == "end")
@@ -137,6 +137,22 @@ class Run:
         events = tuple(_without_secrets(event, sanitizer) for event in events)
         lines = sanitizer.lines(log, _ports(wire), pids)
         return Trace(events, lines, _settings(self._scenario, self._profiles, events, server))
+
+
+def _whole(log: Path, limit: int) -> bytes:
+    """Return what the server has written; raise :class:`FloodError` where that is more than it may."""
+    if log.stat().st_size > limit:
+        raise FloodError
+    return log.read_bytes()
+
+
+def _not_possible(error: OSError) -> str:
+    advice = (
+        "run fewer scenarios at once (`djconn_jobs`)"
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
+        else "see that the system's folder for temporary files (TMPDIR) has room and can be written"
+    )
+    return f"the run could not go on: {error.strerror}; {advice}"
 
 
 def _ports(wire: list[dict[str, Any]]) -> list[int]:

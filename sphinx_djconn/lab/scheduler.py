@@ -2,12 +2,17 @@
 
 from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sphinx_djconn.lab.errors import LabError
 from sphinx_djconn.lab.laboratory import Laboratory
-from sphinx_djconn.scenario import Scenario
+from sphinx_djconn.scenario import Reload, Scenario, Together, Wait
 from sphinx_djconn.store import Recording
+
+
+_RELOAD: Final = 1.5
+_TOGETHER: Final = 0.5
+"""Seconds that such a step takes, more or less; they decide about an order, and nothing else."""
 
 
 class Outcome(NamedTuple):
@@ -31,7 +36,9 @@ class Scheduler:
         interrupted between two outcomes has to close it.
         """
         with ThreadPoolExecutor(self._jobs, "djconn-run") as executor:
-            futures = {executor.submit(self._outcome, scenario): name for name, scenario in scenarios.items()}
+            # Those that wait longest begin first, so that none is left to wait alone at the end.
+            order = sorted(scenarios.items(), key=lambda each: -_waiting(each[1]))
+            futures = {executor.submit(self._outcome, scenario): name for name, scenario in order}
             try:
                 for future in as_completed(futures):
                     yield futures[future], future.result()
@@ -45,3 +52,17 @@ class Scheduler:
             return Outcome(self._laboratory.run(scenario), None)
         except LabError as error:
             return Outcome(None, error)
+
+
+def _waiting(scenario: Scenario) -> float:
+    """Return about how many seconds a scenario spends waiting, in all its runs."""
+    seconds = 0.0
+    for step in scenario.sequence.steps:
+        match step:
+            case Wait():
+                seconds += step.seconds
+            case Reload():
+                seconds += _RELOAD
+            case Together():
+                seconds += _TOGETHER
+    return seconds * scenario.runs

@@ -54,10 +54,7 @@ def _load() -> dict[str, Any]:
     module = importlib.import_module(spec["module"])
     settings = {name: getattr(module, name) for name in dir(module) if name.isupper()}
     secrets = {
-        secret
-        for name, value in settings.items()
-        if name not in _HARMLESS
-        for secret in _secrets(name, value)
+        secret for name, value in settings.items() if name not in _HARMLESS for secret in _secrets(name, value)
     }
     with open(spec["secrets"], "w") as file:
         json.dump(sorted(secrets), file)

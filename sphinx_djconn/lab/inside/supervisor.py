@@ -29,7 +29,7 @@ _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal
 _HIGHEST = 256
 """One more than the highest descriptor that a child could have from its parent."""
 
-_LOG_CHECK = 0.25
+_LOG_CHECK = 0.05
 """Seconds between two looks at the size of the server's log."""
 
 

@@ -11,6 +11,7 @@ It forks only as long as it has one thread and Django has no settings, and so no
 
 import array
 import contextlib
+import gc
 import importlib
 import os
 import runpy
@@ -18,6 +19,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
 else:  # this folder, and not the package, is on the path of what runs here
     from supervisor import Supervisor, supervise
 
+_PROBE = os.path.join(
+    os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
+    "probe",
+    "attach",
+    "sitecustomize.py",
+)
 _MODULES = (
     "django.contrib.admin.sites",
     "django.contrib.admin.templatetags.admin_list",
@@ -85,9 +93,14 @@ class _ForkedServer(Supervisor):
 def main() -> None:
     """Import, say so, and fork a supervisor for each connection that is handed over."""
     base = sys.path[1:]  # without the folder of this file
+    attach = runpy.run_path(_PROBE)  # no lab listens yet: this loads the probe, and watches nothing
+    attach["load_probe"]()
     for name in _MODULES:
         with contextlib.suppress(Exception):  # another version of Django, or a module it lacks
             importlib.import_module(name)
+    # A collection in a fork would look through all of this, and so copy its pages, to find nothing.
+    gc.collect()
+    gc.freeze()
     os.write(1, b"ready" if _is_fit() else b"unfit")
     os.dup2(2, 1)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # supervisors are nobody's to wait for
@@ -105,7 +118,7 @@ def main() -> None:
                     spec = become.spec
                 else:
                     os._exit(0)
-                _serve(spec, base)
+                _serve(spec, base, attach["attach"])
                 return
             os.close(connection)
 
@@ -127,26 +140,25 @@ def _is_fit() -> bool:
     return len(os.listdir("/proc/self/task")) == 1 and threading.active_count() == 1 and not configured
 
 
-def _serve(spec: dict[str, Any], base: list[str]) -> None:
+def _serve(spec: dict[str, Any], base: list[str], attach: Callable[[], None]) -> None:
     """Go on as ``python -m django …``, or as a script of the lab's, would from its start."""
     os.environ.clear()
     os.environ.update(spec["env"])
     for name in ("supervisor", "__main__"):
         sys.modules.pop(name, None)
-    attach, *search = os.environ["PYTHONPATH"].split(os.pathsep)
     _, *argv = spec["argv"]
-    own = [entry for entry in base if entry not in search]
-    if "DJCONN_SOCKET" in os.environ:
-        runpy.run_path(os.path.join(attach, "sitecustomize.py"))
-    else:
-        search = [attach, *search]
+    search = os.environ["PYTHONPATH"].split(os.pathsep)
     if argv[0] == "-m":
-        sys.path[:] = [os.getcwd(), *search, *own]
         sys.argv = ["-m", *argv[2:]]
+        first = os.getcwd()
+    else:
+        sys.argv = argv
+        first = os.path.dirname(argv[0])
+    sys.path[:] = [first, *search, *(entry for entry in base if entry not in search)]
+    attach()
+    if argv[0] == "-m":
         runpy.run_module(argv[1], run_name="__main__", alter_sys=True)
     else:
-        sys.path[:] = [os.path.dirname(argv[0]), *search, *own]
-        sys.argv = argv
         runpy.run_path(argv[0], run_name="__main__")
 
 
