@@ -6,9 +6,9 @@ import sys
 import sysconfig
 import tempfile
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 _SECRET_NAME: Final = re.compile("API|AUTH|TOKEN|KEY|SECRET|PASS|SIGNATURE|CREDENTIAL", re.IGNORECASE)
 _PLAIN_NAME: Final = re.compile("LANG|LANGUAGE|LC_.*|TERM|COLORTERM|TZ|PYTHON.*|DJANGO_SETTINGS_MODULE")
@@ -17,12 +17,15 @@ _PLAIN_NAME: Final = re.compile("LANG|LANGUAGE|LC_.*|TERM|COLORTERM|TZ|PYTHON.*|
 _PLAIN_VALUE: Final = re.compile(r"[A-Za-z]*|[\d.]*|localhost:\d+")
 """Values that are words of everybody's: hidden, they would be missed in the server's own sentences."""
 
+_SECRET: Final = "<secret>"  # noqa: S105 - what is shown for one
 _LEAST_SECRET: Final = 8
 _LONGEST_LINE: Final = 2000
 
 _URL_PASSWORD: Final = re.compile(r"://[^/\s:@]*:(?P<password>[^/\s@]+)@")
-_PATH: Final = re.compile(r"(?<![\w.<>~/-])/(?!/)(?P<first>[^\s/:;,'\"()<>|\[\]{}]+/[^\s/:;,'\"()<>|\[\]{}]+)"
-                          r"(?:/[^\s/:;,'\"()<>|\[\]{}]*)*")
+_PATH: Final = re.compile(
+    r"(?<![\w.<>~/-])/(?!/)(?P<first>[^\s/:;,'\"()<>|\[\]{}]+/[^\s/:;,'\"()<>|\[\]{}]+)"
+    r"(?:/[^\s/:;,'\"()<>|\[\]{}]*)*"
+)
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 _TIMES: Final = (
     re.compile(r"\d{1,2}/[A-Z][a-z]{2}/\d{4}[ :]\d\d:\d\d:\d\d(?: [+-]\d{4})?"),  # access logs
@@ -56,7 +59,7 @@ class Sanitizer:
         known = {str(path): shown for path, shown in reversed(paths.items()) if len(path.parts) > 1}
         known |= {str(Path(path).resolve()): shown for path, shown in known.items()}
         known |= dict(_of_environment([*os.environ.items(), *env]))
-        known |= dict.fromkeys(_parts(secrets), "<secret>")
+        known |= dict.fromkeys(_parts(secrets), _SECRET)
         self._known = known
 
     def text(self, text: str, ports: Iterable[int] = (), pids: Iterable[int] = ()) -> str:
@@ -69,25 +72,55 @@ class Sanitizer:
         replace = _Replacing(self._known, text, ports, set(pids) - {0})
         return tuple(replace(line) for line in text.split("\n")[: _count(text)])
 
+    def value(self, value: Any) -> Any:
+        """Return a value of JSON with everything replaced in its texts, keys of objects among them."""
+        return _mapped(value, _Replacing(self._known, "\n".join(_texts(value)), (), ()))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, dict)):
+        for each in value:
+            yield from _texts(each)
+        if isinstance(value, dict):
+            yield from _texts(list(value.values()))
+
+
+def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [_mapped(each, change) for each in value]
+    if isinstance(value, dict):
+        return {change(key): _mapped(each, change) for key, each in value.items()}
+    return value
+
 
 class _Replacing:
     """Replaces, in each line of a text, those of the ``known`` texts that the whole has anywhere."""
 
-    def __init__(
-        self, known: Mapping[str, str], whole: str, ports: Iterable[int], pids: Iterable[int]
-    ) -> None:
+    def __init__(self, known: Mapping[str, str], whole: str, ports: Iterable[int], pids: Iterable[int]) -> None:
         self._known = {text: shown for text, shown in known.items() if text in whole}
         # The longest first: a path within another, a secret within another.
         longest = sorted(self._known, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(_bounded, longest)) or "(?!)")
+        self._pattern = re.compile("|".join(map(self._alternative, longest)) or "(?!)")
         numbers = {str(port): "<port>" for port in ports} | {str(pid): "<pid>" for pid in pids}
         self._numbers = numbers
         self._number = re.compile(rf"(?<!\d)(?:{'|'.join(numbers) or '(?!)'})(?!\d)")
 
+    def _alternative(self, text: str) -> str:
+        """Return a pattern of ``text``: of a secret anywhere, of the rest not within a word."""
+        if self._known[text] == _SECRET:
+            return re.escape(text)
+        before = r"(?<!\w)" if text[0].isalnum() else ""
+        after = r"(?!\w)" if text[-1].isalnum() else ""
+        return before + re.escape(text) + after
+
     def __call__(self, line: str) -> str:
         line = _ESCAPES.sub("", line)
         line = self._pattern.sub(lambda match: self._known[match[0]], line)
-        line = _URL_PASSWORD.sub("://<secret>@", line)
+        line = _URL_PASSWORD.sub(f"://{_SECRET}@", line)
         line = _PATH.sub(_shown_path, line)
         for pattern in _TIMES:
             line = pattern.sub("<time>", line)
@@ -110,13 +143,6 @@ def _count(text: str) -> int:
     return text.count("\n") + (not text.endswith("\n"))
 
 
-def _bounded(text: str) -> str:
-    """Return a pattern of ``text`` that does not begin or end within a word."""
-    before = r"(?<!\w)" if text[0].isalnum() else ""
-    after = r"(?!\w)" if text[-1].isalnum() else ""
-    return before + re.escape(text) + after
-
-
 def _shown_path(match: re.Match[str]) -> str:
     """Return what is shown for an absolute path: its last name, where the path leads anywhere here."""
     path = match[0]
@@ -131,7 +157,7 @@ def _of_environment(variables: Iterable[tuple[str, str]]) -> Iterator[tuple[str,
         if os.path.exists(value) or (plain and not secret):  # noqa: PTH110 - of a long value, too
             continue
         for part in _parts([value, *_URL_PASSWORD.findall(value)], _LEAST_SECRET):
-            yield part, "<secret>" if secret else "<environment>"
+            yield part, _SECRET if secret else "<environment>"
 
 
 def _parts(secrets: Iterable[str], least: int = 1) -> Iterator[str]:

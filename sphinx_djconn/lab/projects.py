@@ -22,6 +22,9 @@ _INSIDE: Final = Path(__file__).parent / "inside"
 PROBE: Final = Path(__file__).parent.parent / "probe" / "attach"
 """The folder that attaches the probe to a process that has it on its PYTHONPATH."""
 
+_LONGEST_PLACE: Final = 80
+"""Bytes of a path that leave room for the names of a run's folder and of its socket."""
+
 _SECONDS: Final = 120.0
 """How long the migrations and fixtures of a project may take."""
 
@@ -34,7 +37,9 @@ class Folder:
 
     def __init__(self) -> None:
         # Short, and in the system's folder: the name of a local socket has about 100 bytes.
-        self.path = Path(tempfile.mkdtemp(prefix="djconn-"))
+        place = tempfile.gettempdir()
+        short = place if len(os.fsencode(place)) <= _LONGEST_PLACE else "/tmp"  # noqa: S108
+        self.path = Path(tempfile.mkdtemp(prefix="djconn-", dir=short))
         self.path.joinpath("djconn_reload.py").write_text("# The reload step touches this file.\n")
 
     def remove(self) -> None:
@@ -120,9 +125,10 @@ class Databases:
                 seconds=_SECONDS,
             )
             if reports.get("exit") != 0:
-                shown = Sanitizer({project.path: "<project>", folder.path: "<run>"}, folder.secrets()).lines(
-                    output
-                )
+                places = {project.path: "<project>", folder.path: "<run>"}
+                shown = Sanitizer(places, folder.secrets()).lines(output)
+                if not folder.secrets():  # nobody knows them: no line of the settings may be shown
+                    shown = tuple(line for line in shown if not line.startswith("    "))
                 last = next((line for line in reversed(shown) if line.strip()), "no output")
                 if "late" in reports:
                     last = f"it took more than {_SECONDS:g} seconds; {last}"

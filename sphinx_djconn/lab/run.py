@@ -3,7 +3,6 @@
 import errno
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +20,9 @@ from sphinx_djconn.trace.events import decode, in_order
 
 _TAIL: Final = 20
 """Lines of the server's log that an error carries."""
+
+_FOREIGN: Final = frozenset({"response", "thread.start"})
+"""Kinds of events that hold texts of the project's: bodies of responses, names of threads."""
 
 _GRACE: Final = 1.0
 """Seconds that the supervisor leaves the lab after the time limit, to end the run in order."""
@@ -136,7 +138,8 @@ class Run:
         pids = [event.data["pid"] for event in events if event.kind == "process.start"]
         events = tuple(_without_secrets(event, sanitizer) for event in events)
         lines = sanitizer.lines(log, _ports(wire), pids)
-        return Trace(events, lines, _settings(self._scenario, self._profiles, events, server))
+        settings = _settings(self._scenario, self._profiles, events, server)
+        return Trace(events, lines, {name: sanitizer.text(text) for name, text in settings.items()})
 
 
 def _whole(log: Path, limit: int) -> bytes:
@@ -160,20 +163,10 @@ def _ports(wire: list[dict[str, Any]]) -> list[int]:
 
 
 def _without_secrets(event: Event, sanitizer: Sanitizer) -> Event:
-    """Return ``event``; a response's body is the only text of the project's that it can hold."""
-    if event.data.get("json") is None:
+    """Return ``event`` with nothing of the project's that a page must not show."""
+    if event.kind not in _FOREIGN:
         return event
-    return event._replace(data={**event.data, "json": _mapped(event.data["json"], sanitizer.text)})
-
-
-def _mapped(value: Any, change: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, list):
-        return [_mapped(each, change) for each in value]
-    if isinstance(value, dict):
-        return {key: _mapped(each, change) for key, each in value.items()}
-    return value
+    return event._replace(data={name: sanitizer.value(value) for name, value in event.data.items()})
 
 
 def _settings(

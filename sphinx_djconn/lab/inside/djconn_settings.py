@@ -16,6 +16,7 @@ from typing import Any
 # django.views.debug.SafeExceptionReporterFilter hides settings by this pattern.
 _HIDDEN = re.compile("API|AUTH|TOKEN|KEY|SECRET|PASS|SIGNATURE|HTTP_COOKIE", re.IGNORECASE)
 _LEAST_SECRET = 4
+_URL_PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
 
 
 def _private(databases: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
@@ -44,8 +45,10 @@ def _secrets(name: str, value: Any) -> Iterator[str]:
     elif isinstance(value, (list, tuple, set)):
         for inner in value:
             yield from _secrets(name, inner)
-    elif isinstance(value, str) and len(value) >= _LEAST_SECRET and _HIDDEN.search(name):
-        yield value
+    elif isinstance(value, str):
+        if len(value) >= _LEAST_SECRET and _HIDDEN.search(name):
+            yield value
+        yield from _URL_PASSWORD.findall(value)
 
 
 def _load() -> dict[str, Any]:
