@@ -9,7 +9,6 @@ from sphinx_djconn.lab.keys import key_of
 from sphinx_djconn.lab.process import Launcher
 from sphinx_djconn.lab.profiles import Profiles
 from sphinx_djconn.lab.projects import Databases
-from sphinx_djconn.lab.run import Run
 from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.store import Recording
 from sphinx_djconn.trace import Trace
@@ -46,6 +45,9 @@ class Laboratory:
 
         Raises :class:`ProfileError`, :class:`RunError` and ``Cancelled``.
         """
+        # With it comes the library of the clients, which takes time and which many builds never need.
+        from sphinx_djconn.lab.run import Run  # noqa: PLC0415
+
         self.profiles.check(scenario)
         key = key_of(scenario, self.profiles)
         seconds = self._timeout if scenario.timeout is None else scenario.timeout

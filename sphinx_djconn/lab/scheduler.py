@@ -9,7 +9,6 @@ from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.scenario import Reload, Scenario, Together, Wait
 from sphinx_djconn.store import Recording
 
-
 _RELOAD: Final = 1.5
 _TOGETHER: Final = 0.5
 """Seconds that such a step takes, more or less; they decide about an order, and nothing else."""

@@ -10,15 +10,21 @@ Rules, each held by a test: it opens no database connection, keeps no thread, wr
 alive, starts no thread, and changes nothing about when a connection is closed.
 """
 
+from . import databases, handlers, servers
+from .channel import Channel
+from .imports import Imports
+from .recorder import Recorder
+
 
 def start(address: str) -> None:
-    """Connect to the lab's socket at ``address`` and watch this process from now on."""
-    from . import databases, handlers, servers  # noqa: PLC0415 - only a server's process needs them
-    from .channel import Channel  # noqa: PLC0415
-    from .imports import Imports  # noqa: PLC0415
-    from .recorder import Recorder  # noqa: PLC0415
+    """Connect to the lab's socket at ``address`` and watch this process from now on.
 
-    recorder = Recorder(Channel(address))
+    Does nothing where no lab listens there: a process can outlive the lab that started its parent.
+    """
+    channel = Channel(address)
+    if channel.fd < 0:
+        return
+    recorder = Recorder(channel)
     imports = Imports()
     servers.watch(recorder, imports)
     handlers.watch(recorder, imports)

@@ -7,25 +7,33 @@ of the server imports it before any code of the server's own, children and worke
 import importlib.util
 import os
 import sys
+from typing import Any
 
 
-def _attach() -> None:
+def load_probe() -> Any:
+    """Return the probe's package, under a name that none of the server's modules has."""
+    name = "_djconn_probe"
+    if name not in sys.modules:
+        root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        spec = importlib.util.spec_from_file_location(
+            name, os.path.join(root, "__init__.py"), submodule_search_locations=[root]
+        )
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+def attach() -> None:
+    """Attach the probe where a lab listens, and take this folder off the path."""
     here = os.path.dirname(os.path.abspath(__file__))
     # Children find this folder through PYTHONPATH; this process must not see it again.
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != here]
     address = os.environ.get("DJCONN_SOCKET")
     if not address:
         return
-    root = os.path.dirname(here)
-    spec = importlib.util.spec_from_file_location(
-        "_djconn_probe", os.path.join(root, "__init__.py"), submodule_search_locations=[root]
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    probe = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = probe
-    spec.loader.exec_module(probe)
-    probe.start(address)
+    load_probe().start(address)
 
 
 def _make_way() -> None:
@@ -38,5 +46,8 @@ def _make_way() -> None:
     sys.modules.setdefault("sitecustomize", ours)
 
 
-_attach()
-_make_way()
+try:
+    attach()
+finally:
+    if __name__ == "sitecustomize":  # else a forked server runs this file: the next one had its turn
+        _make_way()
