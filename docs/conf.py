@@ -16,6 +16,7 @@ release = __version__
 
 extensions = [
     "djconn_reference",  # tables that are made from the code
+    "sphinx.ext.autodoc",
     "sphinx.ext.extlinks",
     "sphinx_djconn",
 ]

@@ -55,7 +55,7 @@ def test_one_changed_expectation_fails_the_check_with_a_warning_that_names_it(bu
     done = run("python -m sphinx -b djconn -d doctrees-changed changed report-changed", built)
     assert done.returncode == 1
     (warning,) = [line for line in done.stderr.splitlines() if "WARNING" in line]
-    assert re.search(r"reviewing\.rst:\d+: WARNING: djconn:claim `review-reuse` is refuted", warning)
+    assert re.search(r"reviewing\.rst:\d+: WARNING: djconn:claim `review-reuse`: refuted", warning)
     assert "the second request reuses the database connection of the first" in warning
     assert "db.opened is 1" in warning
 

@@ -16,7 +16,7 @@ def test_the_example_of_the_readme_builds_and_its_claim_holds(tmp_path: Path) ->
     done = run("python -m sphinx -W -b text . out", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     page = " ".join(tmp_path.joinpath("out/index.txt").read_text(encoding="utf-8").split())
-    assert "**holds**" in page
+    assert "**holds in keep-alive**" in page
     assert "The development server used 3 threads for 4 requests." in page
 
 
