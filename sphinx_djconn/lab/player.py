@@ -105,24 +105,25 @@ class Player:
     def _after(self, number: int, client: Client, request: Request, status: int | None) -> None:
         """End a step: the request has ended in the server, and a new client has hung up."""
         feed = self._feed
+        sent = f"`{request.method} {request.path}`"
+        if status is None:
+            feed.check(f"the response to {sent}")
         feed.drain()
         if number in feed.begun:
             feed.wait(
                 lambda: number in feed.ended or feed.begun[number] in feed.gone,
-                f"the end of `{request.method} {request.path}` in the server",
+                f"the end of {sent} in the server",
                 seconds=_SETTLING,
             )
         if request.client is None:
             client.hang_up()
         self._settle(client)
-        if status is None:
-            what = f"the response to `{request.method} {request.path}`"
-            feed.check(what)
-            if self._process in feed.gone:  # the supervisor says at once how it ended, if it has
-                feed.wait(lambda: False, what, seconds=_SETTLING)
+        if status is None and self._process in feed.gone:
+            # The supervisor is about to say how the server ended, if it was the server.
+            feed.wait(lambda: False, f"the response to {sent}", seconds=_SETTLING)
         if request.status is not None and status != request.status:
             raise StepError(
-                f"`{request.method} {request.path}` was expected to answer {request.status} and "
+                f"{sent} was expected to answer {request.status} and "
                 f"{'had no response' if status is None else f'answered {status}'}; "
                 "correct the step, or look in the server's log",
                 line=request.line,
