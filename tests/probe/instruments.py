@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,28 +74,47 @@ class Sink:
         self.events = []
         self.meetings = []
         self.changed = threading.Condition()
+        self.closed = False
         self._reading = threading.Event()
         self._reading.set()
-        self.closed = False
+        self._drained = threading.Event()
         self._processes = itertools.count(1)
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.address))
         self._listener.listen()
+        self._wake, self._woken = socket.socketpair()
         self._selector = selectors.DefaultSelector()
-        self._selector.register(self._listener, selectors.EVENT_READ)
+        for each in (self._listener, self._woken):
+            self._selector.register(each, selectors.EVENT_READ)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def _read(self):
         while not self.closed:
-            self._reading.wait()
-            for key, _ in self._selector.select(0.05):
-                if key.fileobj is self._listener:
-                    connection, _ = self._listener.accept()
-                    source = [next(self._processes), b""]
-                    self._selector.register(connection, selectors.EVENT_READ, source)
-                elif self._reading.is_set():
-                    self._hear(key.fileobj, key.data)
+            ready = [key for key, _ in self._selector.select()]
+            if any(key.fileobj is self._woken for key in ready):
+                self._woken.recv(1)
+                while heard := [key for key, _ in self._selector.select(0) if key.fileobj is not self._woken]:
+                    self._hear_all(heard)
+                self._drained.set()
+            else:
+                self._hear_all(ready)
+
+    def _hear_all(self, ready):
+        self._reading.wait()
+        for key in ready:
+            if key.fileobj is self._listener:
+                connection, _ = self._listener.accept()
+                source = [next(self._processes), b""]
+                self._selector.register(connection, selectors.EVENT_READ, source)
+            else:
+                self._hear(key.fileobj, key.data)
+
+    def drain(self):
+        """Return when all was read that was written before this call."""
+        self._drained.clear()
+        self._wake.send(b"d")
+        assert self._drained.wait(DEADLINE)
 
     def _hear(self, connection, source):
         received = connection.recv(1 << 16)
@@ -137,21 +156,24 @@ class Sink:
         """Return the facts of what was told so far."""
         return facts_of(self.trace()).figures
 
-    def stop_reading(self):
-        """Let the probe's events pile up."""
+    @contextmanager
+    def not_reading(self):
+        """Let the probe's events pile up for a while."""
         self._reading.clear()
-
-    def go_on_reading(self):
-        self._reading.set()
+        try:
+            yield
+        finally:
+            self._reading.set()
 
     def close(self):
         """Go away, as a lab does that was killed."""
         self.closed = True
-        self._reading.set()
+        self._wake.send(b"q")
         self._thread.join()
         for key in list(self._selector.get_map().values()):
             key.fileobj.close()
         self._selector.close()
+        self._wake.close()
         self.address.unlink()
 
 
@@ -331,6 +353,13 @@ class Server(Process):
         self.process.wait()
         self.process.stdout.close()
 
+    def look(self):
+        """Return what is there once the process has come to rest, and all that it told was read."""
+        look = super().look()
+        if self.sink is not None:
+            self.sink.drain()
+        return look
+
     def get(self, path):
         """Send a request over a connection of its own, and wait until its thread has ended."""
         tasks = set(self.tasks())
@@ -354,8 +383,3 @@ def copy_databases(prepared, folder):
     """Give a server databases of its own."""
     for path in prepared.glob("*.sqlite3"):
         shutil.copyfile(path, folder / path.name)
-
-
-def differences(one, other):
-    """Return what is in one counter and not in the other."""
-    return Counter(one) - Counter(other), Counter(other) - Counter(one)

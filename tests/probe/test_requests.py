@@ -105,6 +105,17 @@ def test_a_response_that_is_never_closed_has_ended_with_its_thread(server):
     until(lambda: server.sink.trace().entities.requests[number].ended, "the end of the request")
 
 
+def test_a_response_that_is_closed_too_late_ends_no_other_request(server):
+    with Client(server) as client:
+        number = client.send("/never-closed/")
+        client.read()
+        visit = client.get("/close-late/")
+    assert visit.kinds[0] == "request.begin"
+    assert visit.kinds[-2:] == ["db.open", "request.end"]
+    ends = [event for event in server.sink.events if event["k"] == "request.end"]
+    assert [event.get("r") for event in ends].count(number) == 1
+
+
 def test_a_client_within_a_view_does_not_end_the_request(server):
     visit = server.get("/client-within/")
     assert visit.json == {"inner": {"answer": 1}}

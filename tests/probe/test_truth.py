@@ -25,7 +25,7 @@ class Observation(NamedTuple):
     step: str
     look: Look
     events: int
-    collected: dict | None = None
+    told: dict | None = None
 
 
 class Observer:
@@ -36,10 +36,10 @@ class Observer:
         self.pause = pause
         self.seen = []
 
-    def note(self, step, collected=None):
+    def note(self, step, told=None):
         look = self.server.look()
         events = len(self.server.sink.events) if self.server.sink else 0
-        self.seen.append(Observation(step, look, events, collected))
+        self.seen.append(Observation(step, look, events, told))
 
     def collect(self):
         self.note("collected", self.server.get("/collect/").json)
@@ -59,6 +59,7 @@ class Observer:
         self.observe_together()
         self.collect()
         self.observe_age()
+        self.note("ended", self.server.get("/things/").json)
         return self.seen
 
     def observe_together(self):
@@ -85,6 +86,7 @@ class Observer:
                 self.note("after a pause")
             client.get("/plain/")
             self.note("no query")
+        self.note("hung up after pauses")
 
 
 class Pair(NamedTuple):
@@ -121,10 +123,14 @@ def test_the_probe_changes_no_descriptor_no_thread_and_no_moment(pair):
 
 def test_the_collector_finds_what_it_would_have_found(pair):
     def found(observations):
-        return [each.collected for each in observations if each.collected]
+        return [each.told for each in observations if each.step == "collected"]
 
     assert found(pair.probed) == found(pair.plain)
-    assert all(each["open_after"] == 0 for each in found(pair.probed))
+    assert [each["open_after"] for each in found(pair.probed)] == [0, 0, 0]
+
+
+def test_nothing_is_kept_alive_that_would_have_gone(pair):
+    assert pair.probed[-1].told == pair.plain[-1].told
 
 
 def test_the_probe_has_two_descriptors_of_its_own(pair):
@@ -144,7 +150,7 @@ def test_the_facts_count_the_descriptors_that_are_there(pair):
     collected = 0
     for each in pair.probed:
         figures = facts_of(trace_of(pair.events[: each.events])).figures
-        if each.collected:
+        if each.told:
             collected = figures["db.abandoned"]
         uncollected = figures["db.open"] + figures["db.abandoned"] - collected
         assert (each.step, uncollected) == (each.step, each.look.databases)
@@ -163,8 +169,8 @@ def test_the_facts_are_those_that_were_expected(pair, max_age):
         "None": (6, 1, AT_ONCE, 1),
     }[max_age]
     assert figures["db.opened"] == new + kept + at_once + after_pauses
-    # Three collections and the request that released the others had a thread each, too.
-    assert figures["threads"] == 6 + 1 + AT_ONCE + 1 + 3 + 1
+    # Three collections, a count, and the request that released the others had a thread each, too.
+    assert figures["threads"] == 6 + 1 + AT_ONCE + 1 + 3 + 1 + 1
     assert figures["db.outside_requests"] == 1
     if max_age == "0":  # else abandoned ones count, which were collected here in between
         assert figures["db.peak"] == max(each.look.databases for each in pair.probed)

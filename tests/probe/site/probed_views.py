@@ -12,11 +12,20 @@ import sys
 import threading
 import traceback
 import warnings
+from collections import Counter
 
 from backends import breakable
 from django.conf import settings
 from django.db import DatabaseError, connection, connections
-from django.http import FileResponse, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.http import (
+    FileResponse,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    JsonResponse,
+    StreamingHttpResponse,
+)
 from django.test import Client
 from polls.models import Question
 
@@ -108,6 +117,14 @@ def interpreter(request):
     )
 
 
+def things(request):
+    """Count what could be kept alive for too long, once what nobody keeps is collected."""
+    kinds = (BaseDatabaseWrapper, HttpRequest, HttpResponseBase, socket.socket, threading.Thread)
+    gc.collect()
+    counts = Counter(type(each) for each in gc.get_objects())
+    return JsonResponse({kind.__name__: counts[kind] for kind in counts if issubclass(kind, kinds)})
+
+
 def headers(request):
     """Tell what of the probe's a request still carries."""
     return JsonResponse(
@@ -153,12 +170,21 @@ def file(request):
 
 
 class NeverClosed(HttpResponse):
+    latest = None
+
     def close(self):
         """Forget Django's own method."""
 
 
 def never_closed(request):
-    return NeverClosed("ok")
+    NeverClosed.latest = NeverClosed("ok")
+    return NeverClosed.latest
+
+
+def close_late(request):
+    """Close what the request before has not closed; then query."""
+    HttpResponse.close(NeverClosed.latest)
+    return JsonResponse({"answer": query()})
 
 
 def fork(request):
