@@ -70,7 +70,7 @@ class Built:
         """The warnings in the order in which they came."""
         starts = list(_starts(self.errors))
         ends = [*starts[1:], len(self.errors)]
-        return [self._warning(self.errors[a:b]) for a, b in zip(starts, ends, strict=True)]
+        return [self._warning(self.errors[a:b]) for a, b in zip(starts, ends, strict=False)]
 
     def warning(self, file: str, line: int | None = None, *, kind: str | None = None) -> Warned:
         """Return the one warning at this place."""
@@ -195,12 +195,13 @@ class Docs:
 
     @contextmanager
     def building(self, builder: str = "html", *arguments: str) -> "Iterator[subprocess.Popen[str]]":
-        """Yield a process that builds the pages, and that a test may interrupt."""
+        """Yield a process, first of a group, that builds the pages, and that a test may interrupt."""
         process = subprocess.Popen(
             [sys.executable, "-m", "sphinx", *self.command(builder, *arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
         with process:
             try:
@@ -222,7 +223,7 @@ class Docs:
 
     def _ours(self, process: psutil.Process) -> bool:
         try:
-            return process.environ().get(WITNESS) == self._mark
+            return process.environ().get(WITNESS) == self._mark and process.status() != "zombie"
         except psutil.Error:
             return False
 
@@ -230,7 +231,7 @@ class Docs:
         """Return what builds have left running or lying about, once it is nothing or time is up."""
         limit = time.monotonic() + seconds
         while True:
-            left = [" ".join(each.cmdline()) for each in self.processes() if each.is_running()]
+            left = [str(each) for each in self.processes()]
             left += [path.name for path in self.temporary.iterdir()]
             if not left or time.monotonic() > limit:
                 return left

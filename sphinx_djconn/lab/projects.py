@@ -42,6 +42,11 @@ class Folder:
         self.path = Path(tempfile.mkdtemp(prefix="djconn-", dir=short))
         self.path.joinpath("djconn_reload.py").write_text("# The reload step touches this file.\n")
 
+    def take(self, prepared: Path) -> None:
+        """Take copies of the databases in the folder ``prepared``."""
+        for database in prepared.glob("*.sqlite3"):
+            shutil.copyfile(database, self.path / database.name)
+
     def remove(self) -> None:
         """Remove the folder and all that is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
@@ -89,8 +94,8 @@ class Databases:
         self._lock = threading.Lock()
         self._failures: dict[str, PreparationError] = {}
 
-    def copy(self, project: Project, launcher: Launcher, interruption: Interruption, folder: Path) -> None:
-        """Put copies of the project's databases into ``folder``, which they are private to.
+    def prepared(self, project: Project, launcher: Launcher, interruption: Interruption) -> Path:
+        """Return a folder with the databases of ``project``, to be copied.
 
         Raises :class:`PreparationError` where the project's settings, migrations or fixtures fail, and
         ``Cancelled``.
@@ -108,8 +113,7 @@ class Databases:
                 except PreparationError as error:
                     self._failures[name] = error
                     raise
-        for database in prepared.glob("*.sqlite3"):
-            shutil.copyfile(database, folder / database.name)
+        return prepared
 
     def _prepare(
         self, project: Project, launcher: Launcher, interruption: Interruption, prepared: Path

@@ -57,9 +57,10 @@ class Run:
         self._interruption.check()
         project = self._profiles.projects[self._scenario.project]
         try:
+            prepared = self._databases.prepared(project, self._launcher, self._interruption)
             folder = Folder()
             try:
-                self._databases.copy(project, self._launcher, self._interruption, folder.path)
+                folder.take(prepared)
                 return self._serve(folder, project)
             finally:
                 folder.remove()
