@@ -1,0 +1,154 @@
+"""A run that is forked from a warm process is a run that was started from the command line."""
+
+import json
+import os
+import signal
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from sphinx.cmd.build import build_main
+
+from sphinx_djconn.lab import Laboratory, Profiles
+from sphinx_djconn.scenario import Scenario, parse_sequence
+from sphinx_djconn.trace import facts_of
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all runs start from the shell")
+
+ROOT = Path(__file__).parents[2]
+OF_THE_MACHINE = frozenset({"t", "pid", "ppid", "ident", "native", "port", "size"})
+"""What differs from run to run however they start. (A size: the count that ``/collect/`` answers.)"""
+
+BY_CHANCE = frozenset({"db.collected", "reloader.watching"})
+"""Kinds of events that come when Python's garbage collector, or a clock, has its turn."""
+
+KEEP_ALIVE = Scenario(parse_sequence("3 x browser: GET /polls/"), conn_max_age=None)
+
+
+def built(folder: Path, *, warm: bool) -> Path:
+    """Build the documentation of this project and return the folder of its recordings."""
+    code = build_main(
+        [
+            "-q",
+            "-b",
+            "djconn",
+            "-d",
+            str(folder / "doctrees"),
+            "-D",
+            f"djconn_warm={int(warm)}",
+            str(ROOT / "docs"),
+            str(folder / "out"),
+        ]
+    )
+    assert code == 0
+    return folder / "doctrees" / "djconn" / "recordings"
+
+
+def told(run: dict[str, Any]) -> dict[tuple[Any, ...], list[Any]]:
+    """Return what each thread of each process did in its own order, and what each client saw.
+
+    The server writes its log, and clients read responses, at the same time: whichever is first, it is by
+    chance how long the log is when a client does something.
+    """
+    stories = defaultdict(list)
+    for event in run["events"]:
+        if event["k"] in BY_CHANCE:
+            continue
+        kept = {key: value for key, value in event.items() if key not in OF_THE_MACHINE}
+        if event["p"] == 0:
+            del kept["o"]
+            stories[0, event["k"], event.get("r"), event.get("h")].append(kept)
+        else:
+            stories[event["p"], event.get("th", 0)].append(kept)
+        if "open_before" in (event.get("json") or ()):
+            del kept["json"]["open_before"]
+    return stories
+
+
+@pytest.fixture
+def laboratory(tmp_path: Path) -> Iterator[Laboratory]:
+    laboratory = Laboratory(Profiles(), tmp_path)
+    yield laboratory
+    laboratory.close()
+
+
+def warm_process() -> psutil.Process | None:
+    """Return the warm process that this one has started, where there is one."""
+    for child in psutil.Process().children():
+        if child.cmdline()[-1:] and child.cmdline()[-1].endswith("warm.py"):
+            return child
+    return None
+
+
+def test_every_scenario_of_the_docs_leaves_the_same_trace_whichever_way_its_server_starts(tmp_path):
+    with ThreadPoolExecutor(1) as executor:  # one after the other, in a thread that may fork
+        warm = executor.submit(built, tmp_path / "warm", warm=True).result()
+        shell = executor.submit(built, tmp_path / "shell", warm=False).result()
+    names = sorted(path.name for path in warm.iterdir())
+    assert names == sorted(path.name for path in shell.iterdir())
+    assert len(names) > 20
+    for name in names:
+        _, *warm_runs = map(json.loads, warm.joinpath(name).read_text().splitlines())
+        _, *shell_runs = map(json.loads, shell.joinpath(name).read_text().splitlines())
+        for one, other in zip(warm_runs, shell_runs, strict=True):
+            assert one["log"] == other["log"], name
+            assert one["settings"] == other["settings"], name
+            assert told(one) == told(other), name
+
+
+def test_a_laboratory_starts_a_warm_process(laboratory):
+    laboratory.run(KEEP_ALIVE)
+    assert warm_process() is not None
+
+
+def test_a_laboratory_that_is_told_not_to_starts_no_warm_process(tmp_path):
+    laboratory = Laboratory(Profiles(), tmp_path, warm=False)
+    laboratory.run(KEEP_ALIVE)
+    assert warm_process() is None
+
+
+def test_the_warm_process_ends_with_its_laboratory(laboratory):
+    laboratory.run(KEEP_ALIVE)
+    process = warm_process()
+    laboratory.close()
+    assert process is not None
+    assert not process.is_running()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_when_the_warm_process_is_killed_the_next_run_starts_from_the_shell(laboratory, number):
+    laboratory.run(KEEP_ALIVE)
+    process = warm_process()
+    assert process is not None
+    process.send_signal(number)
+    process.wait(10)
+    recording = laboratory.run(KEEP_ALIVE)
+    assert facts_of(recording.runs[0]).figures["db.opened"] == 1
+
+
+def test_nothing_is_forked_from_a_process_that_has_a_second_thread(tmp_path, monkeypatch, laboratory):
+    tmp_path.joinpath("sitecustomize.py").write_text(
+        "import sys, threading, time\n"
+        "if sys.argv[0].endswith('warm.py') or 'warm.py' in ' '.join(sys.orig_argv):\n"
+        "    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    recording = laboratory.run(KEEP_ALIVE)
+    process = warm_process()
+    assert facts_of(recording.runs[0]).figures["requests"] == 3
+    assert process is None or process.children(recursive=True) == []
+
+
+def test_a_project_that_fails_fails_alike(tmp_path):
+    scenario = Scenario(parse_sequence("browser: GET /broken-query/ -> 500"), conn_max_age=None)
+    figures = []
+    for warm in (True, False):
+        laboratory = Laboratory(Profiles(), tmp_path, warm=warm)
+        figures.append(facts_of(laboratory.run(scenario).runs[0]).figures)
+        laboratory.close()
+    assert figures[0] == figures[1]
