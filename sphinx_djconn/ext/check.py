@@ -3,17 +3,17 @@
 Runs once, in Sphinx's main process, whatever reads or writes pages in parallel.
 """
 
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from string import ascii_lowercase
 
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
-from sphinx.errors import ExtensionError
 
 from sphinx_djconn.ext.config import Settings
 from sphinx_djconn.ext.gathering import Gathering, warn
 from sphinx_djconn.ext.registry import Registry
-from sphinx_djconn.ext.results import Results
+from sphinx_djconn.ext.results import Absence, Results
 from sphinx_djconn.ext.written import Written
 from sphinx_djconn.lab import Laboratory, ProfileError
 from sphinx_djconn.store import Store
@@ -24,31 +24,45 @@ def warm_up(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
     domain = env.get_domain("djconn")
     pages = Registry(domain.data).pages
     if docnames and (not pages or any(docname in pages for docname in docnames)):
-        domain.laboratory = laboratory = _laboratory(app)  # type: ignore[attr-defined]
-        laboratory.warm_up()
+        with suppress(ProfileError):  # the check will say so
+            domain.laboratory = laboratory = _laboratory(app)  # type: ignore[attr-defined]
+            laboratory.warm_up()
 
 
 def check(app: Sphinx, env: BuildEnvironment) -> list[str]:
     """Bring every result up to date; return the pages that have to be written anew for it."""
     domain = env.get_domain("djconn")
-    laboratory: Laboratory = domain.laboratory or _laboratory(app)  # type: ignore[attr-defined]
-    settings = Settings.of(app.config)
-    store = Store(settings.recordings_folder(Path(app.confdir), Path(app.doctreedir)))
-    with closing(laboratory):
-        gathering = Gathering(Registry(domain.data), laboratory.profiles, store, settings)
-        results = gathering.gather(laboratory)
+    registry = Registry(domain.data)
+    try:
+        results = _gathered(app, registry, domain.laboratory)  # type: ignore[attr-defined]
+    except ProfileError as error:
+        warn("conf.py", error.message, "config", _line_of(error.message, Path(app.confdir, "conf.py")))
+        absence = Absence(f"conf.py: {error.message}")
+        absences = dict.fromkeys(registry.scenarios(), absence)
+        results = Results(registry, Store(Path()), {}, {}, absences)
     domain.results = results  # type: ignore[attr-defined]
     _report(results)
     return results.outdated(Written(app).digests)
 
 
+def _gathered(app: Sphinx, registry: Registry, laboratory: Laboratory | None) -> Results:
+    settings = Settings.of(app.config)
+    store = Store(settings.recordings_folder(Path(app.confdir), Path(app.doctreedir)))
+    with closing(laboratory or _laboratory(app)) as lab:
+        return Gathering(registry, lab.profiles, store, settings).gather(lab)
+
+
+def _line_of(message: str, conf: Path) -> str:
+    """Return the place of the variable that ``message`` begins with."""
+    variable = message[: len(message) - len(message.lstrip(f"{ascii_lowercase}_"))]
+    lines = conf.read_text("utf-8").splitlines() if conf.exists() else []
+    return f"{conf}:{next((n for n, line in enumerate(lines, 1) if line.startswith(variable)), 1)}"
+
+
 def _laboratory(app: Sphinx) -> Laboratory:
     confdir, doctrees = Path(app.confdir), Path(app.doctreedir)
-    try:
-        settings = Settings.of(app.config)
-        profiles = settings.profiles(confdir, (Path(app.srcdir), Path(app.outdir), doctrees))
-    except ProfileError as error:
-        raise ExtensionError(f"conf.py: {error.message}") from error
+    settings = Settings.of(app.config)
+    profiles = settings.profiles(confdir, (Path(app.srcdir), Path(app.outdir), doctrees))
     return Laboratory(
         profiles,
         doctrees / "djconn" / "databases",

@@ -173,7 +173,7 @@ def read_project(value: object, confdir: Path, variable: str = "djconn_project")
             "conf.py to the folder that manage.py is in"
         )
     settings = str(value["settings"])
-    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", settings):
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(?<!\.py)", settings):
         raise ProfileError(f"{variable}: `{settings}` is no module name; write it as in DJANGO_SETTINGS_MODULE")
     fixtures = value.get("fixtures", ())
     if not isinstance(fixtures, (list, tuple)) or not _texts(fixtures):

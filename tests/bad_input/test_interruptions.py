@@ -126,9 +126,7 @@ def test_ctrl_c_in_the_middle_of_a_run_ends_the_build_and_all_it_started(
     assert docs.recordings == []
 
 
-def test_ctrl_c_while_databases_are_prepared_ends_the_build_and_all_it_started(
-    docs: Docs, here: Path
-) -> None:
+def test_ctrl_c_while_databases_are_prepared_ends_the_build_and_all_it_started(docs: Docs, here: Path) -> None:
     settings_that_hang(docs, here)
     with docs.building() as process:
         wait_for(here, process)

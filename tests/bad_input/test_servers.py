@@ -252,9 +252,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("where", "told"), FAILURES)
-def test_a_run_that_fails_is_told_at_its_line(
-    built: Built, shared_docs: Docs, where: str, told: str
-) -> None:
+def test_a_run_that_fails_is_told_at_its_line(built: Built, shared_docs: Docs, where: str, told: str) -> None:
     warning = built.warning("index.rst", shared_docs.line(where), kind="djconn.run")
     assert told in warning.text
 
@@ -279,9 +277,7 @@ def test_a_status_that_differs_is_told_at_its_line_in_a_file_that_is_included(
         ("GET /missing -> 200", '"GET /missing HTTP/1.1" 404'),
     ],
 )
-def test_the_end_of_the_server_s_log_is_told(
-    built: Built, shared_docs: Docs, where: str, log: str
-) -> None:
+def test_the_end_of_the_server_s_log_is_told(built: Built, shared_docs: Docs, where: str, log: str) -> None:
     told = built.warning("index.rst", shared_docs.line(where), kind="djconn.run").text
     assert log in told.partition("the end of the server's log:")[2]
     assert len(told.splitlines()) <= 22
@@ -310,9 +306,7 @@ def test_a_server_that_ignores_sigterm_is_told_again_though_it_is_not_run_again(
     again.warning("index.rst", shared_docs.line(":: is-stubborn"), kind="djconn.run")
 
 
-def test_a_server_that_prints_a_gigabyte_fills_neither_disk_nor_memory(
-    built: Built, sizes: list[int]
-) -> None:
+def test_a_server_that_prints_a_gigabyte_fills_neither_disk_nor_memory(built: Built, sizes: list[int]) -> None:
     assert MEBIBYTE < max(sizes) < 400 * MEBIBYTE
     assert psutil.Process().memory_info().rss < 400 * MEBIBYTE
 
