@@ -105,9 +105,9 @@ class _Replacing:
         # The longest first: a path within another, a secret within another.
         longest = sorted(self._known, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(self._alternative, longest)) or "(?!)")
-        numbers = {str(port): "<port>" for port in ports} | {str(pid): "<pid>" for pid in pids}
-        self._numbers = numbers
-        self._number = re.compile(rf"(?<!\d)(?:{'|'.join(numbers) or '(?!)'})(?!\d)")
+        # Only where they can be meant: a status or a size may be the same number by chance.
+        self._port = _numbers(r":|', |\bport\W{1,3}", ports)
+        self._pid = _numbers(r"\[|\(|\b(?:pid|process|worker)\W{1,3}", pids)
 
     def _alternative(self, text: str) -> str:
         """Return a pattern of ``text``: of a secret anywhere, of the rest not within a word."""
@@ -124,8 +124,14 @@ class _Replacing:
         line = _PATH.sub(_shown_path, line)
         for pattern in _TIMES:
             line = pattern.sub("<time>", line)
-        line = self._number.sub(lambda match: self._numbers[match[0]], line)
+        line = self._port.sub(r"\g<before><port>", line)
+        line = self._pid.sub(r"\g<before><pid>", line)
         return line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + " …"
+
+
+def _numbers(before: str, numbers: Iterable[int]) -> re.Pattern[str]:
+    alternatives = "|".join(map(str, numbers)) or "(?!)"
+    return re.compile(rf"(?P<before>{before})(?:{alternatives})(?!\d)", re.IGNORECASE)
 
 
 class LineCounter:
