@@ -40,7 +40,11 @@ class Folder:
         place = tempfile.gettempdir()
         short = place if len(os.fsencode(place)) <= _LONGEST_PLACE else "/tmp"  # noqa: S108
         self.path = Path(tempfile.mkdtemp(prefix="djconn-", dir=short))
-        self.path.joinpath("djconn_reload.py").write_text("# The reload step touches this file.\n")
+        try:
+            self.path.joinpath("djconn_reload.py").write_text("# The reload step touches this file.\n")
+        except OSError:
+            self.remove()
+            raise
 
     def take(self, prepared: Path) -> None:
         """Take copies of the databases in the folder ``prepared``."""
