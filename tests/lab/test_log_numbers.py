@@ -1,6 +1,7 @@
 """Ports and process ids are the machine's; a status or a size that equals one is not."""
 
 import pytest
+
 from sphinx_djconn.lab.logs import Sanitizer
 
 
