@@ -69,10 +69,9 @@ def test_an_earlier_recording_is_unharmed_where_there_is_no_room_for_a_later_one
     kept = {path: path.read_bytes() for path in small_disk.iterdir()}
     assert len(kept) == 2
     filling = small_disk / "filling"
-    with filling.open("wb", buffering=0) as file:
-        with pytest.raises(OSError, match="No space left"):
-            while True:
-                file.write(bytes(4 * KIBIBYTE))
+    with filling.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        while True:
+            file.write(bytes(4 * KIBIBYTE))
     docs.configure(djconn_project=docs.project(), djconn_recordings=str(small_disk), djconn_mode="run")
     failed = docs.build()
     assert [each.kind for each in failed.warnings].count("djconn.run") == 2
