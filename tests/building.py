@@ -37,6 +37,7 @@ SETTINGS = """
     SECRET_KEY = "a key that no page may show"
     DEBUG = True
     ROOT_URLCONF = "urls"
+    MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
     DATABASES = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
@@ -177,10 +178,14 @@ class Docs:
 
     def build(self, builder: str = "html", *arguments: str) -> Built:
         """Build the pages in this process."""
+        return self.run(self.command(builder, *arguments))
+
+    def run(self, command: list[str]) -> Built:
+        """Do in this process what ``sphinx-build`` does with the arguments ``command``."""
         status, errors = io.StringIO(), io.StringIO()
         with redirect_stdout(status), redirect_stderr(errors):
-            code = build_main(self.command(builder, *arguments))
-        return self._built(code, status.getvalue(), errors.getvalue(), builder)
+            code = build_main(command)
+        return self._built(code, status.getvalue(), errors.getvalue(), command[1])
 
     def build_apart(self, builder: str = "html", *arguments: str) -> Built:
         """Build the pages in a process of their own."""

@@ -62,7 +62,8 @@ def _line_of(message: str, conf: Path) -> str:
 def _laboratory(app: Sphinx) -> Laboratory:
     confdir, doctrees = Path(app.confdir), Path(app.doctreedir)
     settings = Settings.of(app.config)
-    profiles = settings.profiles(confdir, (Path(app.srcdir), Path(app.outdir), doctrees))
+    apart = [Path(app.srcdir), doctrees, *Written(app).output_folders()]
+    profiles = settings.profiles(confdir, apart)
     return Laboratory(
         profiles,
         doctrees / "djconn" / "databases",

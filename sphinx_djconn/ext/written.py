@@ -4,6 +4,7 @@ import json
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from sphinx.application import Sphinx
 
@@ -19,17 +20,20 @@ class Written:
     """
 
     def __init__(self, app: Sphinx) -> None:
-        name = digest([app.builder.name, str(app.outdir)])[:20]
-        self._path = Path(app.doctreedir) / "djconn" / "written" / f"{name}.json"
+        self._outdir = str(app.outdir)
+        self._folder = Path(app.doctreedir) / "djconn" / "written"
+        self._path = self._folder / f"{digest([app.builder.name, self._outdir])[:20]}.json"
 
     @cached_property
     def digests(self) -> dict[str, str]:
         """The digests, by page."""
-        try:
-            found: dict[str, str] = json.loads(self._path.read_text("utf-8"))
-        except (OSError, ValueError):
-            return {}
+        found: dict[str, str] = _read(self._path).get("pages", {})
         return found
+
+    def output_folders(self) -> list[Path]:
+        """Return the output folder of this build, and those of all earlier ones."""
+        earlier = [_read(path).get("outdir") for path in self._folder.glob("*.json")]
+        return [Path(outdir) for outdir in {self._outdir, *filter(None, earlier)}]
 
     def update(self, results: Results) -> None:
         """Keep the digests of the pages that were written with ``results``."""
@@ -37,5 +41,13 @@ class Written:
         kept = {page: digest for page, digest in self.digests.items() if page in shown}
         kept |= {page: digest for page, digest in shown.items() if page in results.rendered}
         with suppress(OSError):  # then these pages are written once more
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.write_text(json.dumps(kept), "utf-8")
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._path.write_text(json.dumps({"outdir": self._outdir, "pages": kept}), "utf-8")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -43,6 +43,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
+def fill(path: Path) -> None:
+    """Write to a file until there is no room for another page."""
+    with path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4 * KIBIBYTE))
+
+
 def test_a_recording_for_which_there_is_no_room_is_told_and_the_others_are_kept(
     docs: Docs, small_disk: Path
 ) -> None:
@@ -69,9 +76,8 @@ def test_an_earlier_recording_is_unharmed_where_there_is_no_room_for_a_later_one
     kept = {path: path.read_bytes() for path in small_disk.iterdir()}
     assert len(kept) == 2
     filling = small_disk / "filling"
-    with filling.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
-        while True:
-            file.write(bytes(4 * KIBIBYTE))
+    with pytest.raises(OSError, match="No space left"):
+        fill(filling)
     docs.configure(djconn_project=docs.project(), djconn_recordings=str(small_disk), djconn_mode="run")
     failed = docs.build()
     assert [each.kind for each in failed.warnings].count("djconn.run") == 2

@@ -166,7 +166,7 @@ def test_no_secret_is_in_any_page_or_report_or_recording(built: Built, shared_do
 
 def test_no_absolute_path_of_this_machine_is_in_any_page_or_report(built: Built, shared_docs: Docs) -> None:
     places = {str(shared_docs.folder), sys.prefix, sys.base_prefix, str(Path(os.__file__).parent)}
-    places |= {str(shared_docs.temporary), os.getcwd(), str(Path(__file__).parents[2] / "sphinx_djconn")}
+    places |= {str(shared_docs.temporary), str(Path.cwd()), str(Path(__file__).parents[2] / "sphinx_djconn")}
     pages = {
         path: text for path, text in everything(shared_docs).items() if path.suffix in (".html", ".txt", ".md")
     }
