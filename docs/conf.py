@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 project = "sphinx_djconn"
 author = "the sphinx_djconn authors"
 copyright = f"2026, {author}"  # noqa: A001 - Sphinx's name for it
-release = __version__
+version = release = __version__
 
 extensions = [
     "djconn_reference",  # tables that are made from the code
