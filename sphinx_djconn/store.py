@@ -9,7 +9,8 @@ import json
 import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -32,32 +33,29 @@ def digest(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Key:
     """What a recording depends on: the scenario as the page has it, and ``parts`` by name."""
 
     scenario: Scenario
     parts: Mapping[str, str]
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The name of the recording's file, without its suffix; the same wherever it is made."""
-        plain = asdict(self.scenario)
-        sequence = [(type(step).__name__, step) for step in self.scenario.sequence.steps]
-        plain["sequence"] = [[kind, _without_lines(asdict(step))] for kind, step in sequence]
-        return digest(plain)[:20]
+        return digest(_plain(self.scenario))[:20]
 
     def differences(self, other: "Key") -> list[str]:
         """Return the names of the parts that both have and that differ."""
         return [name for name, part in self.parts.items() if name in other.parts and other.parts[name] != part]
 
 
-def _without_lines(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_lines(each) for key, each in value.items() if key != "line"}
-    if isinstance(value, (list, tuple)):
-        return [_without_lines(each) for each in value]
-    return value
+def _plain(value: Any) -> Any:
+    """Return what takes part in comparisons of ``value``: the lines of a page do not."""
+    if is_dataclass(value):
+        compared = (each.name for each in fields(value) if each.compare)
+        return [type(value).__name__, *((name, _plain(getattr(value, name))) for name in compared)]
+    return [_plain(each) for each in value] if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sphinx_djconn.ext.registry import DeclaredScenario, Registry
 from sphinx_djconn.ext.results import Absence, Results
 from sphinx_djconn.lab import LabError, Laboratory, Outcome, ProfileError, Profiles, Scheduler
 from sphinx_djconn.lab.errors import RunError
-from sphinx_djconn.lab.keys import key_of, portable
+from sphinx_djconn.lab.keys import portable
 from sphinx_djconn.store import Key, Store, Stored, StoreError, digest
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Gathering:
             except ProfileError as error:
                 self._absent(declared, error, "config")
                 continue
-            self._keys[name] = key = key_of(declared.scenario, self._profiles)
+            self._keys[name] = key = laboratory.keys.of(declared.scenario)
             if not self._find(declared, key):
                 wanted.setdefault(key.name, []).append(name)
         if self._settings.mode != "replay":
@@ -92,7 +92,7 @@ class Gathering:
         return True
 
     def _found(self, declared: DeclaredScenario, stored: Stored) -> None:
-        self._stamps[declared.name] = digest([stored.key.name, stored.digest])
+        self._stamps[declared.name] = digest([stored.digest, self._keys[declared.name].name])
         for note in stored.notes:
             warn(f"djconn:scenario `{declared.name}`", note, "run", str(declared.place))
 

@@ -4,8 +4,9 @@ import hashlib
 import importlib.metadata
 import os
 import sys
+import threading
 from collections.abc import Collection, Iterable, Iterator
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -20,26 +21,41 @@ _SKIPPED_FOLDERS: Final = frozenset(
 _SKIPPED_SUFFIXES: Final = (".pyc", ".sqlite3", ".sqlite3-journal", ".db", ".log", ".pid")
 
 
-def key_of(scenario: Scenario, profiles: Profiles) -> Key:
-    """Return the key of ``scenario``'s recording on this machine, now."""
-    server = profiles.servers[scenario.server]
-    project = profiles.projects[scenario.project]
-    return Key(
-        scenario,
-        {
-            "server": digest([list(server.command), server.reloads, list(server.env)]),
-            "project": project_digest(project),
-            "environment": environment(),
-            "python": sys.version.split()[0],
-            "django": importlib.metadata.version("django"),
-            "instrument": instrument(),
-        },
-    )
+class Keys:
+    """Makes the keys of one build: what many scenarios have in common is read once."""
 
+    def __init__(self, profiles: Profiles) -> None:
+        self._profiles = profiles
+        self._projects: dict[Project, str] = {}
+        self._lock = threading.Lock()
 
-def project_digest(project: Project) -> str:
-    """Return a digest of everything of ``project`` that a run could depend on."""
-    return digest([project.settings, list(project.fixtures), tree(project.path, project.apart)])
+    def of(self, scenario: Scenario) -> Key:
+        """Return the key of ``scenario``'s recording on this machine, now."""
+        server = self._profiles.servers[scenario.server]
+        return Key(
+            scenario,
+            {
+                "server": digest([list(server.command), server.reloads, list(server.env)]),
+                "project": self._project(self._profiles.projects[scenario.project]),
+                "environment": environment(),
+                "python": sys.version.split()[0],
+                "django": _django(),
+                "instrument": instrument(),
+            },
+        )
+
+    def databases(self, project: Project) -> str:
+        """Return a name for the databases of ``project`` as they are here before any request."""
+        return digest([self._project(project), environment(), instrument()])[:20]
+
+    def _project(self, project: Project) -> str:
+        """Return a digest of everything of ``project`` that a run could depend on."""
+        with self._lock:
+            if project not in self._projects:
+                self._projects[project] = digest(
+                    [project.settings, list(project.fixtures), tree(project.path, project.apart)]
+                )
+            return self._projects[project]
 
 
 def portable(key: Key) -> Key:
@@ -48,6 +64,11 @@ def portable(key: Key) -> Key:
         key.scenario,
         {name: part for name, part in key.parts.items() if name in ("server", "project")},
     )
+
+
+@cache
+def _django() -> str:
+    return importlib.metadata.version("django")
 
 
 @cache
@@ -86,16 +107,9 @@ def _distributions(folder: Path) -> list[str]:
 
 def _content(path: Path) -> str:
     try:
-        status = path.stat()
-        return _content_at(path, status.st_size, status.st_mtime_ns)
+        return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
         return "unreadable"
-
-
-@lru_cache(1 << 16)
-def _content_at(path: Path, _size: int, _changed: int) -> str:
-    """Return a digest of the file, read once as long as it is not written: many scenarios have it."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _files(folder: Path, apart: Collection[Path]) -> Iterator[Path]:

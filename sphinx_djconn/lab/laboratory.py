@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 from sphinx_djconn.lab.interruption import Interruption
-from sphinx_djconn.lab.keys import key_of
+from sphinx_djconn.lab.keys import Keys
 from sphinx_djconn.lab.process import Launcher
 from sphinx_djconn.lab.profiles import Profiles
 from sphinx_djconn.lab.projects import Databases
@@ -33,7 +33,8 @@ class Laboratory:
         warm: bool = True,
     ) -> None:
         self.profiles = profiles
-        self._databases = Databases(cache)
+        self.keys = Keys(profiles)
+        self._databases = Databases(cache, self.keys)
         self._launchers: dict[str, Launcher] = {}
         self._warm = warm
         self._timeout = timeout
@@ -49,7 +50,7 @@ class Laboratory:
         from sphinx_djconn.lab.run import Run  # noqa: PLC0415
 
         self.profiles.check(scenario)
-        key = key_of(scenario, self.profiles)
+        key = self.keys.of(scenario)
         seconds = self._timeout if scenario.timeout is None else scenario.timeout
         traces: list[Trace] = []
         notes: dict[str, None] = {}

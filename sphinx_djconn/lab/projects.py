@@ -11,12 +11,10 @@ from typing import Any, Final
 
 from sphinx_djconn.lab.errors import PreparationError
 from sphinx_djconn.lab.interruption import Interruption
-from sphinx_djconn.lab.keys import environment as installed
-from sphinx_djconn.lab.keys import instrument, project_digest
+from sphinx_djconn.lab.keys import Keys
 from sphinx_djconn.lab.logs import Sanitizer
 from sphinx_djconn.lab.process import Launcher, inherited
 from sphinx_djconn.lab.profiles import Project
-from sphinx_djconn.store import digest
 
 _INSIDE: Final = Path(__file__).parent / "inside"
 PROBE: Final = Path(__file__).parent.parent / "probe" / "attach"
@@ -92,8 +90,9 @@ class Folder:
 class Databases:
     """The prepared databases of projects, kept in ``cache`` from one build to the next."""
 
-    def __init__(self, cache: Path) -> None:
+    def __init__(self, cache: Path, keys: Keys) -> None:
         self._cache = cache
+        self._keys = keys
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
         self._failures: dict[str, PreparationError] = {}
@@ -104,7 +103,7 @@ class Databases:
         Raises :class:`PreparationError` where the project's settings, migrations or fixtures fail, and
         ``Cancelled``.
         """
-        name = digest([project_digest(project), installed(), instrument()])[:20]
+        name = self._keys.databases(project)
         with self._lock:
             lock = self._locks.setdefault(name, threading.Lock())
         with lock:
