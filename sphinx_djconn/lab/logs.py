@@ -27,6 +27,9 @@ _PATH: Final = re.compile(
     r"(?:/[^\s/:;,'\"()<>|\[\]{}]*)*"
 )
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+"""Half a character, which JSON can spell and no file can hold."""
+
 _TIMES: Final = (
     re.compile(r"\d{1,2}/[A-Z][a-z]{2}/\d{4}[ :]\d\d:\d\d:\d\d(?: [+-]\d{4})?"),  # access logs
     re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?[+-]\d\d:?\d\d|Z)?"),  # ISO 8601
@@ -118,7 +121,7 @@ class _Replacing:
         return before + re.escape(text) + after
 
     def __call__(self, line: str) -> str:
-        line = _ESCAPES.sub("", line)
+        line = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", _ESCAPES.sub("", line))
         line = self._pattern.sub(lambda match: self._known[match[0]], line)
         line = _URL_PASSWORD.sub(f"://{_SECRET}@", line)
         line = _PATH.sub(_shown_path, line)

@@ -1,0 +1,165 @@
+"""Recordings in a folder that is committed, and the mode that runs nothing."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from building import Docs
+
+PAGE = """
+    Replay
+    ======
+
+    .. djconn:scenario:: recorded
+
+       browser: GET / as first
+
+    .. djconn:claim:: answers
+       :in: recorded
+       :expect: first.status == 200
+
+       It answers.
+"""
+
+MORE = """
+    .. djconn:scenario:: later
+
+       browser: GET /later
+"""
+
+POISON = {"command": ["{python}", "-c", "raise SystemExit('nothing should run')"]}
+
+
+def configure(docs: Docs, mode: str = "replay", **values: object) -> None:
+    docs.configure(djconn_recordings="recordings", djconn_mode=mode, **values)
+
+
+@pytest.fixture
+def recorded(docs: Docs) -> Docs:
+    """A page that was recorded, as a checkout of it is on a host that has built nothing yet."""
+    configure(docs, "auto", djconn_project=docs.project())
+    docs.page("index", PAGE)
+    assert docs.build().warnings == []
+    shutil.rmtree(docs.doctrees)
+    shutil.rmtree(docs.folder / "html")
+    configure(docs, djconn_project=docs.project())
+    return docs
+
+
+def recordings(docs: Docs) -> list[Path]:
+    return sorted(docs.source.joinpath("recordings").iterdir())
+
+
+def test_recordings_are_kept_in_the_folder_of_conf_py_and_nowhere_else(recorded: Docs) -> None:
+    assert [path.suffix for path in recordings(recorded)] == [".json"]
+    assert recorded.recordings == []
+
+
+def test_replay_shows_what_was_recorded_and_starts_no_process(
+    recorded: Docs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("subprocess.Popen", "nothing may be started")
+    built = recorded.build()
+    assert built.ran == []
+    assert built.warnings == []
+    assert "djconn-holds" in built.read("index.html")
+    assert built.read("index.html").count("djconn-table") > 0
+
+
+def test_replay_needs_no_folder_for_databases(recorded: Docs) -> None:
+    recorded.build()
+    assert not recorded.doctrees.joinpath("djconn", "databases").exists()
+
+
+def test_replay_changes_no_recording(recorded: Docs) -> None:
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in recordings(recorded)}
+    recorded.page("index", PAGE.replace("GET / as", "GET /other as"))
+    recorded.build()
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in recordings(recorded)} == before
+
+
+def test_replay_says_what_is_missing(recorded: Docs) -> None:
+    recorded.page("index", PAGE + MORE)
+    built = recorded.build()
+    warning = built.warning("index.rst", recorded.line(":: later"), kind="djconn.stale")
+    assert warning.text == (
+        "djconn:scenario `later`: there is no recording of it, and djconn_mode = 'replay' runs nothing; "
+        "build once with djconn_mode = 'auto', and commit the folder of djconn_recordings"
+    )
+    assert "The scenario later has no evidence: there is no recording of it" in built.read("index.html")
+    assert "djconn-holds" in built.read("index.html")
+
+
+def test_replay_says_what_is_stale_and_shows_it(recorded: Docs) -> None:
+    recorded.project(views="# changed\n")
+    built = recorded.build()
+    warning = built.warning("index.rst", recorded.line(":: recorded"), kind="djconn.stale")
+    assert "its recording was made with another project; build once with djconn_mode = 'auto'" in warning.text
+    assert "djconn-holds" in built.read("index.html")
+
+
+def test_replay_says_what_was_recorded_with_another_server(docs: Docs) -> None:
+    runserver = ["{python}", "-m", "django", "runserver", "127.0.0.1:0", "--noreload"]
+    mine = {"mine": {"command": runserver}}
+    configure(docs, "auto", djconn_project=docs.project(), djconn_servers=mine)
+    docs.page("index", PAGE.replace(":: recorded\n", ":: recorded\n       :server: mine\n"))
+    docs.build()
+    configure(docs, djconn_project=docs.project(), djconn_servers={"mine": POISON})
+    built = docs.build()
+    warning = built.warning("index.rst", docs.line(":: recorded"), kind="djconn.stale")
+    assert "made with another server" in warning.text
+    assert "nothing should run" not in built.errors
+
+
+def test_replay_says_what_cannot_be_read(recorded: Docs) -> None:
+    (path,) = recordings(recorded)
+    path.write_text(path.read_text("utf-8")[:-100], "utf-8")
+    built = recorded.build()
+    warning = built.warning("index.rst", recorded.line(":: recorded"), kind="djconn.stale")
+    assert f"the recording {path.name} is cut short, or was changed, and djconn_mode = 'replay'" in warning.text
+    claim = built.warning("index.rst", recorded.line(":: answers"), kind="djconn.claim")
+    assert "unproven" in claim.text
+
+
+def test_replay_goes_with_another_machine_s_python_and_packages(recorded: Docs) -> None:
+    (path,) = recordings(recorded)
+    head, _, runs = path.read_text("utf-8").partition("\n")
+    parts = json.loads(head)
+    parts["parts"] |= {"environment": "other", "python": "3.99", "django": "1.0", "instrument": "other"}
+    path.write_text(json.dumps(parts) + "\n" + runs, "utf-8")
+    assert recorded.build().warnings == []
+    configure(recorded, "auto", djconn_project=recorded.project())
+    assert recorded.build().ran == ["recorded"]
+
+
+def test_replay_goes_with_the_line_ends_of_another_system(recorded: Docs) -> None:
+    (path,) = recordings(recorded)
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert recorded.build().warnings == []
+
+
+def test_replay_goes_with_a_checkout_in_another_folder(recorded: Docs, docs: Docs) -> None:
+    moved = docs.folder / "moved"
+    shutil.copytree(docs.source, moved / "pages")
+    shutil.copytree(docs.folder / "site", moved / "site")
+    out = docs.folder / "moved-html"
+    command = ["-b", "html", "-d", str(docs.folder / "moved-doctrees"), str(moved / "pages"), str(out)]
+    assert docs.run(command).errors == ""
+    recorded.build()
+    assert (out / "index.html").read_bytes() == recorded.folder.joinpath("html", "index.html").read_bytes()
+
+
+def test_the_check_fails_where_replay_misses_something(recorded: Docs) -> None:
+    assert recorded.build("djconn").code == 0
+    recorded.page("index", PAGE + MORE)
+    assert recorded.build("djconn").code == 1
+
+
+def test_a_recording_that_no_page_needs_stays_in_a_folder_that_is_committed(recorded: Docs) -> None:
+    configure(recorded, "auto", djconn_project=recorded.project())
+    before = recordings(recorded)
+    recorded.page("index", PAGE.replace("GET / as", "GET /?other as"))
+    recorded.build()
+    assert len(recordings(recorded)) == 2
+    assert set(before) < set(recordings(recorded))
