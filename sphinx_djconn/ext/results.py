@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from sphinx_djconn import __version__
 from sphinx_djconn.claims import (
@@ -23,6 +24,10 @@ from sphinx_djconn.ext.registry import (
 )
 from sphinx_djconn.store import Key, Recording, Store, digest
 from sphinx_djconn.trace import Facts, facts_of
+
+
+_IN_MEMORY: Final = 8
+"""How many recordings are held at a time: a page asks for the same few again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,8 @@ class Results:
             recording = self._store.read(self._keys[scenario])
             assert recording is not None, "it was there when the build began to write"
             self._recordings[scenario] = recording
+            if len(self._recordings) > _IN_MEMORY:
+                del self._recordings[next(iter(self._recordings))]
         return self._recordings.get(scenario)
 
     def facts(self, scenario: str) -> list[Facts]:

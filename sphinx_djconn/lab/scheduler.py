@@ -40,7 +40,7 @@ class Scheduler:
             futures = {executor.submit(self._outcome, scenario): name for name, scenario in order}
             try:
                 for future in as_completed(futures):
-                    yield futures[future], future.result()
+                    yield futures.pop(future), future.result()  # keeping none of the traces
             except BaseException:
                 self._laboratory.cancel()
                 executor.shutdown(wait=True, cancel_futures=True)
