@@ -129,7 +129,7 @@ class Recorder:
             serial,
             name=name,
             ident=ident,
-            native=threading.get_native_id() if hasattr(threading, "get_native_id") else 0,
+            native=_native_id(),
             main=ident == main.ident,
         )
 
@@ -155,6 +155,16 @@ class _ThreadVar(threading.local):
 
     def set(self, value: Any) -> None:
         self.value = value
+
+
+def _native_id() -> int:
+    """Return the kernel's number of this thread; 0 where that is not known."""
+    if hasattr(threading, "get_native_id"):
+        return threading.get_native_id()
+    try:
+        return int(os.path.basename(os.readlink("/proc/thread-self")))  # Python 3.7 and earlier
+    except OSError:
+        return 0
 
 
 def _after_fork(call: Any) -> None:
