@@ -10,8 +10,7 @@ import importlib
 import json
 import os
 import re
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, Dict, Iterator
 
 # django.views.debug.SafeExceptionReporterFilter hides settings by this pattern.
 _HIDDEN = re.compile("API|AUTH|TOKEN|KEY|SECRET|PASS|SIGNATURE|HTTP_COOKIE", re.IGNORECASE)
@@ -19,7 +18,7 @@ _LEAST_SECRET = 4
 _URL_PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
 
 
-def _private(databases: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
+def _private(databases: Dict[str, Any], spec: Dict[str, Any]) -> Dict[str, Any]:
     """Return ``databases`` with every alias on a file of the run's own."""
     private = {}
     for alias, settings in databases.items():
@@ -51,7 +50,7 @@ def _secrets(name: str, value: Any) -> Iterator[str]:
         yield from _URL_PASSWORD.findall(value)
 
 
-def _load() -> dict[str, Any]:
+def _load() -> Dict[str, Any]:
     with open(os.environ["DJCONN_SETTINGS"]) as file:
         spec = json.load(file)
     module = importlib.import_module(spec["module"])
