@@ -1,0 +1,52 @@
+"""The lab, told to end from another thread."""
+
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from building import Docs
+
+from sphinx_djconn.lab import Laboratory, Profiles
+from sphinx_djconn.lab.errors import Cancelled
+from sphinx_djconn.lab.interruption import Interruption
+from sphinx_djconn.lab.profiles import read_project
+from sphinx_djconn.scenario import Scenario, parse_sequence
+
+VIEWS = """
+def hang(request):
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    "sequence", ["browser: GET /hang", "wait 60s", "together:\n  3 x new client: GET /hang"]
+)
+@pytest.mark.parametrize("warm", [True, False])
+def test_a_run_ends_at_once_and_no_other_begins(docs: Docs, databases: Path, sequence: str, warm: bool) -> None:
+    project = read_project(docs.project(views=VIEWS), docs.source)
+    with closing(Laboratory(Profiles(projects={"default": project}), databases, warm=warm)) as laboratory:
+        threading.Timer(0.8, laboratory.cancel).start()
+        begin = time.monotonic()
+        with pytest.raises(Cancelled):
+            laboratory.run(Scenario(parse_sequence(sequence)))
+        assert time.monotonic() - begin < 5
+        with pytest.raises(Cancelled):
+            laboratory.run(Scenario(parse_sequence("browser: GET /")))
+    assert docs.left_behind() == []
+
+
+def test_what_is_going_on_is_ended_once_and_what_is_over_is_not() -> None:
+    interruption = Interruption()
+    ended: list[str] = []
+    with interruption.ends(lambda: ended.append("over")):
+        pass
+    with pytest.raises(Cancelled), interruption.ends(lambda: ended.append("going on")):
+        interruption.happen()
+    assert ended == ["going on"]
+    with pytest.raises(Cancelled):
+        interruption.check()
+    with pytest.raises(Cancelled), interruption.ends(lambda: ended.append("never")):
+        ended.append("never")
+    assert ended == ["going on"]
