@@ -82,9 +82,7 @@ class Display(Node):
     def value(self, facts: Facts) -> Any:
         """Return the collection."""
         operands = [(node, node.value(facts)) for node in self.items]
-        return self.apply(
-            lambda *items: self.kind(items), "a set holds no lists: write [] for {}", *operands
-        )
+        return self.apply(lambda *items: self.kind(items), "a set holds no lists: write [] for {}", *operands)
 
 
 @dataclass(frozen=True, slots=True)

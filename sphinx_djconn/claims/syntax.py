@@ -139,9 +139,7 @@ class _Reader:
             inner = inner.value
         if not isinstance(inner, ast.Name):
             shown = shortened(self._place(tree)["text"])
-            raise self._wrong(
-                tree, f"`{shown}` is no fact", "write a dot only within the name of a fact"
-            )
+            raise self._wrong(tree, f"`{shown}` is no fact", "write a dot only within the name of a fact")
         if inner.id in FUNCTIONS:
             raise self._wrong(inner, f"'{inner.id}' is a function", f"call it, as in `{inner.id}(…)`")
         return Figure((inner.id, *parts), **self._place(tree))

@@ -25,7 +25,6 @@ from sphinx_djconn.ext.registry import (
 from sphinx_djconn.store import Key, Recording, Store, digest
 from sphinx_djconn.trace import Facts, facts_of
 
-
 _IN_MEMORY: Final = 8
 """How many recordings are held at a time: a page asks for the same few again and again."""
 
