@@ -28,7 +28,7 @@ class FactRole(SphinxRole):
         """Register the use of the figure, and leave a placeholder for it."""
         scenario, _, expression = self.text.partition(" ")
         source, line = self.get_source_info()
-        place = Place(self.env.docname, source, line)
+        place = Place(self.env.docname, str(source or self.env.docname), line or 0)
         page = Registry(self.env.get_domain("djconn").data).page(self.env.docname)
         page.facts.append(FactUse(place, scenario, expression.strip()))
         placeholder = fact_placeholder(
