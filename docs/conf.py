@@ -15,6 +15,7 @@ copyright = f"2026, {author}"  # noqa: A001 - Sphinx's name for it
 version = release = __version__
 
 extensions = [
+    "djconn_benchmark",  # tables that are made from what the benchmark has found
     "djconn_reference",  # tables that are made from the code
     "sphinx.ext.autodoc",
     "sphinx.ext.extlinks",
