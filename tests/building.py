@@ -256,6 +256,7 @@ def documentation(folder: Path, databases: Path) -> Iterator[Docs]:
         patch.setattr(tempfile, "tempdir", str(temporary))
         patch.setenv("TMPDIR", str(temporary))
         patch.setenv(WITNESS, mark)
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # the lab has to see to it by itself
         docs = Docs(folder, temporary, mark)
         try:
             yield docs
