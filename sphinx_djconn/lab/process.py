@@ -38,26 +38,65 @@ class SupervisedProcess:
     """A process under a supervisor, which ends with all that came of it when this object is closed.
 
     ``supervisor`` is a socket to one that waits to be told what to start. When the process that holds
-    this object dies, the supervisor hears it and ends everything.
+    this object dies, the supervisor hears it, ends everything and removes ``folder``, which is made after
+    this object: so nothing can be left of it, whenever that is.
     """
 
-    def __init__(self, supervisor: socket.socket, spec: Mapping[str, Any], reap: Callable[[], None]) -> None:
-        self.log = Path(spec["log"])
+    def __init__(
+        self, argv: Sequence[str], folder: Path, supervisor: socket.socket, reap: Callable[[], None]
+    ) -> None:
+        self.log = folder / "log"
         self.reports = supervisor
         """The stream of the supervisor's reports, lines of JSON."""
+        self._argv = argv
         self._reap = reap
+        self._started = False
+        self._tell(json.dumps({"folder": str(folder)}))
+
+    def start(self, *, env: Mapping[str, str], cwd: Path, seconds: float, log_limit: int = 1 << 24) -> None:
+        """Start it. ``seconds`` bounds its whole life, ``log_limit`` (bytes) what it may write to its log."""
+        spec = {
+            "argv": list(self._argv),
+            "env": dict(env),
+            "cwd": str(cwd),
+            "log": str(self.log),
+            "log_limit": log_limit,
+            "seconds": seconds,
+        }
+        self._started = True
         self._tell(json.dumps(spec))
+
+    def finish(self, interruption: Interruption, seconds: float) -> dict[str, Any]:
+        """Wait for its end, for ``seconds`` at most, and return the supervisor's reports.
+
+        These are ``exit``, ``late`` and ``flood``. Raises ``Cancelled``.
+        """
+        self.reports.settimeout(seconds + _FAREWELL)
+        reports: dict[str, Any] = {}
+        with interruption.ends(self.kill), self.reports.makefile("rb") as lines:
+            for line in lines:
+                reports.update(json.loads(line))
+                if "exit" in reports:
+                    break
+        return reports
 
     def kill(self) -> None:
         """End all its processes at once; :meth:`close` waits for it."""
-        self._tell("kill")
+        if self._started:
+            self._tell("kill")
 
     def terminate(self, seconds: float) -> None:
         """Ask it to end, and end it after ``seconds``; :meth:`close` waits for it."""
         self._tell(f"stop {seconds}")
 
     def close(self) -> None:
-        """Wait until every process of it is gone."""
+        """End all its processes, and wait until every one is gone."""
+        if self.reports.fileno() < 0:
+            return
+        self.kill()
+        with suppress(OSError):
+            if not self._started:
+                self.reports.shutdown(socket.SHUT_WR)
         poll = select.poll()
         poll.register(self.reports, _HUNG_UP)
         poll.poll(_FAREWELL * 1000)
@@ -83,57 +122,18 @@ class Launcher:
         if warm and sys.platform == "linux" and python == sys.executable:
             self._warm = _WarmProcess(python)
 
-    def start(
-        self,
-        argv: Sequence[str],
-        *,
-        env: Mapping[str, str],
-        cwd: Path,
-        folder: Path,
-        seconds: float,
-        log_limit: int = 1 << 24,
-    ) -> SupervisedProcess:
-        """Start ``argv``. ``seconds`` bounds its whole life, ``log_limit`` (bytes) what it may write.
+    def supervise(self, argv: Sequence[str], folder: Path) -> SupervisedProcess:
+        """Return a process that will execute ``argv``, once ``folder`` is made and it is started.
 
-        Its output goes to ``folder / "log"``. Should this process die, the supervisor removes ``folder``.
+        Its output goes to ``folder / "log"``.
         """
-        spec = {
-            "argv": list(argv),
-            "env": dict(env),
-            "cwd": str(cwd),
-            "log": str(folder / "log"),
-            "log_limit": log_limit,
-            "seconds": seconds,
-            "folder": str(folder),
-        }
         ours, theirs = socket.socketpair()
         with theirs:
             if self._is_forkable(argv):
                 with self._lock:
                     if self._warm is not None and self._warm.hand_over(theirs):
-                        return SupervisedProcess(ours, spec, lambda: None)
-            return SupervisedProcess(ours, spec, _cold_supervisor(theirs))
-
-    def execute(
-        self, argv: Sequence[str], interruption: Interruption, **details: Any
-    ) -> tuple[dict[str, Any], bytes]:
-        """Run ``argv`` to its end; return the supervisor's reports, and the end of the output.
-
-        The reports are ``exit``, ``late`` and ``flood``. Raises ``Cancelled``.
-        """
-        process = self.start(argv, **details)
-        process.reports.settimeout(details["seconds"] + _FAREWELL)
-        reports: dict[str, Any] = {}
-        try:
-            with interruption.ends(process.kill), process.reports.makefile("rb") as lines:
-                for line in lines:
-                    reports.update(json.loads(line))
-                    if "exit" in reports:
-                        break
-        finally:
-            process.kill()
-            process.close()
-        return reports, tail(process.log)
+                        return SupervisedProcess(argv, folder, ours, lambda: None)
+            return SupervisedProcess(argv, folder, ours, _cold_supervisor(theirs))
 
     def close(self) -> None:
         """End the warm process; what it has forked is ended by those who hold it."""
@@ -156,7 +156,7 @@ class _WarmProcess:
         environ = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         with theirs:
             self._process = subprocess.Popen(
-                [python, str(_INSIDE / "warm.py")],
+                [python, str(_INSIDE / "warm.py"), str(os.getpid())],
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=self._errors,

@@ -2,18 +2,20 @@
 
 import json
 import os
+import secrets
 import shutil
 import tempfile
 import threading
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from sphinx_djconn.lab.errors import PreparationError
 from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.keys import Keys
 from sphinx_djconn.lab.logs import Sanitizer
-from sphinx_djconn.lab.process import Launcher, inherited
+from sphinx_djconn.lab.process import Launcher, inherited, tail
 from sphinx_djconn.lab.profiles import Project
 
 _INSIDE: Final = Path(__file__).parent / "inside"
@@ -37,21 +39,29 @@ class Folder:
         # Short, and in the system's folder: the name of a local socket has about 100 bytes.
         place = tempfile.gettempdir()
         short = place if len(os.fsencode(place)) <= _LONGEST_PLACE else "/tmp"  # noqa: S108
-        self.path = Path(tempfile.mkdtemp(prefix="djconn-", dir=short))
+        self.path = Path(short, f"djconn-{secrets.token_hex(6)}")
+
+    def __enter__(self) -> Self:
+        """Make it; it has a name before."""
+        self.path.mkdir(mode=0o700)
         try:
             self.path.joinpath("djconn_reload.py").write_text("# The reload step touches this file.\n")
         except OSError:
-            self.remove()
+            self._remove()
             raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove it, and all that is in it."""
+        self._remove()
+
+    def _remove(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
 
     def take(self, prepared: Path) -> None:
         """Take copies of the databases in the folder ``prepared``."""
         for database in prepared.glob("*.sqlite3"):
             shutil.copyfile(database, self.path / database.name)
-
-    def remove(self) -> None:
-        """Remove the folder and all that is in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
 
     def secrets(self) -> list[str]:
         """Return the secrets in the project's settings, once a process has loaded them."""
@@ -122,33 +132,14 @@ class Databases:
         self, project: Project, launcher: Launcher, interruption: Interruption, prepared: Path
     ) -> None:
         folder = Folder()
-        try:
-            reports, output = launcher.execute(
-                [launcher.python, str(_INSIDE / "prepare.py"), *project.fixtures],
-                interruption,
-                env=folder.environ(project, {}, probe=False),
-                cwd=project.path,
-                folder=folder.path,
-                seconds=_SECONDS,
-            )
+        command = [launcher.python, str(_INSIDE / "prepare.py"), *project.fixtures]
+        with closing(launcher.supervise(command, folder.path)) as process, folder:
+            process.start(env=folder.environ(project, {}, probe=False), cwd=project.path, seconds=_SECONDS)
+            reports = process.finish(interruption, _SECONDS)
             if reports.get("exit") != 0:
-                places = {project.path: "<project>", folder.path: "<run>"}
-                shown = Sanitizer(places, folder.secrets()).lines(output)
-                if not folder.secrets():  # nobody knows them: no line of the settings may be shown
-                    shown = tuple(line for line in shown if not line.startswith("    "))
-                last = next((line for line in reversed(shown) if line.strip()), "no output")
-                if "late" in reports:
-                    last = f"it took more than {_SECONDS:g} seconds; {last}"
-                if "flood" in reports:
-                    last = f"it wrote more than a preparation may; {last}"
-                raise PreparationError(
-                    f"the project's databases could not be prepared: {last} (settings module "
-                    f"`{project.settings}`; try `python manage.py migrate` in the project's folder)",
-                    shown[-_SHOWN:],
-                )
+                raise _explained(project, folder, reports, tail(process.log))
+            process.close()
             self._keep(folder.path, prepared)
-        finally:
-            folder.remove()
 
     def _keep(self, made: Path, prepared: Path) -> None:
         """Move what was made into the cache: there whole, or not at all."""
@@ -166,3 +157,19 @@ class Databases:
                 ) from error
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+
+
+def _explained(project: Project, folder: Folder, reports: Mapping[str, Any], output: bytes) -> PreparationError:
+    shown = Sanitizer({project.path: "<project>", folder.path: "<run>"}, folder.secrets()).lines(output)
+    if not folder.secrets():  # nobody knows them: no line of the settings may be shown
+        shown = tuple(line for line in shown if not line.startswith("    "))
+    last = next((line for line in reversed(shown) if line.strip()), "no output")
+    if "late" in reports:
+        last = f"it took more than {_SECONDS:g} seconds; {last}"
+    if "flood" in reports:
+        last = f"it wrote more than a preparation may; {last}"
+    return PreparationError(
+        f"the project's databases could not be prepared: {last} (settings module "
+        f"`{project.settings}`; try `python manage.py migrate` in the project's folder)",
+        shown[-_SHOWN:],
+    )

@@ -3,6 +3,7 @@
 import errno
 import json
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,19 +60,17 @@ class Run:
         try:
             prepared = self._databases.prepared(project, self._launcher, self._interruption)
             folder = Folder()
-            try:
+            with closing(self._launcher.supervise(self._command(), folder.path)) as process, folder:
                 folder.take(prepared)
-                return self._serve(folder, project)
-            finally:
-                folder.remove()
+                return self._serve(folder, project, process)
         except OSError as error:
             raise RunError(_not_possible(error)) from error
 
-    def _serve(self, folder: Folder, project: Project) -> Trace:
+    def _serve(self, folder: Folder, project: Project, process: SupervisedProcess) -> Trace:
         server = self._profiles.servers[self._scenario.server]
         feed = Feed(folder.path, time.monotonic() + self._seconds)
         try:
-            process = self._start(folder, project, server)
+            self._start(folder, project, server, process)
             feed.add_supervisor(process.reports)
             player = Player(feed, folder.path / "djconn_reload.py")
             try:
@@ -86,11 +85,7 @@ class Run:
                         seconds=server.stop_seconds + _GRACE,
                     )
             except RunError as error:
-                process.kill()
                 raise self._explained(error, folder, project, feed, process.log) from error
-            except BaseException:
-                process.kill()
-                raise
             finally:
                 process.close()
                 player.close()
@@ -104,17 +99,19 @@ class Run:
             )
         return self._trace(events, log, self._sanitizer(folder, project), server)
 
-    def _start(self, folder: Folder, project: Project, server: Server) -> SupervisedProcess:
+    def _command(self) -> list[str]:
+        server = self._profiles.servers[self._scenario.server]
+        return [word.replace("{python}", self._launcher.python) for word in server.command]
+
+    def _start(self, folder: Folder, project: Project, server: Server, process: SupervisedProcess) -> None:
         overrides: dict[str, Any] = {}
         if self._scenario.conn_max_age != PROJECT_DEFAULT:
             overrides["conn_max_age"] = self._scenario.conn_max_age
         if self._scenario.conn_health_checks is not None:
             overrides["conn_health_checks"] = self._scenario.conn_health_checks
-        return self._launcher.start(
-            [word.replace("{python}", self._launcher.python) for word in server.command],
+        process.start(
             env=folder.environ(project, overrides, probe=True) | dict(server.env),
             cwd=project.path,
-            folder=folder.path,
             seconds=self._seconds + _GRACE,
             log_limit=server.log_limit,
         )

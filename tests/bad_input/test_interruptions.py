@@ -6,6 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from building import Docs
 
@@ -172,6 +173,49 @@ def test_sigkill_while_databases_are_prepared_ends_all_that_was_started(docs: Do
         wait_for(here, process)
         process.kill()
         assert docs.left_behind(SOON) == []
+
+
+@pytest.mark.parametrize("jobs", ["1", "3"])
+def test_sigkill_while_pages_are_read_ends_the_process_that_has_imported_django(
+    docs: Docs, here: Path, jobs: str
+) -> None:
+    docs.configure(djconn_project=docs.project())
+    conf = docs.source / "conf.py"
+    slow = f"""
+import time
+
+def setup(app):
+    app.connect("source-read", read)
+
+def read(*args):
+    open({str(here)!r}, "w").close()
+    time.sleep(60)
+"""
+    conf.write_text(conf.read_text("utf-8") + slow, "utf-8")
+    for number in range(8):
+        docs.page(f"page{number}", f".. djconn:scenario:: s{number}\n\n   browser: GET /\n")
+
+    def warm() -> list[str]:
+        return [command for command in map(_command, docs.processes()) if "warm.py" in command]
+
+    with docs.building("html", "-j", jobs) as process:
+        wait_for(here, process)
+        assert len(warm()) == 1
+        process.kill()
+        limit = time.monotonic() + SOON
+        while warm() and time.monotonic() < limit:
+            time.sleep(0.02)
+        assert warm() == []
+    for reader in docs.processes():  # Sphinx's own, which nobody ends
+        reader.kill()
+    assert docs.left_behind(SOON) == []
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 def test_sigterm_in_the_middle_of_a_run_ends_all_that_was_started(docs: Docs, here: Path) -> None:

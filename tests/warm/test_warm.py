@@ -80,7 +80,7 @@ def laboratory(tmp_path: Path) -> Iterator[Laboratory]:
 def warm_process() -> psutil.Process | None:
     """Return the warm process that this one has started, where there is one."""
     for child in psutil.Process().children():
-        if child.cmdline()[-1:] and child.cmdline()[-1].endswith("warm.py"):
+        if any(word.endswith("warm.py") for word in child.cmdline()):
             return child
     return None
 

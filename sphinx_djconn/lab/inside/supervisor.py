@@ -1,10 +1,10 @@
 """Keep one server: start it, report its end, and see that nothing of it stays.
 
-``python -I -S supervisor.py``, or a fork of ``warm.py``, reads one line of JSON from standard input
-(``argv``, ``env``, ``cwd``, ``log``, ``log_limit`` in bytes, ``seconds``, ``folder``), then commands:
-``stop SECONDS`` (SIGTERM, and SIGKILL after so many seconds) and ``kill``. It writes lines of JSON to
-standard output: ``{"pid": n}``, ``{"exit": status}``, ``{"flood": true}``, ``{"late": true}``,
-``{"stubborn": true}`` (SIGTERM was not enough), ``{"gone": true}``.
+``python -I -S supervisor.py``, or a fork of ``warm.py``, reads two lines of JSON from standard input: one
+with ``folder``, one with what to start (``argv``, ``env``, ``cwd``, ``log``, ``log_limit`` in bytes,
+``seconds``). Then come commands: ``stop SECONDS`` (SIGTERM, and SIGKILL after so many seconds) and
+``kill``. It writes lines of JSON to standard output: ``{"pid": n}``, ``{"exit": status}``,
+``{"flood": true}``, ``{"late": true}``, ``{"stubborn": true}`` (SIGTERM was not enough), ``{"gone": true}``.
 
 Whatever ends the process that started it closes its standard input, and that is the end of the server
 too: then it also removes ``folder``, which nobody else can any more. On Linux it is the "subreaper" of
@@ -26,6 +26,9 @@ from typing import Any
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD)
+_LINES = 2
+"""How many lines come before the commands."""
+
 _HIGHEST = 256
 """One more than the highest descriptor that a child could have from its parent."""
 
@@ -36,18 +39,19 @@ _LOG_CHECK = 0.05
 class Supervisor:
     """The life of one server, from its start to the end of its last process."""
 
-    def __init__(self, spec: dict[str, Any]) -> None:
+    def __init__(self, spec: dict[str, Any], folder: str) -> None:
         self.spec = spec
+        self.folder = folder
         self.pid = 0
         self.exited = False
         self.deadline: float = time.monotonic() + spec["seconds"]
         self.kill_at: float | None = None
         self.orphaned = False
 
-    def run(self, woken: int) -> None:
+    def run(self, woken: int, commands: bytes) -> None:
         """Start the server and stay until it and all its descendants are gone."""
         self.start()
-        commands = b""
+        commands = self.obey(commands)
         while True:
             readable, _, _ = select.select([0, woken], [], [], self.patience())
             if woken in readable:
@@ -58,20 +62,24 @@ class Supervisor:
                 if not received:
                     self.orphaned = True
                     break
-                commands += received
-                while b"\n" in commands:
-                    command, commands = commands.split(b"\n", 1)
-                    if command == b"kill":
-                        self.kill_at = 0.0
-                    else:
-                        self.terminate(float(command.split()[1]))
+                commands = self.obey(commands + received)
             if self.is_over():
                 break
         self.kill_all()
         if self.orphaned:
-            shutil.rmtree(self.spec["folder"], ignore_errors=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
         else:
             tell(gone=True)
+
+    def obey(self, commands: bytes) -> bytes:
+        """Do what the lines of ``commands`` say; return what is no whole line yet."""
+        *lines, rest = commands.split(b"\n")
+        for command in lines:
+            if command == b"kill":
+                self.kill_at = 0.0
+            else:
+                self.terminate(float(command.split()[1]))
+        return rest
 
     def become(self) -> None:
         """Be the server, in the child; whatever this raises is that process's own business."""
@@ -193,13 +201,20 @@ def supervise(kind: type[Supervisor]) -> None:
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     control(_PR_SET_CHILD_SUBREAPER, 1)
-    line = b""
-    while not line.endswith(b"\n"):
-        received = os.read(0, 65536)
-        if not received:
-            return
-        line += received
-    kind(json.loads(line)).run(woken)
+    received = b""
+    while received.count(b"\n") < _LINES:
+        more = os.read(0, 65536)
+        if not more:
+            break
+        received += more
+    first, *rest = received.split(b"\n", _LINES)
+    if not rest:
+        return
+    folder = json.loads(first)["folder"]
+    if len(rest) == _LINES:
+        kind(json.loads(rest[0]), folder).run(woken, rest[1])
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

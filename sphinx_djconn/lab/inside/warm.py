@@ -1,10 +1,10 @@
 """A process that has imported Django once, and forks for each run instead of importing it again.
 
-``python warm.py`` imports what ``python -m django runserver`` imports before it has read any settings,
+``python warm.py PARENT`` imports what ``python -m django runserver`` imports before it has read any settings,
 says ``ready`` on standard output, and then waits: each connection that it is handed over the socket on
 standard input is a supervisor's, which forks the server. The server goes on as ``python -m django`` does,
 from the first line of :mod:`runpy` on, with the variables, the path, the standard streams and the probe
-that an ordinary start would have. At the end of standard input this process ends.
+that an ordinary start would have. At the end of standard input, or of the process PARENT, this process ends.
 
 It forks only as long as it has one thread and Django has no settings, and so no database connection.
 """
@@ -15,6 +15,7 @@ import gc
 import importlib
 import os
 import runpy
+import select
 import signal
 import socket
 import sys
@@ -77,6 +78,10 @@ _MODULES = (
 """What a project's start imports, as far as it asks for no settings; more of Django comes with it."""
 
 
+_PARENT_CHECK = 0.5
+"""Seconds between two looks at whether the process that builds the docs is still there."""
+
+
 class _Become(BaseException):
     """Unwinds the stack of a forked server, so that it goes on as the outermost code of its process."""
 
@@ -93,6 +98,7 @@ class _ForkedServer(Supervisor):
 def main() -> None:
     """Import, say so, and fork a supervisor for each connection that is handed over."""
     base = sys.path[1:]  # without the folder of this file
+    parent = int(sys.argv[1])
     attach = runpy.run_path(_PROBE)  # no lab listens yet: this loads the probe, and watches nothing
     attach["load_probe"]()
     for name in _MODULES:
@@ -105,7 +111,7 @@ def main() -> None:
     os.dup2(2, 1)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # supervisors are nobody's to wait for
     with socket.socket(fileno=os.dup(0)) as control:
-        while (connection := _received(control)) is not None and _is_fit():
+        while (connection := _received(control, parent)) is not None and _is_fit():
             if os.fork() == 0:
                 control.close()
                 os.dup2(connection, 0)
@@ -123,8 +129,12 @@ def main() -> None:
             os.close(connection)
 
 
-def _received(control: socket.socket) -> int | None:
+def _received(control: socket.socket, parent: int) -> int | None:
     """Return the next descriptor that is handed over; ``None`` when there will be none."""
+    while not select.select([control], [], [], _PARENT_CHECK)[0]:
+        # Other children of the parent may hold its end of the socket open when it is gone.
+        if os.getppid() != parent:
+            return None
     space = socket.CMSG_SPACE(array.array("i").itemsize)
     message, ancillary, _, _ = control.recvmsg(1, space)
     if not message:
