@@ -45,8 +45,8 @@ def build(target: str, source: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sdist of a checkout in which the demo site has been run."""
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout in which the demo site has been run."""
     checkout = tmp_path_factory.mktemp("checkout")
     for name in SOURCES:
         source = ROOT / name
@@ -55,17 +55,23 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     site.joinpath("db.sqlite3").write_bytes(b"the reader's own")
     site.joinpath("polls/__pycache__").mkdir(exist_ok=True)
     site.joinpath("polls/__pycache__/views.cpython-311.pyc").write_bytes(b"")
-    return build("sdist", checkout)
+    return checkout
 
 
 @pytest.fixture(scope="module")
-def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel that is built from the sdist."""
+def sdist(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the sdist unpacks to."""
     folder = tmp_path_factory.mktemp("unpacked")
-    with tarfile.open(sdist) as archive:
+    with tarfile.open(build("sdist", checkout)) as archive:
         archive.extractall(folder, filter="data")
     (source,) = folder.iterdir()
-    return build("wheel", source)
+    return source
+
+
+@pytest.fixture(scope="module", params=["checkout", "sdist"])
+def wheel(request: pytest.FixtureRequest) -> Path:
+    """The wheel, built from the checkout and from the sdist."""
+    return build("wheel", request.getfixturevalue(request.param))
 
 
 def names(wheel: Path) -> set[str]:
