@@ -32,6 +32,14 @@ extlinks = {
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", ".*")]  # Python's own modules are documented elsewhere
 
+djconn_projects = {
+    "no-common-middleware": {
+        "path": "../demo_site",
+        "settings": "mysite.settings_without_common_middleware",
+        "fixtures": ["polls"],
+    },
+}
+
 html_theme = "furo"
 html_title = f"sphinx_djconn {release}"
 

@@ -15,4 +15,5 @@ urlpatterns = [
     path("session-parameter/", views.session_parameter),
     path("session-parameter/set/", views.set_session_parameter),
     path("collect/", views.collect),
+    path("collect/pause/", views.pause_collection),
 ]

@@ -25,7 +25,7 @@ def failure(message: str, log: Sequence[str]) -> list[nodes.Node]:
     if lines:
         before = len(lines) - _LINES_MOST
         after = f", after {number(before)} lines before" if before > 0 else ""
-        details += nodes.paragraph("", f"The end of the server’s log{after}:")  # noqa: RUF001
+        details += nodes.paragraph("", f"The end of the log{after}:")
         details += lines_block(lines[-_LINES_MOST:])
     warning = nodes.warning("", nodes.paragraph("", "".join(told[:1])))
     warning["classes"].append("djconn-failure")

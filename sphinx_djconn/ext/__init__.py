@@ -19,7 +19,7 @@ from sphinx_djconn.ext import config
 from sphinx_djconn.ext.builder import CheckBuilder
 from sphinx_djconn.ext.check import check, note_written, warm_up
 from sphinx_djconn.ext.domain import DjconnDomain
-from sphinx_djconn.ext.transforms import EvidenceTransform
+from sphinx_djconn.ext.transforms import EvidenceTransform, NoFiguresInTitles
 
 _STATIC: Final = Path(__file__).parent / "static"
 _ENV_VERSION: Final = 1
@@ -30,6 +30,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     config.setup(app)
     app.add_domain(DjconnDomain)
     app.add_builder(CheckBuilder)
+    app.add_transform(NoFiguresInTitles)
     app.add_post_transform(EvidenceTransform)
     app.add_node(djconn_fold, html=FOLD_VISITORS["html"])
     app.add_lexer(LOG_LANGUAGE, LogLexer)

@@ -1,5 +1,6 @@
 """The directives. They read and register; nothing runs while pages are read."""
 
+import os
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
@@ -53,7 +54,15 @@ class _Directive(SphinxDirective):
 
     def place(self, line: int | None = None) -> Place:
         source, number = self.state_machine.get_source_and_line(line or self.lineno)
-        return Place(self.env.docname, source or self.env.docname, number or self.lineno)
+        # An included file is told as it is seen from the folder in which the build was started.
+        path = os.path.abspath(source or self.env.docname)  # noqa: PTH100 - as pages name it, links and all
+        return Place(self.env.docname, path, number or self.lineno)
+
+    @property
+    def body_line(self) -> int:
+        """The line of the body's first line: MyST counts its offset from the directive on."""
+        first = self.content_offset + 1
+        return first if first > self.lineno else first + self.lineno
 
     def read_options(self) -> dict[str, Any]:
         """Return the options' values; raise :class:`OptionError` for one that cannot be used."""
@@ -123,7 +132,7 @@ class ScenarioDirective(_Directive):
             values = self.read_options()
             scenario = self._scenario(values)
         except SequenceError as error:
-            step = self.content_offset + error.line + 1
+            step = self.body_line + error.line
             self.refuse(str(error), self.place(step if self.content else None))
         except OptionError as error:
             self.refuse(str(error), self.place(error.line))
@@ -131,9 +140,7 @@ class ScenarioDirective(_Directive):
             self.refuse(str(error))
         target = self.anchor("djconn-scenario", name)
         self.page.scenarios.append(
-            DeclaredScenario(
-                name, self.place(), target["ids"][0], scenario, self.content_offset + 1 - self.lineno
-            )
+            DeclaredScenario(name, self.place(), target["ids"][0], scenario, self.body_line - self.lineno)
         )
         found: list[nodes.Node] = [self.index("djconn scenario", name, target), target]
         if values.get("hidden"):

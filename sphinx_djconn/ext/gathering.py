@@ -112,7 +112,7 @@ class Gathering:
         place = str(declared.place)
         if error.line is not None:
             place = declared.place.moved(declared.body_offset + error.line)
-        tail = "\n    ".join(["", "the end of the server's log:", *log]) if log else ""
+        tail = "\n    ".join(["", "the end of the log:", *log]) if log else ""
         warn(f"djconn:scenario `{declared.name}`", error.message + tail, subtype, place)
 
     def _missing(self, declared: DeclaredScenario, message: str) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
+from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from sphinx_djconn.claims import Verdict
@@ -14,8 +15,26 @@ from sphinx_djconn.ext.nodes import (
     fact_placeholder,
     proof_placeholder,
 )
-from sphinx_djconn.ext.registry import DeclaredClaim
+from sphinx_djconn.ext.registry import DeclaredClaim, Place, Problem, Registry
 from sphinx_djconn.ext.results import FactError, Results
+
+
+class NoFiguresInTitles(SphinxTransform):
+    """Refuses a figure in a title: that is read, for tables of contents, before anything has run."""
+
+    default_priority = 400
+
+    def apply(self, **_: Any) -> None:
+        """Leave the figure's text where a title has one, and say so."""
+        registry = Registry(self.env.get_domain("djconn").data)
+        for title in self.document.findall(nodes.title):
+            for fact in list(title.findall(fact_placeholder)):
+                place = Place(self.env.docname, str(title.source or self.env.docname), title.line or 0)
+                message = "a figure cannot stand in a title; write it in the text below the title"
+                registry.page(self.env.docname).problems.append(
+                    Problem(f"djconn:fact `{fact.astext()}`", message, place)
+                )
+                fact.replace_self(nodes.Text(fact.astext()))
 
 
 class EvidenceTransform(SphinxPostTransform):

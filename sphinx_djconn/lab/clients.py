@@ -29,7 +29,7 @@ _QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
 """Acknowledge at once what comes. ``runserver`` sends headers and body apart, and by Nagle's algorithm the
 second waits for the acknowledgement of the first, which Linux otherwise delays by 40 ms."""
 
-_LARGEST_JSON: Final = 1 << 16
+_LARGEST_JSON: Final = 1 << 20
 _CHUNK: Final = 1 << 16
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
@@ -125,6 +125,9 @@ class Client:
 
     def __init__(self, name: str, feed: Feed, serials: Serials) -> None:
         self.name = name
+        self.error = ""
+        """Why the last request had no whole response."""
+
         self._feed = feed
         self._observer = _Observer(feed, name, serials)
         self._session = requests.Session()
@@ -146,12 +149,13 @@ class Client:
         try:
             status, size, value = self._exchange(number, request, base_url, meet=meet)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            self.error = _name(error)
             self._feed.emit(
                 "request.error",
                 number,
                 h=self._observer.used,
                 new=self._observer.new,
-                error=_name(error),
+                error=self.error,
             )
             return None
         self._feed.emit(
@@ -215,7 +219,7 @@ def _json(response: requests.Response, body: bytes, size: int) -> Any:
         return None
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or nested as deeply as nobody reads it
         return None
 
 

@@ -43,6 +43,7 @@ class Player:
         self._serials = Serials()
         self._clients: dict[str, Client] = {}
         self._number = 0
+        self._answered = False
         self._process, self._base_url = 0, ""
 
     def play(self, sequence: Sequence) -> None:
@@ -64,6 +65,7 @@ class Player:
                 raise
         self._feed.drain()
         self._feed.check("the end of the sequence")
+        self._check_answers(sequence)
         self._feed.emit("end")
 
     def close(self) -> None:
@@ -118,15 +120,26 @@ class Player:
         if request.client is None:
             client.hang_up()
         self._settle(client)
+        self._answered = self._answered or status is not None
         if status is None and self._process in feed.gone:
             # The supervisor is about to say how the server ended, if it was the server.
             feed.wait(lambda: False, f"the response to {sent}", seconds=_SETTLING)
         if request.status is not None and status != request.status:
             raise StepError(
                 f"{sent} was expected to answer {request.status} and "
-                f"{'had no response' if status is None else f'answered {status}'}; "
+                f"{f'had no response ({client.error})' if status is None else f'answered {status}'}; "
                 "correct the step, or look in the server's log",
                 line=request.line,
+            )
+
+    def _check_answers(self, sequence: Sequence) -> None:
+        """Raise :class:`StepError` where no request had a response: claims about that would be idle."""
+        if self._number and not self._answered:
+            first = next(sequence.requests())
+            raise StepError(
+                f"none of the {self._number} requests had a response; see that the server can be reached at "
+                "the address it listens on, and look in its log",
+                line=first.line,
             )
 
     def _settle(self, client: Client) -> None:
@@ -178,7 +191,8 @@ class Player:
         assert found is not None, "a wait without seconds ends with a value or an error"
         process, host, port = found
         self._process = process
-        self._base_url = f"http://{'127.0.0.1' if host in _ANY else host}:{port}"
+        reached = "127.0.0.1" if host in _ANY else f"[{host}]" if ":" in host else host
+        self._base_url = f"http://{reached}:{port}"
         # Between binding its socket and serving it, a server says what it has to say.
         rest = Rest(lambda: [feed.pids[process]], _READY)
         while not feed.wait(lambda: process in feed.serving_processes, "the server", seconds=Rest.sample):

@@ -143,7 +143,7 @@ REQUEST_FACTS: Final[dict[str, tuple[str, Callable[[RequestEntity], Any]]]] = {
         lambda q: q.closed_at.count("end"),
     ),
     "status": ("the status code of its response", lambda q: q.status),
-    "json": ("the body of its response, where that is JSON", lambda q: q.json),
+    "json": ("the body of its response, where that is JSON of 1 MiB at most", lambda q: q.json),
 }
 """Name to description and reading, for a labelled request."""
 

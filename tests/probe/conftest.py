@@ -1,13 +1,28 @@
 """Servers with and without the probe. One that is shared keeps nothing that a test could stumble over."""
 
 import subprocess
-import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from instruments import DEADLINE, Server, Sink, copy_databases, environment
+from instruments import DEADLINE, PYTHON, Server, Sink, copy_databases, environment
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "versions: runs the probe in every supported Python and Django: some minutes"
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what downloads things, unless it is asked for: ``-m versions``."""
+    if config.option.markexpr:
+        return
+    left_out = [item for item in items if item.get_closest_marker("versions")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +31,7 @@ def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared")
     for arguments in (["migrate", "--verbosity=0"], ["loaddata", "polls", "--verbosity=0"]):
         subprocess.run(
-            [sys.executable, "-m", "django", *arguments],
+            [PYTHON, "-m", "django", *arguments],
             env=environment(PROBED_FOLDER=folder),
             check=True,
             timeout=DEADLINE,

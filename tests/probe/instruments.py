@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,9 +23,13 @@ ATTACH = ROOT / "sphinx_djconn" / "probe" / "attach"
 SITE = Path(__file__).parent / "site"
 DEMO_SITE = ROOT / "demo_site"
 HEADER = "X-Djconn-Request"
+PYTHON = os.environ.get("DJCONN_TEST_PYTHON", sys.executable)
+"""The interpreter that the probe runs in, where that is not the tests' own."""
+
 
 DEADLINE = 30  # seconds; for a machine that is busy with other things
 QUIET = 0.03  # seconds without a sign of life of a server that has nothing more to do
+LISTENING = "0A"  # in /proc/net/tcp
 PROBES = 200  # the probe's own descriptors have numbers from here on
 
 
@@ -159,6 +163,7 @@ class Sink:
     @contextmanager
     def not_reading(self):
         """Let the probe's events pile up for a while."""
+        self.drain()
         self._reading.clear()
         try:
             yield
@@ -204,10 +209,16 @@ class Process:
     def look(self):
         """Return what is there once the process has come to rest."""
         self.rest()
-        files = {}
+        kinds = {number: path.name.partition(":")[0] for number, path in self.files().items()}
+        return Look(kinds, len(self.tasks()))
+
+    def files(self):
+        """Return what is open, by number: paths of files, ``socket:[inode]`` and the like."""
+        found = {}
         for path in (self.folder / "fd").iterdir():
-            files[int(path.name)] = path.readlink().name.partition(":")[0]
-        return Look(files, len(self.tasks()))
+            with suppress(FileNotFoundError):  # closed between two looks
+                found[int(path.name)] = path.readlink()
+        return found
 
     def tasks(self):
         return [int(path.name) for path in (self.folder / "task").iterdir()]
@@ -253,7 +264,8 @@ class Visit(NamedTuple):
 
     @property
     def kinds(self):
-        return [event["k"] for event in self.events]
+        """The kinds of the events, without wrappers: before Django 4.1 each request makes one an alias."""
+        return [event["k"] for event in self.events if event["k"] != "db.wrapper"]
 
     def told(self, kind):
         """Return the events of ``kind``."""
@@ -319,39 +331,41 @@ class Server(Process):
         self.sink = sink
         self.numbers = itertools.count(1)
         self.log = folder / "log"
-        command = ("django", "runserver", "--noreload", "--skip-checks", "127.0.0.1:0", *arguments)
+        command = ("django", "runserver", "--noreload", "127.0.0.1:0", *arguments)
         variables = environment(PROBED_FOLDER=folder, **variables)
         if sink is not None:
             variables = attached(variables, sink.address)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *command],
+                [PYTHON, "-m", *command],
                 cwd=folder,
                 env=variables,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=log,
                 stderr=log,
             )
         super().__init__(self.process.pid)
         self.port = 0
 
     def __enter__(self):
-        """Read the port from the banner: the kernel chose it."""
-        alarm = threading.Timer(DEADLINE, self.process.kill)
-        alarm.start()
-        for line in self.process.stdout:
-            if line.startswith(b"Starting development server at "):
-                self.port = int(line.rpartition(b":")[2].strip(b"/\n"))
-                break
-        alarm.cancel()
-        assert self.port, f"runserver ended before it listened: {self.log.read_text()}"
+        """Wait until it listens, on the port that the kernel chose."""
+        self.port = until(self._listening, "runserver to listen")
         self.rest()
         return self
 
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
-        self.process.stdout.close()
+
+    def _listening(self):
+        """Return the port of its listening socket, as the kernel's own table has it."""
+        assert self.process.poll() is None, f"runserver has ended: {self.log.read_text()}"
+        own = set(map(str, self.files().values()))
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            _, address, _, state, *_, inode = line.split()[:10]
+            if state == LISTENING and f"socket:[{inode}]" in own:
+                return int(address.rpartition(":")[2], 16)
+        return 0
 
     def look(self):
         """Return what is there once the process has come to rest, and all that it told was read."""

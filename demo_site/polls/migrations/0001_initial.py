@@ -14,16 +14,12 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.AutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
+                    models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
                 ),
                 ("question_text", models.CharField(max_length=200)),
                 (
                     "pub_date",
-                    models.DateTimeField(
-                        default=django.utils.timezone.now, verbose_name="date published"
-                    ),
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="date published"),
                 ),
             ],
         ),
@@ -32,17 +28,13 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.AutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
+                    models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
                 ),
                 ("choice_text", models.CharField(max_length=200)),
                 ("votes", models.IntegerField(default=0)),
                 (
                     "question",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, to="polls.Question"
-                    ),
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="polls.Question"),
                 ),
             ],
         ),

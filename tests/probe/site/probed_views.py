@@ -22,10 +22,10 @@ from django.http import (
     FileResponse,
     HttpRequest,
     HttpResponse,
-    HttpResponseBase,
     JsonResponse,
     StreamingHttpResponse,
 )
+from django.http.response import HttpResponseBase
 from django.test import Client
 from polls.models import Question
 
@@ -96,7 +96,7 @@ def release(request):
 def interpreter(request):
     """Tell what code of the server could notice of its interpreter."""
     handlers = {}
-    for number in sorted(signal.valid_signals()):
+    for number in range(1, signal.NSIG):
         handler = signal.getsignal(number)
         handlers[number] = getattr(handler, "__qualname__", str(handler))
     return JsonResponse(
@@ -105,8 +105,8 @@ def interpreter(request):
             "signals": handlers,
             "threads": [each.name for each in threading.enumerate()],
             "types": [type(each).__name__ for each in threading.enumerate()],
-            "attributes": sorted(vars(threading.current_thread())),
-            "collector": [gc.get_threshold(), gc.get_freeze_count(), len(gc.callbacks)],
+            "attributes": [name for name in vars(threading.current_thread()) if "asgiref" not in name],
+            "collector": [gc.get_threshold(), gc.isenabled(), len(gc.callbacks)],
             "hooks": [str(sys.gettrace()), str(sys.getprofile()), sys.excepthook.__name__],
             "warnings": [str(each) for each in warnings.filters],
             "timeout": socket.getdefaulttimeout(),
@@ -221,7 +221,7 @@ def raw_thread(request):
     done = threading.Event()
 
     def work():
-        query()
+        query("with-super")
         done.set()
 
     _thread.start_new_thread(work, ())
@@ -236,7 +236,7 @@ def foreign_thread(request):
 
     @ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)
     def work(_):
-        answers.append(query())
+        answers.append(query("own-close"))
 
     handle = ctypes.c_ulong()
     assert posix.pthread_create(ctypes.byref(handle), None, work, None) == 0

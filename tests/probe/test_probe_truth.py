@@ -96,6 +96,11 @@ class Pair(NamedTuple):
     probed: list[Observation]
     events: list[dict]
 
+    @property
+    def standing(self):
+        """How many connections the main thread keeps: one, the migration check's, before Django 5.2."""
+        return self.plain[0].look.databases
+
 
 @pytest.fixture(scope="module", params=["0", "2", "None"])
 def max_age(request):
@@ -126,7 +131,7 @@ def test_the_collector_finds_what_it_would_have_found(pair):
         return [each.told for each in observations if each.step == "collected"]
 
     assert found(pair.probed) == found(pair.plain)
-    assert [each["open_after"] for each in found(pair.probed)] == [0, 0, 0]
+    assert [each["open_after"] for each in found(pair.probed)] == [pair.standing] * 3
 
 
 def test_nothing_is_kept_alive_that_would_have_gone(pair):
@@ -153,7 +158,7 @@ def test_the_facts_count_the_descriptors_that_are_there(pair):
         if each.told:
             collected = figures["db.abandoned"]
         uncollected = figures["db.open"] + figures["db.abandoned"] - collected
-        assert (each.step, uncollected) == (each.step, each.look.databases)
+        assert (each.step, uncollected + pair.standing) == (each.step, each.look.databases)
 
 
 def test_the_facts_do_not_depend_on_whether_there_was_a_collection(pair):
@@ -173,7 +178,7 @@ def test_the_facts_are_those_that_were_expected(pair, max_age):
     assert figures["threads"] == 6 + 1 + AT_ONCE + 1 + 3 + 1 + 1
     assert figures["db.outside_requests"] == 1
     if max_age == "0":  # else abandoned ones count, which were collected here in between
-        assert figures["db.peak"] == max(each.look.databases for each in pair.probed)
+        assert figures["db.peak"] + pair.standing == max(each.look.databases for each in pair.probed)
 
 
 @pytest.mark.parametrize("path", ["/interpreter/", "/foreign-thread/"])

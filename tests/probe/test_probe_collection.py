@@ -9,12 +9,16 @@ HUNDREDS = 300
 
 @pytest.fixture(scope="module")
 def abandoned(server):
-    """Abandon hundreds of connections; return the figures before their collection and after it."""
+    """Abandon hundreds of connections; return what was to be seen before their collection and after.
+
+    Before Django 5.2 the main thread keeps the connection of its migration check: it is left out.
+    """
+    standing = server.look().databases
     for _ in range(HUNDREDS):
         server.get("/on/default/")
-    before = server.look().databases, server.sink.figures()
+    before = server.look().databases - standing, server.sink.figures()
     server.get("/collect/")
-    return before, (server.look().databases, server.sink.figures())
+    return before, (server.look().databases - standing, server.sink.figures())
 
 
 def test_hundreds_of_connections_stay_open_until_they_are_collected(abandoned):
@@ -34,8 +38,10 @@ def test_each_collection_is_told_once(abandoned, server):
     assert {event["c"] for event in collected} == opened
 
 
-def test_no_figure_of_the_database_has_changed(abandoned):
+def test_no_figure_of_connections_has_changed(abandoned):
+    def connections(figures):
+        skipped = "db.wrappers"  # the collecting request can have made some
+        return {name: each for name, each in figures.items() if name.startswith("db.") and name != skipped}
+
     (_, before), (_, after) = abandoned
-    assert {name: value for name, value in before.items() if name.startswith("db.")} == {
-        name: value for name, value in after.items() if name.startswith("db.")
-    }
+    assert connections(before) == connections(after)
