@@ -52,7 +52,8 @@ class Channel:
             return
         try:
             event["o"] = 0 if self.log < 0 else os.fstat(self.log).st_size
-            os.write(self.fd, json.dumps(event).encode() + b"\n")
+            # ``default``, because a setting can be any object.
+            os.write(self.fd, json.dumps(event, default=str).encode() + b"\n")
         except OSError:
             self.fd = -1
 
@@ -70,8 +71,10 @@ class Channel:
 
 
 def _raised(fd: int) -> int:
-    """Return a copy of ``fd`` with a high number, not inherited by programs; -1 where ``fd`` is closed."""
-    try:
-        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _HIGH)
-    except OSError:
-        return -1
+    """Return a copy of ``fd`` that programs do not inherit; -1 where ``fd`` is closed."""
+    for lowest in (_HIGH, 3):  # the second where a process may have few descriptors
+        try:
+            return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, lowest)
+        except OSError:
+            continue
+    return -1

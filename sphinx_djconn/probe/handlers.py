@@ -4,6 +4,7 @@ A response that nobody closes ends no request: then the thread's next request do
 """
 
 import functools
+import re
 from typing import Any, Optional
 
 from .imports import Imports
@@ -96,7 +97,5 @@ class _Watcher:
 
 def _numbered(header: str) -> Optional[Handling]:
     """Return the request that the lab numbered in ``header``: ``7``, or ``7 meet``."""
-    number, _, place = header.partition(" ")
-    if not number.isdigit() or place not in ("", "meet"):
-        return None
-    return Handling(int(number), meets=place == "meet")
+    numbered = re.match("([0-9]{1,9})( meet)?$", header)
+    return None if numbered is None else Handling(int(numbered.group(1)), meets=bool(numbered.group(2)))
