@@ -125,3 +125,9 @@ def test_a_use_after_the_view_belongs_to_the_request(server):
 def test_the_migration_check_has_a_connection_outside_of_requests(server):
     outside = [event for event in server.sink.events if event["k"] == "db.open" and "r" not in event]
     assert len(outside) == 1
+
+
+def test_a_setting_that_is_no_json_is_told_all_the_same(server):
+    visit = server.get("/on/fraction/")
+    assert visit.json == {"answer": 1}
+    assert [event["max_age"] for event in visit.told("db.wrapper") if event["alias"] == "fraction"] == ["7/2"]

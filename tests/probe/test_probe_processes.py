@@ -1,6 +1,8 @@
 """Threads and processes are told apart, from their start to their end."""
 
 import http.client
+import os
+import signal
 import subprocess
 import threading
 from collections import Counter
@@ -198,6 +200,42 @@ def test_a_process_without_standard_error_is_seen(sink):
     assert output_of(code, attached(environment(), sink.address)) == ("", "", 0)
     sink.wait(lambda: sink.count("process.exit") == 2)
     assert sink.count("process.start") == 2
+
+
+def test_a_process_with_few_descriptors_is_seen(sink):
+    command = ["sh", "-c", 'ulimit -n 64 && exec "$0" -c ""', PYTHON]
+    subprocess.run(command, env=attached(environment(), sink.address), check=True)
+    sink.wait(lambda: sink.count("process.exit"))
+    assert sink.count("process.start") == 1
+
+
+# Servers of other kinds.
+
+
+def test_a_server_without_threads_serves_in_its_main_thread(start):
+    with start(arguments=["--nothreading"]) as server:
+        heard = Since(server.sink)
+        visits = [server.get("/polls/") for _ in range(3)]
+        assert heard.told("thread.start") == []
+        assert {key(event) for visit in visits for event in visit.events} == {(1, 1)}
+        figures = server.sink.figures()
+    assert (figures["threads"], figures["db.opened"], figures["db.open"]) == (1, 1, 1)
+
+
+def test_the_reloader_and_the_server_it_starts_are_both_seen(sink, prepared, tmp_path):
+    copy_databases(prepared, tmp_path)
+    variables = attached(environment(PROBED_FOLDER=tmp_path), sink.address)
+    command = [PYTHON, "-m", "django", "runserver", "127.0.0.1:0"]
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, env=variables, cwd=tmp_path, start_new_session=True, **silent) as process:
+        try:
+            sink.wait(lambda: sink.count("listening") and sink.count("reloader.watching"), "the server")
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+    parent, child = (event for event in sink.events if event["k"] == "process.start")
+    assert (parent["pid"], child["ppid"]) == (process.pid, process.pid)
+    told = {event["p"] for event in sink.events if event["k"] in ("listening", "reloader.watching")}
+    assert told == {child["p"]}
 
 
 # A lab that is not there any more, or not listening.

@@ -2,6 +2,7 @@
 
 import gc
 import os
+from fractions import Fraction
 
 from mysite.settings import *  # noqa: F403
 from mysite.settings import MIDDLEWARE
@@ -26,6 +27,7 @@ DATABASES = {
     "default": database(CONN_MAX_AGE=None if MAX_AGE == "None" else float(MAX_AGE)),
     "ageless": database(CONN_MAX_AGE=0),
     "ageing": database(CONN_MAX_AGE=0.2),
+    "fraction": database(CONN_MAX_AGE=Fraction(7, 2)),
     "in-memory": database(name=":memory:", CONN_MAX_AGE=0),
     "breakable": database("backends.breakable"),
     "checked": database("backends.breakable", CONN_HEALTH_CHECKS=True),
