@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from sphinx_djconn import __version__
+from sphinx_djconn.lab.profiles import DEMO
 from sphinx_djconn.scenario.grammar import MAX_COUNT, MAX_WAIT
 from sphinx_djconn.scenario.request import METHODS, RESERVED_LABELS
 
@@ -34,7 +35,7 @@ nitpick_ignore_regex = [("py:.*", ".*")]  # Python's own modules are documented 
 
 djconn_projects = {
     "no-common-middleware": {
-        "path": "../demo_site",
+        "path": str(DEMO.path),
         "settings": "mysite.settings_without_common_middleware",
         "fixtures": ["polls"],
     },

@@ -69,7 +69,7 @@ def query(request):
 
 
 def large(request):
-    return JsonResponse({"much": "x" * 70_000})
+    return JsonResponse({"much": "x" * (1 << 20)})
 
 
 def stream(request):
