@@ -1,9 +1,6 @@
 """What a page tells its readers to write and to type: its blocks of code, in their order."""
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -62,26 +59,6 @@ def write(snippet: Snippet, folder: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     before = path.read_text(encoding="utf-8") + "\n" if at_the_end else ""
     path.write_text(before + snippet.text, encoding="utf-8")
-
-
-def run(
-    command: str, folder: Path, *, seconds: float = 120, **variables: str
-) -> "subprocess.CompletedProcess[str]":
-    """Run what a reader types, where ``python`` is the interpreter that runs the tests.
-
-    ``variables`` are added to the environment's.
-    """
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    return subprocess.run(
-        command,
-        shell=True,
-        cwd=folder,
-        env=os.environ | variables | {"PATH": path},
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-        check=False,
-    )
 
 
 def differing(shown: list[str], printed: str) -> str:

@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
+from commands import run
 from index_downloads import unpacked_sdist
-from snippets import run
 
 pytestmark = pytest.mark.django_docs
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import run
 from index_downloads import installed, unpacked_sdist
-from snippets import run
 
 pytestmark = pytest.mark.foreign_project
 

@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from snippets import DOCS, run
+from commands import run
+from snippets import DOCS
 
 from sphinx_djconn.evidence import PARTS
 from sphinx_djconn.ext.config import described

@@ -1,8 +1,6 @@
 """The wheel: what is in it, and that it is all that a first page needs."""
 
-import os
 import shutil
-import subprocess
 import sys
 import sysconfig
 import tarfile
@@ -11,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from commands import call
 from snippets import ROOT
 
 pytestmark = pytest.mark.packaging
@@ -27,19 +26,9 @@ First page
 """
 
 
-def call(*command: str | Path, cwd: Path) -> str:
-    """Run a command and return what it has printed; fail with that where it fails."""
-    own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        list(map(str, command)), cwd=cwd, env=own, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def build(target: str, source: Path) -> Path:
     """Return the wheel or sdist that is built in ``source``."""
-    call(sys.executable, "-m", "hatchling", "build", "-t", target, cwd=source)
+    call(sys.executable, "-m", "hatchling", "build", "-t", target, folder=source)
     (built,) = source.joinpath("dist").glob("*.whl" if target == "wheel" else "*.tar.gz")
     return built
 
@@ -114,13 +103,13 @@ def test_the_wheel_is_all_that_a_first_page_needs(wheel: Path, tmp_path: Path) -
     (site,) = tmp_path.glob("venv/lib/python*/site-packages")
     site.joinpath("dependencies.pth").write_text(sysconfig.get_path("purelib"))
     arguments = ("install", "--quiet", "--no-deps", "--no-index", "--ignore-installed", wheel)
-    call(sys.executable, "-m", "pip", "--python", python, *arguments, cwd=tmp_path)
+    call(sys.executable, "-m", "pip", "--python", python, *arguments, folder=tmp_path)
     docs = tmp_path / "docs"
     docs.mkdir()
     docs.joinpath("conf.py").write_text('extensions = ["sphinx_djconn"]\n')
     docs.joinpath("index.rst").write_text(FIRST_PAGE)
-    call(python, "-m", "sphinx", "-W", "-b", "html", "docs", "out", cwd=tmp_path)
-    where = call(python, "-c", "import sphinx_djconn; print(sphinx_djconn.__file__)", cwd=tmp_path)
+    call(python, "-m", "sphinx", "-W", "-b", "html", "docs", "out", folder=tmp_path)
+    where = call(python, "-c", "import sphinx_djconn; print(sphinx_djconn.__file__)", folder=tmp_path)
     assert where.startswith(str(site))
     page = tmp_path.joinpath("out/index.html").read_text(encoding="utf-8")
     assert "djconn-requests" in page

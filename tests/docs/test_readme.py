@@ -4,7 +4,8 @@ import re
 import tomllib
 from pathlib import Path
 
-from snippets import ROOT, run
+from commands import run
+from snippets import ROOT
 
 README = ROOT.joinpath("README.md").read_text(encoding="utf-8")
 

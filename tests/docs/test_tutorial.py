@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from snippets import DOCS, Snippet, differing, run, snippets, write
+from commands import run
+from snippets import DOCS, Snippet, differing, snippets, write
 
 PAGE = DOCS / "tutorial.rst"
 
