@@ -14,8 +14,6 @@ from instruments import Client, Look, trace_of, until
 
 from sphinx_djconn.trace import facts_of
 
-pytestmark = pytest.mark.skipif("sys.platform != 'linux'", reason="the witness is Linux's /proc")
-
 AT_ONCE = 6
 
 
@@ -98,7 +96,7 @@ class Pair(NamedTuple):
 
     @property
     def standing(self):
-        """How many connections the main thread keeps: one, the migration check's, before Django 5.2."""
+        """How many connections the main thread keeps: one, the migration check's, before Django 5.1."""
         return self.plain[0].look.databases
 
 
