@@ -161,6 +161,9 @@ class _Names:
             *self._labels,
             *(f"{label}.{name}" for label in self._labels for name in self._request_facts),
         ]
+        written = {"none": "None", "true": "True", "false": "False", "null": "None"}.get(node.name)
+        if written is not None:
+            return self._error(node, f"no fact '{node.name}'", f"write '{written}' for the value")
         return self._error(node, f"no fact '{node.name}'", nearest(node.name, names, kind="facts"))
 
     def _no_label(self, node: Figure, label: str) -> ExpressionError:

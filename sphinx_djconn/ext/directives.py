@@ -15,9 +15,18 @@ from sphinx_djconn.ext import options
 from sphinx_djconn.ext.nodes import (
     claims_placeholder,
     evidence_placeholder,
+    fact_placeholder,
     proof_placeholder,
 )
-from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredScenario, Page, Place, Problem, Registry
+from sphinx_djconn.ext.registry import (
+    FIGURE_MARK,
+    DeclaredClaim,
+    DeclaredScenario,
+    Page,
+    Place,
+    Problem,
+    Registry,
+)
 from sphinx_djconn.scenario import PROJECT_DEFAULT, Scenario, SequenceError, parse_sequence
 
 
@@ -203,13 +212,12 @@ class ClaimDirective(_Directive):
             return list(box.children)
         box["classes"] += values.get("class", "").split()
         target = self.anchor("djconn-claim", name)
-        sentence = " ".join(box.astext().split())
         self.page.claims.append(
             DeclaredClaim(
                 name,
                 self.place(),
                 target["ids"][0],
-                sentence,
+                _sentence(box),
                 values["in"],
                 values.get("expect"),
                 values.get("sometimes"),
@@ -245,3 +253,12 @@ class ClaimsDirective(_Directive):
         page = self.page
         page.lists_all = page.lists_all or everywhere
         return [claims_placeholder(docname="" if everywhere else self.env.docname)]
+
+
+def _sentence(box: nodes.container) -> str:
+    """Return the text of a claim, with marks around the figures that are not known yet."""
+    copy = box.deepcopy()
+    for fact in list(copy.findall(fact_placeholder)):
+        marked = f"{FIGURE_MARK}{fact['scenario']} {fact['expression']}{FIGURE_MARK}"
+        fact.parent.replace(fact, nodes.Text(marked))
+    return " ".join(copy.astext().split())

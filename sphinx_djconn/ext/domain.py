@@ -34,6 +34,7 @@ class FactRole(SphinxRole):
         placeholder = fact_placeholder(
             "", self.text, scenario=scenario, expression=expression.strip(), classes=["djconn-fact"]
         )
+        placeholder.source, placeholder.line = place.source, place.line
         return [placeholder], []
 
 

@@ -7,7 +7,7 @@ read: the first in the order of the pages' names.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sphinx_djconn.claims import Expression, Judgement, Verdict, parse
 from sphinx_djconn.scenario import Scenario
@@ -28,6 +28,10 @@ class Place:
     def moved(self, lines: int) -> str:
         """Return the place so many lines further down."""
         return f"{self.source}:{self.line + lines}"
+
+
+FIGURE_MARK: Final = "\N{SYMBOL FOR UNIT SEPARATOR}"
+"""Stands on both sides of a figure in the sentence of a claim, until the figure is known."""
 
 
 class Problem(NamedTuple):

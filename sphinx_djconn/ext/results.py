@@ -1,7 +1,8 @@
 """What a build has found out: recordings, verdicts and figures, read when they are asked for."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -15,6 +16,7 @@ from sphinx_djconn.claims import (
 )
 from sphinx_djconn.ext.options import unknown
 from sphinx_djconn.ext.registry import (
+    FIGURE_MARK,
     DeclaredClaim,
     DeclaredScenario,
     Page,
@@ -24,6 +26,8 @@ from sphinx_djconn.ext.registry import (
 )
 from sphinx_djconn.store import Key, Recording, Store, digest
 from sphinx_djconn.trace import Facts, facts_of
+
+_FIGURE: Final = re.compile(rf"{FIGURE_MARK}(?P<scenario>\S*) ?(?P<expression>.*?){FIGURE_MARK}")
 
 _IN_MEMORY: Final = 8
 """How many recordings are held at a time: a page asks for the same few again and again."""
@@ -75,8 +79,17 @@ class Results:
 
     @cached_property
     def claims(self) -> dict[str, DeclaredClaim]:
-        """The claims by name."""
-        return self._registry.claims()
+        """The claims by name, their sentences with all figures."""
+        return {
+            name: replace(claim, sentence=_FIGURE.sub(self._in_sentence, claim.sentence))
+            for name, claim in self._registry.claims().items()
+        }
+
+    def _in_sentence(self, match: re.Match[str]) -> str:
+        try:
+            return self.figure(match["scenario"], match["expression"])
+        except FactError:
+            return "?"
 
     @cached_property
     def problems(self) -> list[Problem]:

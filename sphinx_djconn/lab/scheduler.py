@@ -1,13 +1,16 @@
 """Run many scenarios side by side; one that fails does not disturb the others."""
 
 from collections.abc import Generator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Final, NamedTuple
 
 from sphinx_djconn.lab.errors import LabError
 from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.scenario import Reload, Scenario, Together, Wait
 from sphinx_djconn.store import Recording
+
+_TICK: Final = 0.5
+"""Seconds after which Ctrl-C is heard at the latest."""
 
 _RELOAD: Final = 1.5
 _TOGETHER: Final = 0.5
@@ -39,8 +42,12 @@ class Scheduler:
             order = sorted(scenarios.items(), key=lambda each: -_waiting(each[1]))
             futures = {executor.submit(self._outcome, scenario): name for name, scenario in order}
             try:
-                for future in as_completed(futures):
-                    yield futures.pop(future), future.result()  # keeping none of the traces
+                while futures:
+                    # Not without end: a signal that another thread has taken wakes nobody.
+                    done, _ = wait(futures, _TICK, FIRST_COMPLETED)
+                    while done:
+                        future = done.pop()
+                        yield futures.pop(future), future.result()  # keeping none of the traces
             except BaseException:
                 self._laboratory.cancel()
                 executor.shutdown(wait=True, cancel_futures=True)
