@@ -29,8 +29,7 @@ class NoFiguresInTitles(SphinxTransform):
         registry = Registry(self.env.get_domain("djconn").data)
         for title in self.document.findall(nodes.title):
             for fact in list(title.findall(fact_placeholder)):
-                # Of a title, docutils knows the line below it.
-                place = Place(self.env.docname, str(fact.source), (fact.line or 1) - 1)
+                place = Place(self.env.docname, str(fact.source), fact.line or 0)
                 message = "a figure cannot stand in a title; write it in the text below the title"
                 registry.page(self.env.docname).problems.append(
                     Problem(f"djconn:fact `{fact.astext()}`", message, place)
