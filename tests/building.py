@@ -16,7 +16,7 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -263,7 +263,8 @@ def documentation(folder: Path, databases: Path) -> Iterator[Docs]:
             assert docs.left_behind() == []
         finally:
             for process in docs.processes():
-                process.kill()
+                with suppress(psutil.Error):
+                    process.kill()
             shutil.rmtree(temporary)
 
 
