@@ -90,16 +90,23 @@ class Row:
         }
 
 
+def over_turns(figures: Iterable[float]) -> tuple[float, tuple[float, float]]:
+    """Return the median of the figures of turns, and the smallest and the greatest of them.
+
+    A figure of each turn, and not of medians: what the machine did besides in a turn, it did to both.
+    """
+    values = tuple(figures)
+    return statistics.median(values), (min(values), max(values))
+
+
 def ratio(one: Samples, other: Samples) -> tuple[float, tuple[float, float]]:
-    """Return the ratio of two medians, and the smallest and the greatest ratio of a turn."""
-    turns = [a / b for a, b in zip(one.values, other.values, strict=True)]
-    return one.median / other.median, (min(turns), max(turns))
+    """Return how many times as much as ``other`` is ``one``, over all turns."""
+    return over_turns(a / b for a, b in zip(one.values, other.values, strict=True))
 
 
 def difference(one: Samples, other: Samples) -> tuple[float, tuple[float, float]]:
-    """Return the difference of two medians, and the smallest and the greatest difference of a turn."""
-    turns = one.above(other).values
-    return one.median - other.median, (min(turns), max(turns))
+    """Return how much ``one`` is more than ``other``, over all turns."""
+    return over_turns(one.above(other).values)
 
 
 def rounded(value: float) -> float:

@@ -6,7 +6,7 @@ from sphinx_djconn.lab import Laboratory, Profiles, Project
 from sphinx_djconn.scenario import Scenario, parse_sequence
 
 from .. import pages
-from ..report import Result, Row, Samples
+from ..report import Result, Row, Samples, difference
 from ..workplace import BenchError, Workplace
 
 PAGES, A_PAGE = 40, 5
@@ -34,8 +34,7 @@ def measure(place: Workplace) -> Row:
     one = Samples("one scenario changed", "s", tuple(with_scenario))
     other = Samples("one page of text changed", "s", tuple(with_text))
     alone = Samples("that scenario alone, by a laboratory that is warm", "s", tuple(_alone(place, turns)))
-    value = one.median - other.median - alone.median
-    turns_left = one.above(other).above(alone).values
+    value, spread = difference(one.above(other), alone)
     return Row(
         "changed",
         f"One scenario changed, in a project of {count * A_PAGE}",
@@ -47,7 +46,7 @@ def measure(place: Workplace) -> Row:
                 value,
                 "s",
                 at_most=0.5,
-                spread=(min(turns_left), max(turns_left)),
+                spread=spread,
             )
         ],
     )

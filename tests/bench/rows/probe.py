@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from sphinx_djconn.lab.projects import PROBE
 
-from ..report import Result, Row, Samples, difference
+from ..report import Result, Row, Samples, difference, over_turns
 from ..workplace import INSIDE, BenchError, Workplace
 
 PATH = "/query/"
@@ -120,21 +120,12 @@ def _conclude(row: Row, name: str, taken: dict[tuple[str, int], list[Figures]]) 
             for arm in ARMS
         }
         row.samples += rates.values()
-        lost = [
+        value, spread = over_turns(
             (1 - one / other) * 100
             for one, other in zip(rates["with"].values, rates["without"].values, strict=True)
-        ]
-        value = (1 - rates["with"].median / rates["without"].median) * 100
-        row.results.append(
-            Result(
-                f"{name}, {at_once}: requests per second lost",
-                "at most 5 %",
-                value,
-                "%",
-                at_most=5.0,
-                spread=(min(lost), max(lost)),
-            )
         )
+        what, goal = f"{name}, {at_once}: requests per second lost", "at most 5 %"
+        row.results.append(Result(what, goal, value, "%", at_most=5.0, spread=spread))
     for attribute, what, goal, limit in (
         ("latency", "latency at the median", "at most 50 µs", 50.0),
         ("cpu", "processor time of a request", "", None),
