@@ -11,6 +11,7 @@
 import io
 import json
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,11 @@ def run(sequence: str, *, project: Project | None = None, **options: Any) -> lis
     if project is not None:
         profiles = Profiles(projects={**profiles.projects, "default": project})
     scenario = Scenario(parse_sequence(sequence), **options)
-    with tempfile.TemporaryDirectory(prefix="djconn-testing-") as cache:
-        recording = Laboratory(profiles, Path(cache)).run(scenario)
+    with (
+        tempfile.TemporaryDirectory(prefix="djconn-testing-") as cache,
+        closing(Laboratory(profiles, Path(cache))) as laboratory,
+    ):
+        recording = laboratory.run(scenario)
     return [facts_of(trace) for trace in recording.runs]
 
 

@@ -388,9 +388,7 @@ def test_a_wrong_name_answers_with_the_nearest_right_one(text: str, said: str) -
 def test_without_labels_the_step_is_told_how_to_get_one(text: str) -> None:
     with pytest.raises(ExpressionError) as caught:
         check(text, labels=())
-    assert str(caught.value) == (
-        "no step has the label 'first'; end the step that you mean with 'as first'"
-    )
+    assert str(caught.value) == ("no step has the label 'first'; end the step that you mean with 'as first'")
 
 
 # What only the facts of a run show.
@@ -553,9 +551,7 @@ def test_json_nested_deeper_than_python_follows_has_no_value() -> None:
         ("1 == 1", {}),
     ],
 )
-def test_the_facts_mentioned_are_told_in_the_order_of_the_text(
-    text: str, values: dict[str, Any]
-) -> None:
+def test_the_facts_mentioned_are_told_in_the_order_of_the_text(text: str, values: dict[str, Any]) -> None:
     found = parse(text).values(RUN)
     assert found == values
     assert list(found) == list(values)

@@ -52,9 +52,7 @@ DIFFERENT = [run(threads=6), run(threads=5), run(threads=1)]
         ),
     ],
 )
-def test_an_expectation_is_true_of_every_run(
-    text: str, runs: list[Facts], verdict: str, reason: str
-) -> None:
+def test_an_expectation_is_true_of_every_run(text: str, runs: list[Facts], verdict: str, reason: str) -> None:
     assert judge(parse(text), runs) == Judgement(Verdict(verdict), reason)
 
 
@@ -69,9 +67,7 @@ def test_an_expectation_is_true_of_every_run(
         ("threads == 2", SAME, "refuted", "threads is 6"),
     ],
 )
-def test_sometimes_is_true_of_at_least_one_run(
-    text: str, runs: list[Facts], verdict: str, reason: str
-) -> None:
+def test_sometimes_is_true_of_at_least_one_run(text: str, runs: list[Facts], verdict: str, reason: str) -> None:
     assert judge(parse(text), runs, sometimes=True) == Judgement(Verdict(verdict), reason)
 
 

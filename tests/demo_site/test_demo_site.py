@@ -192,9 +192,7 @@ def test_other_pages_do_not_look_up_a_session(visits, path):
     assert len(visits["ada"][path]["queries"]) == len(visits["pages"][path]["queries"])
 
 
-@pytest.mark.parametrize(
-    ("post", "text"), [("nothing", "What's new?"), ("form", "Why?"), ("json", "How?")]
-)
+@pytest.mark.parametrize(("post", "text"), [("nothing", "What's new?"), ("form", "Why?"), ("json", "How?")])
 def test_a_posted_question_is_created_with_one_query(visits, post, text):
     created = visits["posts"][post]
     assert (created["status"], len(created["queries"])) == (201, 1)
@@ -225,9 +223,7 @@ def test_what_is_no_vote_does_not_redirect(visits, vote, status):
 
 
 def test_a_session_parameter_lasts_as_long_as_its_connection(visits):
-    parameter = {
-        when: visit["json"]["value"] for when, visit in visits["session_parameter"].items()
-    }
+    parameter = {when: visit["json"]["value"] for when, visit in visits["session_parameter"].items()}
     assert parameter["same connection"] == parameter["set"]
     assert parameter["new connection"] != parameter["set"]
 
