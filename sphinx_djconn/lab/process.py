@@ -31,7 +31,7 @@ _NOT_INHERITED: Final = frozenset({"RUN_MAIN", "PYTHONSTARTUP", "PYTHONSAFEPATH"
 _TAIL: Final = 1 << 16
 """Bytes of a log that are enough for a message."""
 
-_HUNG_UP: Final = select.POLLHUP | getattr(select, "POLLRDHUP", 0)
+_HUNG_UP: Final = getattr(select, "POLLHUP", 0) | getattr(select, "POLLRDHUP", 0)
 
 
 class SupervisedProcess:
