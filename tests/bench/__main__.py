@@ -7,6 +7,7 @@ is no figure to be published: it is only shown, unless ``--output`` names a fold
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -22,6 +23,7 @@ from .workplace import ROOT, BenchError, Workplace, workplace
 
 def main() -> int:
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # as Ctrl-C: nothing is left behind
     names = options.only or list(ROWS)
     begun = time.monotonic()
     rows: list[Row] = []
