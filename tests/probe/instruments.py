@@ -349,8 +349,12 @@ class Server(Process):
 
     def __enter__(self):
         """Wait until it listens, on the port that the kernel chose."""
-        self.port = until(self._listening, "runserver to listen")
-        self.rest()
+        try:
+            self.port = until(self._listening, "runserver to listen")
+            self.rest()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
