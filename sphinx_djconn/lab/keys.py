@@ -77,7 +77,7 @@ def environment() -> str:
 
     The names of their folders tell both; reading the metadata of each takes as long as a small build.
     """
-    return digest(sorted(name for entry in sys.path for name in _distributions(Path(entry or "."))))
+    return digest(sorted({name for entry in sys.path for name in _distributions(Path(entry or "."))}))
 
 
 @cache

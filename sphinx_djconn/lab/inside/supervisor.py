@@ -58,7 +58,7 @@ class Supervisor:
                 os.read(woken, 4096)
                 self.reap()
             if 0 in readable:
-                received = os.read(0, 4096)
+                received = receive()
                 if not received:
                     self.orphaned = True
                     break
@@ -186,6 +186,14 @@ def control(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
+def receive() -> bytes:
+    """Return what the lab has sent; nothing where it is gone, even with reports that it has not read."""
+    try:
+        return os.read(0, 65536)
+    except ConnectionResetError:
+        return b""
+
+
 def tell(**message: Any) -> None:
     """Report to the lab; where it is gone, standard input will say so."""
     with contextlib.suppress(OSError):
@@ -203,7 +211,7 @@ def supervise(kind: type[Supervisor]) -> None:
     control(_PR_SET_CHILD_SUBREAPER, 1)
     received = b""
     while received.count(b"\n") < _LINES:
-        more = os.read(0, 65536)
+        more = receive()
         if not more:
             break
         received += more

@@ -133,7 +133,7 @@ def _received(control: socket.socket, parent: int) -> int | None:
     """Return the next descriptor that is handed over; ``None`` when there will be none."""
     while not select.select([control], [], [], _PARENT_CHECK)[0]:
         # Other children of the parent may hold its end of the socket open when it is gone.
-        if os.getppid() != parent:
+        if os.getppid() != parent and not select.select([control], [], [], 0)[0]:
             return None
     space = socket.CMSG_SPACE(array.array("i").itemsize)
     message, ancillary, _, _ = control.recvmsg(1, space)
