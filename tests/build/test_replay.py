@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -163,3 +165,29 @@ def test_a_recording_that_no_page_needs_stays_in_a_folder_that_is_committed(reco
     recorded.build()
     assert len(recordings(recorded)) == 2
     assert set(before) < set(recordings(recorded))
+
+
+WINDOWS = """
+import os, select, signal, socket, sys
+for module, names in (
+    (select, ["poll", "epoll", "POLLHUP", "POLLRDHUP", "POLLIN", "POLLERR", "POLLOUT"]),
+    (socket, ["AF_UNIX", "send_fds", "recv_fds", "TCP_QUICKACK", "CMSG_SPACE"]),
+    (os, ["sched_yield", "killpg", "setsid", "uname"]),
+    (signal, ["SIGKILL", "SIGCHLD", "SIGHUP", "SIGPIPE", "set_wakeup_fd"]),
+):
+    for name in names:
+        if hasattr(module, name):
+            delattr(module, name)
+for name in ("fcntl", "resource", "pwd", "grp", "termios"):
+    sys.modules[name] = None
+from sphinx.cmd.build import build_main
+sys.exit(build_main(sys.argv[1:]))
+"""
+
+
+def test_replay_needs_nothing_that_windows_lacks(recorded: Docs) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WINDOWS, *recorded.command()], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "djconn-holds" in recorded.folder.joinpath("html", "index.html").read_text("utf-8")
