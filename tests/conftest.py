@@ -1,10 +1,14 @@
 """What all tests share."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from building import Docs, documentation
+
+
+os.environ["NO_COLOR"] = "1"  # where the variable CI is set, Sphinx colours what the tests read
 
 
 @pytest.fixture(scope="session")
