@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from building import Docs, documentation
 
-
 os.environ["NO_COLOR"] = "1"  # where the variable CI is set, Sphinx colours what the tests read
 
 
