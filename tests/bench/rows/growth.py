@@ -1,7 +1,7 @@
 """Projects of 125, 250 and 500 scenarios: the time they take, and Sphinx's memory."""
 
 from .. import pages
-from ..report import Result, Row, Samples, difference
+from ..report import Result, Row, Samples, difference, over_turns
 from ..workplace import Build, Workplace
 
 SIZES = (25, 50, 100)
@@ -25,20 +25,18 @@ def measure(place: Workplace) -> Row:
     row = Row("growth", f"Growth to {sizes[-1] * A_PAGE} scenarios on {sizes[-1]} pages")
     above = {size: _seconds(taken, "ours", size).above(_seconds(taken, "plain", size)) for size in sizes}
     row.samples += above.values()
-    small, middle, large = (above[size] for size in sizes)
-    # What a build takes once, for any number of scenarios, is in no difference of two builds.
-    slopes = (
-        (middle.median - small.median) / (sizes[1] - sizes[0]) / A_PAGE,
-        (large.median - middle.median) / (sizes[2] - sizes[1]) / A_PAGE,
-    )
+    first, second = (_slopes(above, sizes[:2]), _slopes(above, sizes[1:]))
+    value, spread = over_turns(b / a for a, b in zip(first, second, strict=True))
+    counts = [size * A_PAGE for size in sizes]
     row.results.append(
         Result(
-            f"time of one more scenario from {sizes[1] * A_PAGE} to {sizes[2] * A_PAGE}: "
-            f"so many times that from {sizes[0] * A_PAGE} to {sizes[1] * A_PAGE}",
+            f"time of one more scenario from {counts[1]} to {counts[2]}: "
+            f"so many times that from {counts[0]} to {counts[1]}",
             "linear: at most 1.15 times",
-            slopes[1] / slopes[0],
+            value,
             "times",
             at_most=1.15,
+            spread=spread,
         )
     )
     static = _pasted(place, sizes[-1], len(taken["ours", sizes[-1]]))
@@ -58,6 +56,16 @@ def measure(place: Workplace) -> Row:
             )
         )
     return row
+
+
+def _slopes(above: dict[int, Samples], sizes: tuple[int, ...]) -> tuple[float, ...]:
+    """Return for each turn what one more scenario takes between two sizes.
+
+    What a build takes once, for any number of scenarios, is in no difference of two builds.
+    """
+    few, many = sizes
+    more = above[many].above(above[few]).values
+    return tuple(seconds / (many - few) / A_PAGE for seconds in more)
 
 
 def _seconds(taken: dict[tuple[str, int], list[Build]], kind: str, size: int) -> Samples:
