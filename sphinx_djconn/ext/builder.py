@@ -16,6 +16,7 @@ from sphinx.util import logging
 from sphinx.util.console import colorize
 
 from sphinx_djconn.claims import Judgement, Verdict
+from sphinx_djconn.ext.domain import domain_of
 from sphinx_djconn.ext.registry import DeclaredClaim
 from sphinx_djconn.ext.results import Results
 from sphinx_djconn.scenario import Scenario
@@ -59,7 +60,8 @@ class CheckBuilder(Builder):
 
     def finish(self) -> None:
         """Write the reports, and a line for each claim."""
-        results: Results = self.env.get_domain("djconn").results  # type: ignore[attr-defined]
+        results = domain_of(self.env).results
+        assert results is not None, "all pages are read"
         judged = [_judged(claim, results) for claim in results.claims.values()]
         lines = [_line(each) for each in judged]
         for each, line in zip(judged, lines, strict=True):

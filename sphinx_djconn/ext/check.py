@@ -11,6 +11,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 from sphinx_djconn.ext.config import Settings
+from sphinx_djconn.ext.domain import domain_of
 from sphinx_djconn.ext.gathering import Gathering, warn
 from sphinx_djconn.ext.registry import Registry
 from sphinx_djconn.ext.results import Absence, Results
@@ -21,26 +22,26 @@ from sphinx_djconn.store import Store
 
 def warm_up(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
     """Have Django imported while pages are read, where it is likely that one of them runs something."""
-    domain = env.get_domain("djconn")
+    domain = domain_of(env)
     pages = Registry(domain.data).pages
     if docnames and (not pages or any(docname in pages for docname in docnames)):
         with suppress(ProfileError):  # the check will say so
-            domain.laboratory = laboratory = _laboratory(app)  # type: ignore[attr-defined]
+            domain.laboratory = laboratory = _laboratory(app)
             laboratory.warm_up()
 
 
 def check(app: Sphinx, env: BuildEnvironment) -> list[str]:
     """Bring every result up to date; return the pages that have to be written anew for it."""
-    domain = env.get_domain("djconn")
+    domain = domain_of(env)
     registry = Registry(domain.data)
     try:
-        results = _gathered(app, registry, domain.laboratory)  # type: ignore[attr-defined]
+        results = _gathered(app, registry, domain.laboratory)
     except ProfileError as error:
         warn("conf.py", error.message, "config", _line_of(error.message, Path(app.confdir, "conf.py")))
         absence = Absence(f"conf.py: {error.message}")
         absences = dict.fromkeys(registry.scenarios(), absence)
         results = Results(registry, Store(Path()), {}, {}, absences)
-    domain.results = results  # type: ignore[attr-defined]
+    domain.results = results
     _report(results)
     return results.outdated(Written(app).digests)
 
@@ -75,10 +76,10 @@ def _laboratory(app: Sphinx) -> Laboratory:
 def note_written(app: Sphinx, exception: Exception | None) -> None:
     """Remember the results that pages were written with, now that they are written."""
     # A build that failed before the check has not closed it.
-    laboratory: Laboratory | None = app.env.get_domain("djconn").laboratory  # type: ignore[attr-defined]
+    laboratory: Laboratory | None = domain_of(app.env).laboratory
     if laboratory is not None:
         laboratory.close()
-    results: Results | None = app.env.get_domain("djconn").results  # type: ignore[attr-defined]
+    results: Results | None = domain_of(app.env).results
     if exception is None and results is not None:
         Written(app).update(results)
 

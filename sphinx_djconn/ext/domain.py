@@ -146,3 +146,10 @@ class DjconnDomain(Domain):
     def _declared(self) -> Iterable[tuple[str, DeclaredScenario | DeclaredClaim]]:
         yield from (("scenario", each) for each in self.registry.scenarios().values())
         yield from (("claim", each) for each in self.registry.claims().values())
+
+
+def domain_of(env: BuildEnvironment) -> DjconnDomain:
+    """Return the domain of ``env``."""
+    domain = env.get_domain(DjconnDomain.name)
+    assert isinstance(domain, DjconnDomain)
+    return domain

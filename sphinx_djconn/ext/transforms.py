@@ -9,6 +9,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from sphinx_djconn.claims import Verdict
 from sphinx_djconn.evidence import djconn_fold, evidence, failure, table, verdict_badge
+from sphinx_djconn.ext.domain import domain_of
 from sphinx_djconn.ext.nodes import (
     claims_placeholder,
     evidence_placeholder,
@@ -26,7 +27,7 @@ class NoFiguresInTitles(SphinxTransform):
 
     def apply(self, **_: Any) -> None:
         """Leave the figure's text where a title has one, and say so."""
-        registry = Registry(self.env.get_domain("djconn").data)
+        registry = Registry(domain_of(self.env).data)
         for title in self.document.findall(nodes.title):
             for fact in list(title.findall(fact_placeholder)):
                 place = Place(self.env.docname, str(fact.source), fact.line or 0)
@@ -44,7 +45,7 @@ class EvidenceTransform(SphinxPostTransform):
 
     def run(self, **kwargs: Any) -> None:
         """Replace all placeholders of the page."""
-        results: Results | None = self.env.get_domain("djconn").results  # type: ignore[attr-defined]
+        results: Results | None = domain_of(self.env).results
         if results is None:
             return
         results.rendered.add(self.env.docname)
