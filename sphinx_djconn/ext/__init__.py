@@ -32,7 +32,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_builder(CheckBuilder)
     app.add_transform(NoFiguresInTitles)
     app.add_post_transform(EvidenceTransform)
-    app.add_node(djconn_fold, html=FOLD_VISITORS["html"])
+    app.add_node(djconn_fold, **FOLD_VISITORS)
     app.add_lexer(LOG_LANGUAGE, LogLexer)
     app.add_css_file("djconn.css")
     app.connect("config-inited", _add_static_path)
