@@ -13,7 +13,7 @@ def value_text(value: Any) -> str:
     """Return ``value`` for a reader: ``none``, ``true``, ``6``, ``T1``, ``200 × 5, 500``.
 
     Always one line; what comes out of a response's JSON is cut where it is long.
-    """  # noqa: RUF002
+    """
     return _text(value, cut=True)
 
 
@@ -22,12 +22,12 @@ def figure_text(values: Sequence[Any]) -> str:
 
     Numbers that differ are a range (``5–6 in 3 runs``), other values a choice (``T1 or none in 3
     runs``). The order of the runs changes nothing.
-    """  # noqa: RUF002
+    """
     texts = {_text(value, cut=False): value_text(value) for value in values}
     if len(texts) <= 1:
         return next(iter(texts.values()), value_text(None))
     if all(_is_number(value) for value in values):
-        differing = f"{value_text(min(values))}–{value_text(max(values))}"  # noqa: RUF001
+        differing = f"{value_text(min(values))}–{value_text(max(values))}"
     else:
         differing = " or ".join(texts[whole] for whole in sorted(texts))
     return f"{differing} in {len(values)} runs"
@@ -54,7 +54,7 @@ def _row(values: Sequence[Any], *, cut: bool) -> str:
     texts = [_text(value, cut=cut) for value in values]
     groups = [(text, len(list(same))) for text, same in groupby(texts)]
     shown = groups[:_MOST_GROUPS] if cut else groups
-    parts = [text if count == 1 else f"{text} × {count}" for text, count in shown]  # noqa: RUF001
+    parts = [text if count == 1 else f"{text} × {count}" for text, count in shown]
     hidden = len(texts) - sum(count for _, count in shown)
     return ", ".join(parts) + (f", … ({hidden} more)" if hidden else "")
 

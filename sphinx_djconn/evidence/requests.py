@@ -153,7 +153,7 @@ def _closing(connection: DatabaseConnection) -> str:
 
 def _shown(row: Row) -> list[TableCell]:
     client, request, status = row.fixed
-    span = str(row.first) if row.first == row.last else f"{row.first}–{row.last}"  # noqa: RUF001
+    span = str(row.first) if row.first == row.last else f"{row.first}–{row.last}"
     target: TableCell = _target(request)
     if row.label is not None:
         label = nodes.emphasis("", printable(row.label))

@@ -437,7 +437,7 @@ def test_without_labels_the_step_is_told_how_to_get_one(text: str) -> None:
             "set(statuses) - {200} == {500}",
             "`set(statuses) - {200}` has no value where `set(statuses)` is",
         ),
-        ("-statuses == 1", "`-statuses` has no value where `statuses` is 200 × 5, 500; only num"),  # noqa: RUF001
+        ("-statuses == 1", "`-statuses` has no value where `statuses` is 200 × 5, 500; only num"),
         ("-first.thread == 1", "only numbers have a sign"),
         (
             "len(threads) == 1",

@@ -30,8 +30,8 @@ from sphinx_djconn.claims import figure_text, value_text
         ([], "none"),
         ((), "none"),
         (set(), "none"),
-        ([200] * 6, "200 × 6"),  # noqa: RUF001
-        ([200] * 5 + [500], "200 × 5, 500"),  # noqa: RUF001
+        ([200] * 6, "200 × 6"),
+        ([200] * 5 + [500], "200 × 5, 500"),
         ([200, 500, 200], "200, 500, 200"),
         ([None, True, "a"], "none, true, a"),
         ([1, True, 1.0], "1, true, 1.0"),
@@ -78,16 +78,16 @@ def test_json_nested_deeper_than_python_follows_is_still_a_value() -> None:
     [
         ([6], "6"),
         ([6, 6, 6], "6"),
-        ([5, 6, 5], "5–6 in 3 runs"),  # noqa: RUF001
-        ([6, 5, 7], "5–7 in 3 runs"),  # noqa: RUF001
-        ([0.5, 1, 2], "0.5–2 in 3 runs"),  # noqa: RUF001
+        ([5, 6, 5], "5–6 in 3 runs"),
+        ([6, 5, 7], "5–7 in 3 runs"),
+        ([0.5, 1, 2], "0.5–2 in 3 runs"),
         (["T1", "T1"], "T1"),
         (["T2", "T1", "T2"], "T1 or T2 in 3 runs"),
         ([None, "C1"], "C1 or none in 2 runs"),
         ([None, 3], "3 or none in 2 runs"),
         ([True, False], "false or true in 2 runs"),
         ([1, True], "1 or true in 2 runs"),
-        ([[200, 200], [200, 500]], "200 × 2 or 200, 500 in 2 runs"),  # noqa: RUF001
+        ([[200, 200], [200, 500]], "200 × 2 or 200, 500 in 2 runs"),
         ([], "none"),
     ],
 )

@@ -28,7 +28,7 @@ DIFFERENT = [run(threads=6), run(threads=5), run(threads=1)]
         ("threads == 1", ONE, "refuted", "threads is 6"),
         ("threads == 6", SAME, "holds", "threads is 6"),
         ("threads == 1", SAME, "refuted", "threads is 6 (in run 1 of 3)"),
-        ("threads > 0", DIFFERENT, "holds", "threads is 1–6 in 3 runs"),  # noqa: RUF001
+        ("threads > 0", DIFFERENT, "holds", "threads is 1–6 in 3 runs"),
         ("threads > 5", DIFFERENT, "refuted", "threads is 5 (in run 2 of 3)"),
         ("threads > 1", DIFFERENT, "refuted", "threads is 1 (in run 3 of 3)"),
         (
@@ -48,7 +48,7 @@ DIFFERENT = [run(threads=6), run(threads=5), run(threads=1)]
             "200 in statuses",
             [run(statuses=[500, 500])],
             "refuted",
-            "statuses is 500 × 2",  # noqa: RUF001
+            "statuses is 500 × 2",
         ),
     ],
 )
@@ -63,7 +63,7 @@ def test_an_expectation_is_true_of_every_run(text: str, runs: list[Facts], verdi
         ("threads == 5", ONE, "refuted", "threads is 6"),
         ("threads == 5", DIFFERENT, "holds", "threads is 5 (in run 2 of 3)"),
         ("threads < 6", DIFFERENT, "holds", "threads is 5 (in run 2 of 3)"),
-        ("threads == 2", DIFFERENT, "refuted", "threads is 1–6 in 3 runs"),  # noqa: RUF001
+        ("threads == 2", DIFFERENT, "refuted", "threads is 1–6 in 3 runs"),
         ("threads == 2", SAME, "refuted", "threads is 6"),
     ],
 )

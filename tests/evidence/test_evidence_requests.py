@@ -1,5 +1,3 @@
-# ruff: noqa: RUF001 - ranges are written with an en dash
-
 import pytest
 from evidence_pages import rows
 from synthetic_traces import Simulation, at_once, keep_alive, new_clients, scenario

@@ -1,5 +1,3 @@
-# ruff: noqa: RUF001 - ranges are written with an en dash
-
 import pytest
 from docutils import nodes
 from evidence_pages import lines

@@ -213,7 +213,7 @@ ERRORS = [
     ("3 x database: restart", 0, "'database: restart' cannot be repeated"),
     ("3 x together:\n  a: GET /", 0, "'together' cannot name a client; write 'together:' alone"),
     ("6x a: GET /", 0, "'6x a' cannot name a client; write a repetition as in '6 x a: …'"),
-    ("6 × a: GET /", 0, "cannot name a client; write a repetition as in '6 x a: …'"),  # noqa: RUF001
+    ("6 × a: GET /", 0, "cannot name a client; write a repetition as in '6 x a: …'"),
     ("6 x: GET /", 0, "'6 x' cannot name a client; write a repetition as in '6 x browser: …'"),
     # clients
     ("new client: close", 0, "a new client has nothing to hang up; name the client, as in"),
