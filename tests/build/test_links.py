@@ -175,3 +175,25 @@ def test_what_several_processes_have_read_is_complete_in_the_next_build(docs: Do
     checked = docs.build_apart("djconn", "-j", "3")
     assert "24 claims, 24 as declared" in checked.status
     assert checked.code == 0
+
+
+def test_on_a_man_page_the_verdict_stands_in_a_paragraph_of_its_own(docs: Docs) -> None:
+    docs.page(
+        "index",
+        """
+        Title
+        =====
+
+        .. djconn:scenario:: visit
+           :hidden:
+
+           browser: GET /polls/
+
+        .. djconn:claim:: one
+           :in: visit
+           :expect: threads == 1
+
+           One thread.
+        """,
+    )
+    assert "\n.sp\n\\fBholds in visit\\fP\n.sp\n" in docs.build("man").read("test.1")
