@@ -15,11 +15,11 @@ from sphinx_djconn.lab.profiles import (
     DATABASES,
     DEMO,
     ENVIRONMENTS,
-    SERVERS,
     read_project,
     read_server,
     tables,
 )
+from sphinx_djconn.lab.servers import SERVERS
 
 MODES: Final = ("auto", "run", "replay")
 

@@ -1,16 +1,18 @@
 """Everything that touches a process, a socket or a file of a run.
 
 ``Laboratory(...).run(scenario)`` is the face of the lab: a scenario goes in, a recording comes out, and
-both are plain values that can be sent to another machine. ``profiles`` says what names mean, ``keys``
-what a recording depends on, ``scheduler`` runs many at once; ``run`` executes one, with ``projects``
-(settings, databases), ``process`` and ``inside/supervisor`` (what is started ends), ``feed`` (what is
-heard), ``player``, ``clients``, ``meeting``, ``quiet`` (what is done) and ``logs`` (what may be shown).
+both are plain values that can be sent to another machine. ``profiles`` says what names mean, ``servers`` how
+each server is started, ``keys`` what a recording depends on, ``scheduler`` runs many at once; ``run``
+executes one, with ``projects`` (settings, databases), ``starting``, ``installed`` and ``port`` (a command
+filled in), ``process`` and ``inside/supervisor`` (what is started ends), ``feed`` (what is heard),
+``player``, ``clients``, ``meeting``, ``quiet`` (what is done) and ``logs`` (what may be shown).
 """
 
 from sphinx_djconn.lab.errors import LabError, ProfileError, RunError
 from sphinx_djconn.lab.laboratory import Laboratory
-from sphinx_djconn.lab.profiles import Database, Environment, Profiles, Project, Server
+from sphinx_djconn.lab.profiles import Database, Environment, Profiles, Project
 from sphinx_djconn.lab.scheduler import Outcome, Scheduler
+from sphinx_djconn.lab.servers import Server
 
 __all__ = [
     "Database",

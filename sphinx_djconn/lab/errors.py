@@ -4,6 +4,7 @@
 
     LabError
     ├── ProfileError      a name that conf.py and the built-in profiles do not know
+    ├── AbsentError       a server, or what it needs, is not installed
     └── RunError          a run that did not come to its end; carries the end of the server's log
         ├── PreparationError   the project's settings or migrations failed, before any server
         ├── ServerError        the server ended, or never listened
@@ -28,6 +29,10 @@ class LabError(Exception):
 
 class ProfileError(LabError):
     """A profile is not known, or what conf.py says of it is not usable."""
+
+
+class AbsentError(LabError):
+    """What a profile needs is not on this machine: nothing is wrong with the page."""
 
 
 class RunError(LabError):

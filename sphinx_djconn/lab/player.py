@@ -14,6 +14,7 @@ from sphinx_djconn.lab.clients import Client, Serials
 from sphinx_djconn.lab.errors import RunError, StepError
 from sphinx_djconn.lab.feed import Feed
 from sphinx_djconn.lab.meeting import Meeting, Participant
+from sphinx_djconn.lab.port import Port
 from sphinx_djconn.lab.quiet import Rest
 from sphinx_djconn.scenario import (
     Close,
@@ -35,11 +36,12 @@ _SETTLING: Final = 5.0
 
 
 class Player:
-    """Plays one sequence against the server that ``feed`` tells of."""
+    """Plays one sequence against the server that ``feed`` tells of, at ``port`` where that is given."""
 
-    def __init__(self, feed: Feed, trigger: Path) -> None:
+    def __init__(self, feed: Feed, trigger: Path, port: Port | None = None) -> None:
         self._feed = feed
         self._trigger = trigger
+        self._port = port
         self._serials = Serials()
         self._clients: dict[str, Client] = {}
         self._number = 0
@@ -183,20 +185,39 @@ class Player:
 
     def _await_server(self, after: int = -1) -> None:
         """Wait until a process later than ``after`` listens; that is where requests go from then."""
-        feed = self._feed
-        found = feed.wait(
-            lambda: next((each for each in reversed(feed.listening) if each[0] > after), None),
-            "the server to listen",
-        )
-        assert found is not None, "a wait without seconds ends with a value or an error"
-        process, host, port = found
+        process, host, port = self._await_listening(after)
         self._process = process
         reached = "127.0.0.1" if host in _ANY else f"[{host}]" if ":" in host else host
         self._base_url = f"http://{reached}:{port}"
-        # Between binding its socket and serving it, a server says what it has to say.
-        rest = Rest(lambda: [feed.pids[process]], _READY)
+        self._await_serving(process)
+
+    def _await_listening(self, after: int) -> tuple[int, str, int]:
+        """Return the process that listens, 0 where it has no probe, with its address."""
+        feed, port = self._feed, self._port
+
+        def listening() -> tuple[int, str, int] | None:
+            found = (each for each in reversed(feed.listening) if each[0] > after)
+            return next((each for each in found if port is None or each[2] == port.number), None)
+
+        while True:
+            # A server in another language tells nobody: the kernel has to be asked.
+            seconds = None if port is None else Rest.sample
+            found = feed.wait(listening, "the server to listen", seconds=seconds)
+            if found is not None:
+                return found
+            if port is not None and after < 0 and port.is_listened_on():
+                return 0, "127.0.0.1", port.number
+
+    def _await_serving(self, process: int) -> None:
+        """Wait until the server says that it serves, or has nothing more to do before it does.
+
+        Between binding its socket and serving it, a server says what it has to say, and starts its workers.
+        """
+        feed = self._feed
+        rest = Rest(lambda: [pid for each, pid in feed.pids.items() if each not in feed.gone], _READY)
+        limit = time.monotonic() + _SETTLING
         while not feed.wait(lambda: process in feed.serving_processes, "the server", seconds=Rest.sample):
-            if rest():
+            if rest() or time.monotonic() > limit:
                 return
 
     def _reload(self, step: Reload) -> None:

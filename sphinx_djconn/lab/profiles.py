@@ -7,31 +7,15 @@ import difflib
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sphinx_djconn.lab.errors import ProfileError
+from sphinx_djconn.lab.servers import PLACES, SERVERS, Server, unknown_places
 from sphinx_djconn.scenario import DatabaseFault, Reload, Scenario
 
 Profile = TypeVar("Profile")
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """How a server is started and what it can do.
-
-    ``command`` may contain ``{python}`` (the environment's interpreter). It has to listen on a port
-    that the kernel chooses: the probe reports which. ``reloads`` tells that it starts anew when a
-    source file changes. ``stop_seconds`` is how long it may take to end after SIGTERM, ``log_limit``
-    how many bytes it may write to its log in one run.
-    """
-
-    command: tuple[str, ...]
-    reloads: bool = False
-    env: tuple[tuple[str, str], ...] = ()
-    stop_seconds: float = 2.0
-    log_limit: int = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +45,20 @@ class Project:
     fixtures: tuple[str, ...] = ()
     apart: tuple[Path, ...] = ()
 
+    def application(self, interface: str) -> str:
+        """Return where the project's application is, as servers take it; ``interface`` is wsgi or asgi.
 
-_RUNSERVER: Final = ("{python}", "-m", "django", "runserver", "127.0.0.1:0")
+        That is the module which ``startproject`` makes beside the settings, or above them. Where there is
+        none, a module of the lab's follows the settings, as ``runserver`` does.
+        """
+        package, _, _ = self.settings.rpartition(".")
+        while package:
+            if self.path.joinpath(*package.split("."), f"{interface}.py").is_file():
+                return f"{package}.{interface}:application"
+            package, _, _ = package.rpartition(".")
+        return f"djconn_application:{interface}"
 
-SERVERS: Final[Mapping[str, Server]] = {
-    "runserver": Server((*_RUNSERVER, "--noreload")),
-    "runserver-nothreading": Server((*_RUNSERVER, "--noreload", "--nothreading")),
-    "runserver-reload": Server(_RUNSERVER, reloads=True),
-}
+
 DATABASES: Final[Mapping[str, Database]] = {"sqlite": Database("SQLite")}
 ENVIRONMENTS: Final[Mapping[str, Environment]] = {"current": Environment(sys.executable)}
 
@@ -133,23 +123,33 @@ def find(kind: str, name: str, profiles: Mapping[str, Profile]) -> Profile:
 
 def read_server(table: Mapping[str, Any], variable: str) -> Server:
     """Return the server that ``table``, a value of ``djconn_servers``, describes."""
-    known = {"command", "reloads", "env", "stop_seconds", "log_limit"}
+    known = {each.name for each in fields(Server)}
     _only(variable, table, known)
     command = table.get("command")
     if not isinstance(command, (list, tuple)) or not command or not _texts(command):
         raise ProfileError(
             f"{variable}['command'] must be a list of words, such as "
-            "['{python}', '-m', 'django', 'runserver', '127.0.0.1:0']"
+            "['gunicorn', '--bind=127.0.0.1:{port}', '{wsgi}']"
         )
     env = table.get("env", {})
     if not isinstance(env, Mapping) or not _texts([*env, *env.values()]):
         raise ProfileError(f"{variable}['env'] must be a dictionary of texts")
+    for key in ("requires", "apps"):
+        if not isinstance(table.get(key, ()), (list, tuple)) or not _texts(table.get(key, ())):
+            raise ProfileError(f"{variable}[{key!r}] must be a list of names")
+    for place in unknown_places((*command, *env.values())):
+        raise ProfileError(
+            f"{variable}: `{{{place}}}` means nothing. Known: {', '.join(f'{{{each}}}' for each in PLACES)}"
+        )
     stop_seconds, log_limit = table.get("stop_seconds", 2.0), table.get("log_limit", 1 << 24)
     if not isinstance(stop_seconds, (int, float)) or not isinstance(log_limit, int):
         raise ProfileError(f"{variable}: 'stop_seconds' and 'log_limit' must be numbers")
     return Server(
         tuple(command),
+        requires=tuple(table.get("requires", ())),
+        apps=tuple(table.get("apps", ())),
         reloads=bool(table.get("reloads", False)),
+        refuses_root=bool(table.get("refuses_root", False)),
         env=tuple(sorted(env.items())),
         stop_seconds=float(stop_seconds),
         log_limit=log_limit,

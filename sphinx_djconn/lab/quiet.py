@@ -15,35 +15,54 @@ QUIET: Final = 0.25
 """Seconds of rest after which a server counts as having come to rest."""
 
 
+_TICKING: Final = 0.02
+"""The share of a processor that a server may use at rest: many look around ten times a second."""
+
+_LOOK: Final = 500_000
+"""Nanoseconds of work that one such look may take."""
+
+
 class Rest:
     """Watches the processes that ``pids`` returns; a new one of these for each wait."""
 
     def __init__(self, pids: Callable[[], Iterable[int]], seconds: float = QUIET) -> None:
         self._pids = pids
         self._seconds = seconds
-        self._seen: object = None
+        self._before: dict[str, int] = {}
         self._since = time.monotonic()
 
     sample: Final = _SAMPLE
 
     def __call__(self) -> bool:
-        """Return whether nothing has happened in the server for the time given."""
+        """Return whether the server has done nothing to speak of for the time given."""
         now = time.monotonic()
-        activity = [_activity(pid) for pid in self._pids()]
-        if None in activity or activity != self._seen:
-            self._seen, self._since = activity, now
+        worked = self._worked()
+        if worked is None or worked > _LOOK + _TICKING * 1e9 * (now - self._since):
+            self._since, self._before = now, {}
+            self._worked()
         return now - self._since >= self._seconds
 
+    def _worked(self) -> float | None:
+        """Return the nanoseconds of work since the rest began; ``None`` while a task is at work."""
+        worked = 0.0
+        for pid in self._pids():
+            tasks = _tasks(pid)
+            if tasks is None:
+                return None
+            for task, nanoseconds in tasks:
+                worked += nanoseconds - self._before.setdefault(task, nanoseconds)
+        return worked
 
-def _activity(pid: int) -> list[str] | None:
-    """Return how often each task of a process has run; ``None`` while one is running or about to."""
-    counts = []
+
+def _tasks(pid: int) -> list[tuple[str, int]] | None:
+    """Return how long each task of a process has run; ``None`` while one is running or about to."""
+    found = []
     try:
-        for task in sorted(Path(f"/proc/{pid}/task").iterdir()):
+        for task in Path(f"/proc/{pid}/task").iterdir():
             state = task.joinpath("stat").read_text().rpartition(")")[2].split()[0]
             if state in "RD":
                 return None
-            counts.append(f"{task.name} {task.joinpath('schedstat').read_text()}")
+            found.append((task.name, int(task.joinpath("schedstat").read_text().split()[0])))
     except OSError:  # a task that ended between two looks, or a system without /proc
         return []
-    return counts
+    return found

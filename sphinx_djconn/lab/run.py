@@ -13,9 +13,10 @@ from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.logs import LineCounter, Sanitizer
 from sphinx_djconn.lab.player import Player
 from sphinx_djconn.lab.process import Launcher, SupervisedProcess, tail
-from sphinx_djconn.lab.profiles import Profiles, Project, Server
+from sphinx_djconn.lab.profiles import Profiles, Project
 from sphinx_djconn.lab.projects import Databases, Folder
-from sphinx_djconn.scenario import PROJECT_DEFAULT, Scenario
+from sphinx_djconn.lab.starting import Starting
+from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.trace import Event, Trace
 from sphinx_djconn.trace.events import decode, in_order
 
@@ -60,23 +61,31 @@ class Run:
         try:
             prepared = self._databases.prepared(project, self._launcher, self._interruption)
             folder = Folder()
-            with closing(self._launcher.supervise(self._command(), folder.path)) as process, folder:
-                folder.take(prepared)
-                return self._serve(folder, project, process)
+            with closing(Starting(self._scenario, self._profiles, self._launcher.python, folder)) as starting:
+                process = self._launcher.supervise(starting.argv(), folder.path)
+                with closing(process), folder:
+                    folder.take(prepared)
+                    return self._serve(folder, starting, process)
         except OSError as error:
             raise RunError(_not_possible(error)) from error
 
-    def _serve(self, folder: Folder, project: Project, process: SupervisedProcess) -> Trace:
-        server = self._profiles.servers[self._scenario.server]
+    def _serve(self, folder: Folder, starting: Starting, process: SupervisedProcess) -> Trace:
+        server, project = starting.server, starting.project
         feed = Feed(folder.path, time.monotonic() + self._seconds)
         try:
-            self._start(folder, project, server, process)
+            process.start(
+                env=starting.environ(),
+                cwd=project.path,
+                seconds=self._seconds + _GRACE,
+                log_limit=server.log_limit,
+            )
             feed.add_supervisor(process.reports)
-            player = Player(feed, folder.path / "djconn_reload.py")
+            player = Player(feed, folder.path / "djconn_reload.py", starting.port)
             try:
                 with self._interruption.ends(feed.cancel), self._interruption.ends(process.kill):
                     player.play(self._scenario.sequence)
                     events, log = list(feed.events), _whole(process.log, server.log_limit)
+                    player.close()  # many servers wait for the clients that they have
                     process.terminate(server.stop_seconds)
                     feed.wait(
                         lambda: "gone" in feed.reports,
@@ -85,7 +94,7 @@ class Run:
                         seconds=server.stop_seconds + _GRACE,
                     )
             except RunError as error:
-                raise self._explained(error, folder, project, feed, process.log) from error
+                raise self._explained(error, folder, starting, feed, process.log) from error
             finally:
                 process.close()
                 player.close()
@@ -97,36 +106,21 @@ class Run:
                 "killed; the run is complete, but find out what holds it up, or raise "
                 "`stop_seconds` of its profile in `djconn_servers`"
             )
-        return self._trace(events, log, self._sanitizer(folder, project), server)
-
-    def _command(self) -> list[str]:
-        server = self._profiles.servers[self._scenario.server]
-        return [word.replace("{python}", self._launcher.python) for word in server.command]
-
-    def _start(self, folder: Folder, project: Project, server: Server, process: SupervisedProcess) -> None:
-        overrides: dict[str, Any] = {}
-        if self._scenario.conn_max_age != PROJECT_DEFAULT:
-            overrides["conn_max_age"] = self._scenario.conn_max_age
-        if self._scenario.conn_health_checks is not None:
-            overrides["conn_health_checks"] = self._scenario.conn_health_checks
-        process.start(
-            env=folder.environ(project, overrides, probe=True) | dict(server.env),
-            cwd=project.path,
-            seconds=self._seconds + _GRACE,
-            log_limit=server.log_limit,
-        )
+        return self._trace(events, log, self._sanitizer(folder, project), starting)
 
     def _sanitizer(self, folder: Folder, project: Project) -> Sanitizer:
         env = self._profiles.servers[self._scenario.server].env
         return Sanitizer({project.path: "<project>", folder.path: "<run>"}, folder.secrets(), env)
 
-    def _explained(self, error: RunError, folder: Folder, project: Project, feed: Feed, log: Path) -> RunError:
+    def _explained(
+        self, error: RunError, folder: Folder, starting: Starting, feed: Feed, log: Path
+    ) -> RunError:
         """Return ``error`` with the end of the server's log."""
-        sanitizer = self._sanitizer(folder, project)
-        lines = sanitizer.lines(tail(log), _ports(feed.events), feed.pids.values())
+        sanitizer = self._sanitizer(folder, starting.project)
+        lines = sanitizer.lines(tail(log), _ports(feed.events, starting), feed.pids.values())
         return type(error)(error.message, lines[-_TAIL:], error.line)
 
-    def _trace(self, wire: list[dict[str, Any]], log: bytes, sanitizer: Sanitizer, server: Server) -> Trace:
+    def _trace(self, wire: list[dict[str, Any]], log: bytes, sanitizer: Sanitizer, starting: Starting) -> Trace:
         """Return the trace of what was heard up to the end of the sequence."""
         line_of = LineCounter(log)
         end = next(event["t"] for event in reversed(wire) if event["k"] == "end")
@@ -135,8 +129,8 @@ class Run:
         )
         pids = [event.data["pid"] for event in events if event.kind == "process.start"]
         events = tuple(_without_secrets(event, sanitizer) for event in events)
-        lines = sanitizer.lines(log, _ports(wire), pids)
-        settings = _settings(self._scenario, self._profiles, events, server)
+        lines = sanitizer.lines(log, _ports(wire, starting), pids)
+        settings = _settings(self._scenario, self._profiles, events, starting.shown())
         return Trace(events, lines, {name: sanitizer.text(text) for name, text in settings.items()})
 
 
@@ -156,8 +150,9 @@ def _not_possible(error: OSError) -> str:
     return f"the run could not go on: {error.strerror}; {advice}"
 
 
-def _ports(wire: list[dict[str, Any]]) -> list[int]:
-    return [event["port"] for event in wire if event["k"] in ("listening", "http.open")]
+def _ports(wire: list[dict[str, Any]], starting: Starting) -> list[int]:
+    held = [] if starting.port is None else [starting.port.number]
+    return held + [event["port"] for event in wire if event["k"] in ("listening", "http.open")]
 
 
 def _without_secrets(event: Event, sanitizer: Sanitizer) -> Event:
@@ -168,17 +163,16 @@ def _without_secrets(event: Event, sanitizer: Sanitizer) -> Event:
 
 
 def _settings(
-    scenario: Scenario, profiles: Profiles, events: tuple[Event, ...], server: Server
+    scenario: Scenario, profiles: Profiles, events: tuple[Event, ...], command: str
 ) -> dict[str, str]:
     """Return what the server was started with, as the pages show it."""
     first = {event.kind: event.data for event in reversed(events)}
     wrapper = first.get("db.wrapper", {})
-    words = ("python" if word == "{python}" else word for word in server.command)
     shown = {
         "Django": str(first.get("django", {}).get("version", "?")),
         "Python": str(first.get("process.start", {}).get("python", "?")),
         "Server": scenario.server,
-        "Command": " ".join(words),
+        "Command": command,
         "Database": profiles.databases[scenario.database].title,
     }
     if wrapper:

@@ -12,7 +12,8 @@ from snippets import DOCS
 from sphinx_djconn.evidence import PARTS
 from sphinx_djconn.ext.config import described
 from sphinx_djconn.ext.domain import DjconnDomain
-from sphinx_djconn.lab.profiles import DATABASES, SERVERS
+from sphinx_djconn.lab.profiles import DATABASES
+from sphinx_djconn.lab.servers import SERVERS
 from sphinx_djconn.trace import FACTS, REQUEST_FACTS
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sphinx_djconn.lab import Environment, Laboratory, Profiles, Project, Server, profiles
+from sphinx_djconn.lab import Environment, Laboratory, Profiles, Project, Server, profiles, servers
 from sphinx_djconn.scenario import Scenario, parse_sequence
 from sphinx_djconn.trace import facts_of
 
@@ -36,7 +36,7 @@ PAIRS = [
     ("3.13", "newest"),
 ]
 SERVERS = {
-    "runserver": profiles.SERVERS["runserver"],
+    "runserver": servers.SERVERS["runserver"],
     # Before Django 2.1 the auto-reloader starts ``python -m django`` in a way that fails.
     "manage.py": Server(("{python}", "manage.py", "runserver", "127.0.0.1:0"), reloads=True),
 }

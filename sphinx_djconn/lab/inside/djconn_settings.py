@@ -3,7 +3,9 @@
 Runs in the server's process, on Python 3.6 and later. ``DJCONN_SETTINGS`` names a JSON file with
 ``module`` (the project's settings), ``folder`` (where the databases are), ``secrets`` (a file for the
 values that must not get into pages), ``conn_max_age`` and ``conn_health_checks`` (absent where the
-project's own stand). What changes: ``DATABASES``, and ``ALLOWED_HOSTS`` lets the lab's clients in.
+project's own stand), ``apps`` and ``asgi`` (applications that a server brings with it, and what they
+serve). What changes: ``DATABASES``, ``ALLOWED_HOSTS`` lets the lab's clients in, and a server's
+applications are installed.
 """
 
 import importlib
@@ -61,6 +63,11 @@ def _load() -> Dict[str, Any]:
     with open(spec["secrets"], "w") as file:
         json.dump(sorted(secrets), file)
     settings["DATABASES"] = _private(settings.get("DATABASES", {}), spec)
+    added = spec.get("apps", ())
+    if added:
+        installed = list(settings.get("INSTALLED_APPS", ()))
+        settings["INSTALLED_APPS"] = [*(app for app in added if app not in installed), *installed]
+        settings.setdefault("ASGI_APPLICATION", spec["asgi"])
     hosts = list(settings.get("ALLOWED_HOSTS", ()))
     if "*" not in hosts:
         settings["ALLOWED_HOSTS"] = [*hosts, "127.0.0.1", "localhost"]

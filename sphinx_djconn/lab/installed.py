@@ -1,0 +1,69 @@
+"""Whether a server is installed, and where its program is."""
+
+import importlib.metadata
+import os
+import shutil
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from sphinx_djconn.lab.errors import AbsentError
+from sphinx_djconn.lab.servers import Server
+
+
+def check_installed(name: str, server: Server) -> None:
+    """Raise :class:`AbsentError` where a distribution that ``server`` needs is not there."""
+    for text in server.requires:
+        requirement = Requirement(text)
+        try:
+            version = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            raise AbsentError(
+                f"the server `{name}` is not installed: there is no {requirement.name} in the environment "
+                f"that builds the docs; install it with {_how(server)}"
+            ) from None
+        if not requirement.specifier.contains(version, prereleases=True):
+            raise AbsentError(
+                f"the server `{name}` needs {requirement}, and {version} is installed; install another with "
+                f"{_how(server)}"
+            )
+
+
+def program(word: str, python: str) -> str:
+    """Return the path of the program ``word``: beside the interpreter ``python``, or on the PATH.
+
+    Raises :class:`AbsentError` where it is in neither.
+    """
+    if os.sep in word:
+        return word
+    beside = Path(python).with_name(word)
+    found = str(beside) if os.access(beside, os.X_OK) else shutil.which(word)
+    if found is None:
+        raise AbsentError(
+            f"the program `{word}` was looked for in {Path(python).parent} and on the PATH, and is in "
+            "neither; install it, or name it with its folder in `djconn_servers`"
+        )
+    return found
+
+
+def unprivileged(command: list[str]) -> list[str]:
+    """Return ``command`` as it is to be started where the server must not be root.
+
+    Root starts it in a user namespace that knows root's files as those of ``nobody``: a container has
+    often no other user, and another could not read an interpreter in root's home.
+    """
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return command
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        raise AbsentError(
+            "the server does not run as root, and `unshare` of util-linux, which would start it as nobody, is "
+            "not on the PATH; install util-linux, or build the docs as another user"
+        )
+    return [unshare, "--user", "--map-user=65534", "--map-group=65534", *command]
+
+
+def _how(server: Server) -> str:
+    return "`pip install {}`, or all servers with `pip install 'sphinx-djconn[servers]'`".format(
+        " ".join(f"'{each}'" if set("<>=") & set(each) else each for each in server.requires)
+    )
