@@ -1,7 +1,7 @@
 """The ``requests`` part: a row a request, and fewer where there are many."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from docutils import nodes
@@ -12,12 +12,13 @@ from sphinx_djconn.evidence.rows import Cell, Row, compact
 from sphinx_djconn.evidence.text import number, printable
 from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.trace import DatabaseConnection, RequestEntity, Trace
+from sphinx_djconn.trace.entities import Named
 
 _LONGEST_TARGET: Final = 100
 _PHASES: Final = {"start": "at start", "view": "in the view", "end": "at end"}
 _FATES: Final = {
-    "abandoned": "Abandoned: Django never closed the connection, and the thread that held it has "
-    "ended. Nothing can use or close it any more.",
+    "abandoned": "Abandoned: Django never closed the connection, and the thread or greenlet that held it "
+    "has ended. Nothing can use or close it any more.",
     "dropped": "Dropped: Django never closed the connection, and the process that held it has ended.",
 }
 _NOTHING: Final = Cell("—")
@@ -25,16 +26,15 @@ _NOTHING: Final = Cell("—")
 
 def requests_table(scenario: Scenario, trace: Trace) -> tuple[list[nodes.Node], int]:
     """Return the table of the requests of ``trace``, and how many rows it has."""
-    many = _processes_served(trace) > 1
-    rows = [_shown(row) for row in compact(list(_rows(scenario, trace, processes=many)))]
+    places = _places(trace)
+    rows = [_shown(row) for row in compact(list(_rows(scenario, trace, places)))]
     columns = [
         ("#", 10),
         ("Client", 12),
         ("Request", 25),
         ("Status", 10),
         ("HTTP connection", 15),
-        *([("Process", 10)] if many else []),
-        ("Thread", 10),
+        *((place, 10) for place in places),
         ("Database connection", 22),
     ]
     connections = trace.entities.db_connections.values()
@@ -46,9 +46,26 @@ def requests_table(scenario: Scenario, trace: Trace) -> tuple[list[nodes.Node], 
     return [table(columns, rows, "djconn-requests"), *fates] if rows else [], len(rows)
 
 
-def _processes_served(trace: Trace) -> int:
-    served = {request.process.serial for request in trace.entities.requests.values() if request.process}
-    return len(served)
+_PLACES: Final[dict[str, Callable[[RequestEntity], Named | None]]] = {
+    "Process": lambda request: request.process,
+    "Thread": lambda request: request.thread,
+    "Greenlet": lambda request: request.greenlet,
+    "Task": lambda request: request.task,
+}
+"""Where a request can be handled, from the outside in."""
+
+
+def _places(trace: Trace) -> list[str]:
+    """Return those of :data:`_PLACES` that are to be told apart in ``trace``."""
+    requests = trace.entities.requests.values()
+    processes = {request.process.serial for request in requests if request.process}
+    told = {
+        "Process": len(processes) > 1,
+        "Thread": True,
+        "Greenlet": any(request.greenlet for request in requests),
+        "Task": any(request.task for request in requests),
+    }
+    return [place for place in _PLACES if told[place]]
 
 
 def _is_named(connection: DatabaseConnection) -> bool:
@@ -58,14 +75,14 @@ def _is_named(connection: DatabaseConnection) -> bool:
 # One row a request.
 
 
-def _rows(scenario: Scenario, trace: Trace, *, processes: bool) -> Iterator[Row]:
+def _rows(scenario: Scenario, trace: Trace, places: Iterable[str]) -> Iterator[Row]:
     named = {request.client for request in scenario.sequence.requests()}
     requests = trace.entities.requests.values()
     databases = _Databases(trace)
     last_of_http = {request.http.serial: request.number for request in requests if request.http}
     for request in requests:
         client = request.client if request.client in named else "new client"
-        process = request.process
+        named_places = (_PLACES[place](request) for place in places)
         yield Row(
             request.number,
             request.number,
@@ -73,8 +90,7 @@ def _rows(scenario: Scenario, trace: Trace, *, processes: bool) -> Iterator[Row]
             (client, f"{request.method} {request.path}", _status(request)),
             (
                 _http(request, last_of_http),
-                *([Cell("{}", (process.name,)) if process else _NOTHING] if processes else []),
-                Cell("{}", (request.thread.name,)) if request.thread else _NOTHING,
+                *(Cell("{}", (entity.name,)) if entity else _NOTHING for entity in named_places),
                 databases.cell(request),
             ),
         )

@@ -77,6 +77,7 @@ class _Reading:
         self._last_of_http: dict[int, int] = {}
         self._first_of_thread: dict[tuple[int, int], int] = {}
         self._last_of_thread: dict[tuple[int, int], int] = {}
+        self._last_of_greenlet: dict[tuple[int, int], int] = {}
         for request in trace.entities.requests.values():
             if request.http is not None:
                 self._first_of_http.setdefault(request.http.serial, request.number)
@@ -84,6 +85,8 @@ class _Reading:
             if request.thread is not None:
                 self._first_of_thread.setdefault(request.thread.key, request.number)
                 self._last_of_thread[request.thread.key] = request.number
+            if request.greenlet is not None:
+                self._last_of_greenlet[request.greenlet.key] = request.number
 
     def read(self) -> list[Section]:
         """Return the sections, up to the end of the sequence."""
@@ -113,7 +116,7 @@ class _Reading:
         section, request = place
         if event.kind in TOLD:
             section.add(request, _RANKS.get(event.kind, _IN_TURN), event)
-        if event.process and request and event.kind != "thread.end":
+        if event.process and request and event.kind not in ("thread.end", "greenlet.end"):
             section.served(request)
 
     def _is_told(self, event: Event) -> bool:
@@ -138,9 +141,11 @@ class _Reading:
                 return self._sent.get(self._first_of_thread.get(thread, 0))
             case "thread.end":
                 return self._ending(self._last_of_thread.get(thread, 0), here)
-            case "process.start" | "process.exit" if len(self._sections) == 1:
-                return None
-        return self._sent.get(event.request or 0, here)
+            case "greenlet.end":
+                greenlet = (event.process, event.data["g"])
+                return self._ending(self._last_of_greenlet.get(greenlet, 0), here)
+        early = len(self._sections) == 1 and event.kind in ("process.start", "process.exit")
+        return None if early else self._sent.get(event.request or 0, here)
 
     def _hanging_up(self, http: int, here: _Place) -> _Place:
         last = self._sent.get(self._last_of_http.get(http, 0), here)
@@ -148,7 +153,7 @@ class _Reading:
         return self._hung_up[http]
 
     def _ending(self, request: int, here: _Place) -> _Place | None:
-        """Return where the end of the thread is told that served ``request`` last.
+        """Return where the end of the thread, or greenlet, is told that served ``request`` last.
 
         The thread of an HTTP connection ends a moment after the client has hung up.
         """
@@ -161,4 +166,4 @@ class _Reading:
         return last if last.section is here.section else here
 
 
-_RANKS = {"http.open": _CONNECTING, "http.close": _HANGING_UP, "thread.end": _ENDING}
+_RANKS = {"http.open": _CONNECTING, "http.close": _HANGING_UP, "thread.end": _ENDING, "greenlet.end": _ENDING}

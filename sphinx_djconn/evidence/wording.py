@@ -33,11 +33,12 @@ class Wording:
         self._named = frozenset(named)
         served = {q.process.serial for q in trace.entities.requests.values() if q.process}
         self._many_processes = len(served) > 1
-        self._abandoned: dict[tuple[int, int], list[str]] = {}
+        self._abandoned: dict[tuple[bool, tuple[int, int]], list[str]] = {}
         self._dropped: dict[int, list[str]] = {}
         for connection in trace.entities.db_connections.values():
             if connection.abandoned:
-                self._abandoned.setdefault(connection.thread, []).append(connection.name)
+                in_greenlet, owner = connection.greenlet is not None, connection.greenlet or connection.thread
+                self._abandoned.setdefault((in_greenlet, owner), []).append(connection.name)
             elif connection.dropped:
                 self._dropped.setdefault(connection.key[0], []).append(connection.name)
 
@@ -50,7 +51,8 @@ class Wording:
 
     def _thread(self, event: Event) -> str:
         thread = self._entities.threads.get((event.process, event.thread))
-        name = "server" if thread is None else printable(thread.name)
+        greenlet = self._entities.greenlet_of(event)
+        name = "server" if thread is None else printable((greenlet or thread).name)
         return f"{self._process(event)} {name}" if self._many_processes else name
 
     def _process(self, event: Event) -> str:
@@ -88,8 +90,16 @@ class Wording:
     def _unanswered(self, event: Event) -> str:
         return f"request {event.request} had no response: {printable(str(event.data['error']))}"
 
+    def _viewed(self, event: Event) -> str:
+        task = self._entities.request(event.request or 0).task
+        return f"view of request {event.request}" + (f", given to task {task.name}" if task else "")
+
+    def _greenlet_ended(self, event: Event) -> str:
+        left = self._abandoned.get((True, (event.process, event.data["g"])), [])
+        return "greenlet ended" + _never_closed(left)
+
     def _thread_ended(self, event: Event) -> str:
-        left = self._abandoned.get((event.process, event.thread), [])
+        left = self._abandoned.get((False, (event.process, event.thread)), [])
         return "thread ended" + _never_closed(left)
 
     def _process_ended(self, event: Event) -> str:
@@ -148,8 +158,10 @@ _WORDS: Final[dict[str, tuple[Callable[[Wording, Event], str], Callable[[Wording
     "process.exit": (Wording._process, Wording._process_ended),
     "thread.start": (Wording._thread, _always("thread started")),
     "thread.end": (Wording._thread, Wording._thread_ended),
+    "greenlet.end": (Wording._thread, Wording._greenlet_ended),
     "listening": (Wording._thread, _always("listening for HTTP connections")),
     "request.begin": (Wording._thread, Wording._request),
+    "request.view": (Wording._thread, Wording._viewed),
     "db.wrapper": (Wording._thread, Wording._created),
     "db.open": (Wording._thread, Wording._opened),
     "db.failed": (Wording._thread, Wording._failed),

@@ -4,13 +4,13 @@ Standard library only, Python 3.6 and later, Django 1.11 and later. It is never 
 process: ``attach/sitecustomize.py`` loads it into the server's interpreters under the name
 ``_djconn_probe``. Modules: ``channel`` (the socket to the lab), ``recorder`` (events, serials, the
 current request), ``imports`` (to be called when a module was imported), and what is watched:
-``servers``, ``handlers``, ``databases``.
+``servers``, ``greenlets``, ``handlers``, ``asgi``, ``databases``.
 
 Rules, each held by a test: it opens no database connection, keeps no thread, wrapper or connection
 alive, starts no thread, and changes nothing about when a connection is closed.
 """
 
-from . import databases, handlers, servers
+from . import asgi, databases, greenlets, handlers, servers
 from .channel import Channel
 from .imports import Imports
 from .recorder import Recorder
@@ -27,6 +27,8 @@ def start(address: str) -> None:
     recorder = Recorder(channel)
     imports = Imports()
     servers.watch(recorder, imports)
+    greenlets.watch(recorder, imports)
     handlers.watch(recorder, imports)
+    asgi.watch(recorder, imports)
     databases.watch(recorder, imports)
     imports.install()

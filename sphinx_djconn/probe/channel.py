@@ -1,10 +1,11 @@
 """The socket to the lab: one for each process, and one for each request that waits in a meeting."""
 
+import asyncio
 import fcntl
 import json
 import os
 import socket
-from typing import Any, Dict
+from typing import Any, Callable, Dict
 
 _HIGH = 200
 """Descriptors of the probe's start here, so that the server's have the numbers they always had."""
@@ -27,6 +28,7 @@ class Channel:
         self.pid = -1
         self.fd = -1
         self.log = _raised(2)
+        self.forked: Callable[[], None] = self.connect
         self.connect()
 
     def connect(self) -> None:
@@ -47,9 +49,11 @@ class Channel:
             self.fd = _raised(connection.fileno())
 
     def send(self, event: Dict[str, Any]) -> None:
-        """Write ``event``; do nothing where the lab is gone, or in a child that has no channel yet."""
-        if self.fd < 0 or os.getpid() != self.pid:
+        """Write ``event``; do nothing where the lab is gone, in a forked child after ``forked()``."""
+        if self.fd < 0:
             return
+        if os.getpid() != self.pid:
+            self.forked()
         try:
             event["o"] = 0 if self.log < 0 else os.fstat(self.log).st_size
             # ``default``, because a setting can be any object.
@@ -66,6 +70,18 @@ class Channel:
                 connection.connect(self.address)
                 connection.sendall(json.dumps(event).encode() + b"\n")
                 connection.recv(1)
+            except OSError:
+                return
+
+    async def meet_in_loop(self, event: Dict[str, Any]) -> None:
+        """Do the same in an event loop, whose other tasks go on."""
+        loop = asyncio.get_event_loop()
+        with _Socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            try:
+                connection.setblocking(False)
+                await loop.sock_connect(connection, self.address)
+                await loop.sock_sendall(connection, json.dumps(event).encode() + b"\n")
+                await loop.sock_recv(connection, 1)
             except OSError:
                 return
 

@@ -13,7 +13,7 @@ from .recorder import Handling, Recorder
 HEADER = "HTTP_X_DJCONN_REQUEST"
 """The header by which the lab numbers its requests; the probe takes it away before Django looks."""
 
-_MARK = "_djconn_handling"
+MARK = "_djconn_handling"
 
 
 def watch(recorder: Recorder, imports: Imports) -> None:
@@ -35,7 +35,7 @@ class _Watcher:
 
         @functools.wraps(original)
         def call(handler: Any, environ: Any, start_response: Any) -> Any:
-            handling = _numbered(environ.pop(HEADER, ""))
+            handling = numbered(environ.pop(HEADER, ""))
             if handling is None:
                 return original(handler, environ, start_response)
             if recorder.handling is not None:
@@ -69,7 +69,7 @@ class _Watcher:
                 return original(handler, request)
             handling.phase = "view"
             response = original(handler, request)
-            setattr(response, _MARK, handling)
+            setattr(response, MARK, handling)
             recorder.meet("departure")
             return response
 
@@ -81,7 +81,7 @@ class _Watcher:
 
         @functools.wraps(original)
         def close(response: Any) -> None:
-            handling: Optional[Handling] = response.__dict__.pop(_MARK, None)
+            handling: Optional[Handling] = response.__dict__.pop(MARK, None)
             if handling is None or handling.over:
                 original(response)
                 return
@@ -90,12 +90,13 @@ class _Watcher:
             try:
                 original(response)
             finally:
-                recorder.end(handling)
+                if handling.ends_with_response:
+                    recorder.end(handling)
 
         module.HttpResponseBase.close = close
 
 
-def _numbered(header: str) -> Optional[Handling]:
+def numbered(header: str) -> Optional[Handling]:
     """Return the request that the lab numbered in ``header``: ``7``, or ``7 meet``."""
     numbered = re.match("([0-9]{1,9})( meet)?$", header)
     return None if numbered is None else Handling(int(numbered.group(1)), meets=bool(numbered.group(2)))

@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 import time
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from .channel import Channel
 
@@ -26,14 +26,16 @@ class Handling:
     """A request that is being handled: its number, and how far it has come.
 
     ``phase`` is ``start`` until middleware and view are called, then ``view``, and ``end`` from the
-    moment the response is closed. ``over`` tells that the end of the request was told.
+    moment the response is closed. ``over`` tells that the end of the request was told. A request that
+    ``ends_with_response`` ends when that is closed, others when their coroutine does.
     """
 
-    __slots__ = ("meets", "number", "over", "phase")
+    __slots__ = ("ends_with_response", "meets", "number", "over", "phase")
 
     def __init__(self, number: int, *, meets: bool) -> None:
         self.number = number
         self.meets = meets
+        self.ends_with_response = True
         self.phase = "start"
         self.over = False
 
@@ -63,7 +65,10 @@ class Recorder:
         self.connections = itertools.count(1)
         self._threads = itertools.count(1)
         self._local = threading.local()
-        self._current: Any = _ThreadVar() if ContextVar is None else ContextVar("djconn", default=None)
+        self.greenlet: Optional[Callable[[], int]] = None
+        self.current: Any = _ThreadVar() if ContextVar is None else ContextVar("djconn", default=None)
+        self._forking = threading.Lock()
+        channel.forked = self._forked
         _after_fork(self._forked)
         self._process_started()
         self.thread()
@@ -71,18 +76,22 @@ class Recorder:
     @property
     def handling(self) -> Optional[Handling]:
         """The request that this thread, or task, is handling."""
-        found: Optional[Handling] = self._current.get()
+        found: Optional[Handling] = self.current.get()
         return found
 
     @handling.setter
     def handling(self, handling: Optional[Handling]) -> None:
-        self._current.set(handling)
+        self.current.set(handling)
 
     def emit(self, kind: str, **data: Any) -> None:
         """Send an event of this thread and of the request it is handling."""
         handling = self.handling
         if handling is not None:
             data["r"] = handling.number
+        if self.greenlet is not None:
+            greenlet = self.greenlet()
+            if greenlet:
+                data["g"] = greenlet
         self.send(kind, self.thread(), **data)
 
     def send(self, kind: str, thread: int = 0, **data: Any) -> None:
@@ -109,6 +118,10 @@ class Recorder:
         handling = self.handling
         if handling is not None and handling.meets:
             self.channel.meet({"k": "meet", "r": handling.number, "at": place})
+
+    async def meet_in_loop(self, handling: Handling, place: str) -> None:
+        """Wait as :meth:`meet` does, and let other tasks of the event loop go on."""
+        await self.channel.meet_in_loop({"k": "meet", "r": handling.number, "at": place})
 
     def end(self, handling: Handling) -> None:
         """Tell the end of a request, once."""
@@ -137,8 +150,12 @@ class Recorder:
         self.send("process.start", pid=os.getpid(), ppid=os.getppid(), python=sys.version.split()[0])
 
     def _forked(self) -> None:
+        # Called by Python in the child, or at its first event where a server in C has forked it.
+        with self._forking:
+            if self.channel.pid == os.getpid():
+                return
+            self.channel.connect()
         # Serials go on from those of the parent, so that none names two things in this process.
-        self.channel.connect()
         self._process_started()
         presence: Optional[_Presence] = getattr(self._local, "presence", None)
         if presence is not None:

@@ -2,9 +2,11 @@
 
 from sphinx_djconn.trace.entities import (
     DatabaseConnection,
+    Greenlet,
     HttpConnection,
     Process,
     RequestEntity,
+    Task,
     Thread,
 )
 from sphinx_djconn.trace.events import Event, TraceError
@@ -18,9 +20,11 @@ __all__ = [
     "Entities",
     "Event",
     "Facts",
+    "Greenlet",
     "HttpConnection",
     "Process",
     "RequestEntity",
+    "Task",
     "Thread",
     "Trace",
     "TraceError",

@@ -1,4 +1,4 @@
-"""The entities of a run: processes, threads, HTTP connections, database connections, requests."""
+"""The entities of a run: processes, threads, greenlets, tasks, connections of both kinds, requests."""
 
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
@@ -33,6 +33,24 @@ class Thread:
 
 
 @dataclass(slots=True)
+class Greenlet:
+    """A greenlet of a thread: G1, G2, … where it served requests. ``ident`` is what it is to ``threading``."""
+
+    key: Key
+    name: str = "greenlet"
+    ident: int = 0
+    ended: bool = False
+
+
+@dataclass(slots=True)
+class Task:
+    """A task of an event loop that was given requests: A1, A2, …."""
+
+    key: Key
+    name: str = "?"
+
+
+@dataclass(slots=True)
 class HttpConnection:
     """An HTTP connection as the client sees it. ``closed_by`` is ``client``, ``server`` or ``None``."""
 
@@ -49,12 +67,14 @@ class DatabaseConnection:
 
     ``opened_in`` and ``closed_in`` are numbers of requests, ``None`` outside of any. ``why`` tells why
     Django closed it and is ``None`` where Django did not. ``thread`` is the thread whose
-    ``django.db.connections`` holds it; ``abandoned`` tells that this has ended, ``dropped`` that its
-    process has, or that the connection was taken away from its wrapper.
+    ``django.db.connections`` holds it, or ``greenlet`` where that has its own; ``abandoned`` tells that
+    this has ended, ``dropped`` that its process has, or that the connection was taken away from its
+    wrapper.
     """
 
     key: Key
     thread: Key
+    greenlet: Key | None = None
     alias: str = "default"
     name: str = "?"
     opened_in: int | None = None
@@ -75,7 +95,9 @@ class RequestEntity:
     """A request: what the client saw of it, and what the probe saw of it inside the server.
 
     ``begun`` and ``ended`` are nanoseconds of the monotonic clock, ``None`` where Django never saw the
-    request. ``connections`` are the database connections it used, in that order, with ``opened`` or
+    request. ``thread`` is the one that ran its view, ``greenlet`` the part of it that did, and ``task`` is
+    what an event loop gave the request to; ``in_loop`` tells that the view ran in the loop's own thread.
+    ``connections`` are the database connections it used, in that order, with ``opened`` or
     ``reused``.
     """
 
@@ -91,6 +113,9 @@ class RequestEntity:
     http: HttpConnection | None = None
     http_new: bool = False
     thread: Thread | None = None
+    greenlet: Greenlet | None = None
+    task: Task | None = None
+    in_loop: bool = False
     process: Process | None = None
     begun: int | None = None
     ended: int | None = None
@@ -99,6 +124,11 @@ class RequestEntity:
     health_checks: int = 0
     connections: list[tuple[DatabaseConnection, str]] = field(default_factory=list)
     closed_at: list[str] = field(default_factory=list)
+
+    @property
+    def executor(self) -> "Greenlet | Task | Thread | None":
+        """What ran the view, and nothing else at the same time: a greenlet, a task or a thread."""
+        return self.greenlet or (self.task if self.in_loop else None) or self.thread
 
 
 class Named(Protocol):

@@ -17,14 +17,17 @@ field        meaning
 
 Kinds, from the probe: ``process.start`` (``pid`` ``ppid`` ``python``), ``django`` (``version``),
 ``thread.start`` (``name`` ``ident`` ``native`` ``main``), ``thread.end``, ``listening`` (``host``
-``port``), ``serving``, ``http.thread`` (``port``: the client's), ``request.begin``, ``request.end``,
+``port``), ``serving``, ``http.thread`` (``port``: the client's), ``greenlet.start`` (``g`` ``ident``),
+``greenlet.end`` (``g``), ``request.begin`` (under ASGI ``task``: its serial within the process),
+``request.view`` (under ASGI: the view begins, in this thread), ``request.end``,
 ``db.wrapper`` (``w`` ``alias`` ``vendor`` ``max_age`` ``health_checks``), ``db.open`` (``w`` ``c``
 ``alias``), ``db.failed`` (``w`` ``error``), ``db.use`` (``w`` ``c``), ``db.health`` and ``db.usable``
 (``w`` ``c`` ``usable``: by CONN_HEALTH_CHECKS, and because an error had occurred), ``db.close`` (``w``
 ``c`` ``why`` ``phase``), ``db.collected`` (``w`` ``c``; of no thread: the garbage collector runs in any),
 ``reloader.watching``.
 
-A thread that Python's ``threading`` did not start begins with the first thing it does that is watched.
+Every event of a greenlet that is more than its thread has its serial within the process as ``g``. A
+thread that Python's ``threading`` did not start begins with the first thing it does that is watched.
 ``phase`` is that of the request: ``start`` (before middleware and view), ``view``, ``end`` (once its
 response is closed), or ``outside``. ``why`` is ``end of request`` (CONN_MAX_AGE is 0), ``age``,
 ``error``, ``autocommit`` (it was not as in the settings), ``health check``, ``explicit``, or ``dropped``

@@ -62,16 +62,25 @@ FACTS: Final[dict[str, tuple[str, Callable[[_Reading], Any]]]] = {
         lambda r: len({request.process.serial for request in r.served if request.process}),
     ),
     "threads": (
-        "threads that handled requests, told apart by serial numbers",
+        "threads that handled requests, told apart by serial numbers; under ASGI, that ran their views",
         lambda r: len({request.thread.key for request in r.served if request.thread}),
     ),
     "thread_idents": (
-        "distinct values of ``threading.get_ident()`` among those threads",
-        lambda r: len(
-            {(request.thread.key[0], request.thread.ident) for request in r.served if request.thread}
-        ),
+        "distinct values of ``threading.get_ident()`` where requests were handled; a greenlet has its own",
+        lambda r: len({_ident(request) for request in r.served}),
     ),
-    "greenlets": ("greenlets that handled requests", lambda _: 0),
+    "greenlets": (
+        "greenlets that handled requests",
+        lambda r: len({request.greenlet.key for request in r.served if request.greenlet}),
+    ),
+    "tasks": (
+        "tasks of event loops that requests were given to",
+        lambda r: len({request.task.key for request in r.served if request.task}),
+    ),
+    "executors": (
+        "threads, greenlets or tasks that ran views: whichever of them runs nothing else at the time",
+        lambda r: len({_executor(request) for request in r.served}),
+    ),
     "http.connections": (
         "HTTP connections opened by the clients",
         lambda r: len(r.entities.http_connections),
@@ -123,6 +132,8 @@ FACTS: Final[dict[str, tuple[str, Callable[[_Reading], Any]]]] = {
 
 REQUEST_FACTS: Final[dict[str, tuple[str, Callable[[RequestEntity], Any]]]] = {
     "thread": ("the thread that handled it", lambda q: q.thread and q.thread.name),
+    "greenlet": ("the greenlet that handled it, if any", lambda q: q.greenlet and q.greenlet.name),
+    "task": ("the task that an event loop gave it to, if any", lambda q: q.task and q.task.name),
     "process": ("the process that handled it", lambda q: q.process and q.process.name),
     "http_connection": ("the HTTP connection that carried it", lambda q: q.http and q.http.name),
     "db_connection": (
@@ -146,6 +157,17 @@ REQUEST_FACTS: Final[dict[str, tuple[str, Callable[[RequestEntity], Any]]]] = {
     "json": ("the body of its response, where that is JSON of 1 MiB at most", lambda q: q.json),
 }
 """Name to description and reading, for a labelled request."""
+
+
+def _ident(request: RequestEntity) -> tuple[int, int]:
+    assert request.thread is not None, "it was served"
+    return request.thread.key[0], (request.greenlet or request.thread).ident
+
+
+def _executor(request: RequestEntity) -> tuple[str, tuple[int, int]]:
+    executor = request.executor
+    assert executor is not None, "it was served"
+    return type(executor).__name__, executor.key
 
 
 def facts_of(trace: Trace) -> Facts:

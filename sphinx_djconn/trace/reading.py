@@ -15,11 +15,13 @@ from typing import ClassVar
 
 from sphinx_djconn.trace.entities import (
     DatabaseConnection,
+    Greenlet,
     HttpConnection,
     Key,
     Named,
     Process,
     RequestEntity,
+    Task,
     Thread,
 )
 from sphinx_djconn.trace.events import Event
@@ -48,12 +50,14 @@ class Entities:
     def __init__(self, events: Iterable[Event]) -> None:
         self.processes: dict[int, Process] = {}
         self.threads: dict[Key, Thread] = {}
+        self.greenlets: dict[Key, Greenlet] = {}
+        self.tasks: dict[Key, Task] = {}
         self.http_connections: dict[int, HttpConnection] = {}
         self.db_connections: dict[Key, DatabaseConnection] = {}
         self.requests: dict[int, RequestEntity] = {}
         self.peak = 0
         self._parents: dict[int, int] = {}
-        self._owners: dict[Key, Key] = {}
+        self._owners: dict[Key, tuple[Key, Key | None]] = {}
         self._ends: dict[Key, int] = {}
         self._open: set[Key] = set()
         self._step = 0
@@ -71,6 +75,11 @@ class Entities:
         if key not in self.threads:
             self.threads[key] = Thread(key)
         return self.threads[key]
+
+    def greenlet_of(self, event: Event) -> Greenlet | None:
+        """Return the greenlet in which ``event`` happened; ``None`` where the thread has none but itself."""
+        serial = event.data.get("g", 0)
+        return self.greenlets.setdefault(key := (event.process, serial), Greenlet(key)) if serial else None
 
     def request(self, number: int) -> RequestEntity:
         """Return the request with ``number``."""
@@ -136,12 +145,31 @@ class Entities:
         self.thread_of(event).ended = True
         self._ends[event.process, event.thread] = event.at
 
+    def _greenlet_started(self, event: Event) -> None:
+        greenlet = self.greenlet_of(event)
+        if greenlet is not None:
+            greenlet.ident = event.data["ident"]
+
+    def _greenlet_ended(self, event: Event) -> None:
+        greenlet = self.greenlet_of(event)
+        if greenlet is not None:
+            greenlet.ended = True
+
     # Requests inside the server.
 
     def _begun(self, event: Event) -> None:
         request = self.request(event.request or 0)
         request.begun, request.thread = event.at, self.thread_of(event)
+        request.greenlet = self.greenlet_of(event)
         request.process = self.process(event.process)
+        if "task" in event.data:
+            key = (event.process, event.data["task"])
+            request.task, request.in_loop = self.tasks.setdefault(key, Task(key)), True
+
+    def _viewed(self, event: Event) -> None:
+        request, thread = self.request(event.request or 0), self.thread_of(event)
+        request.in_loop = thread is request.thread
+        request.thread = thread
 
     def _ended(self, event: Event) -> None:
         self.request(event.request or 0).ended = event.at
@@ -149,19 +177,24 @@ class Entities:
     # Databases.
 
     def _wrapper_created(self, event: Event) -> None:
-        self._owners[event.process, event.data["w"]] = (event.process, event.thread)
+        self._owners[event.process, event.data["w"]] = self._here(event)
         if event.request is not None:
             self.request(event.request).wrappers += 1
 
     def _opened(self, event: Event) -> None:
         key = (event.process, event.data["c"])
-        owner = self._owners.get((event.process, event.data["w"]), (event.process, event.thread))
-        connection = DatabaseConnection(key, owner, event.data.get("alias", "default"), opened_in=event.request)
+        thread, greenlet = self._owners.get((event.process, event.data["w"])) or self._here(event)
+        alias = event.data.get("alias", "default")
+        connection = DatabaseConnection(key, thread, greenlet, alias, opened_in=event.request)
         self.db_connections[key] = connection
         if event.request is not None:
             self.request(event.request).connections.append((connection, "opened"))
             self._open.add(key)
             self.peak = max(self.peak, len(self._open))
+
+    def _here(self, event: Event) -> tuple[Key, Key | None]:
+        greenlet = self.greenlet_of(event)
+        return (event.process, event.thread), None if greenlet is None else greenlet.key
 
     def _used(self, event: Event) -> None:
         connection = self._inherited(event.process, event.data["c"])
@@ -204,7 +237,9 @@ class Entities:
         for connection in self.db_connections.values():
             if connection.why is not None:
                 continue
-            owner = self.threads.get(connection.thread)
+            owner: Thread | Greenlet | None = self.threads.get(connection.thread)
+            if connection.greenlet is not None:
+                owner = self.greenlets[connection.greenlet]
             connection.dropped |= self.process(connection.key[0]).ended
             connection.abandoned = not connection.dropped and owner is not None and owner.ended
 
@@ -217,6 +252,8 @@ class Entities:
         for request in self.requests.values():
             numbering.give("P", request.process)
             numbering.give("T", request.thread)
+            numbering.give("G", request.greenlet)
+            numbering.give("A", request.task)
             numbering.give("H", request.http)
             for connection, _ in request.connections:
                 numbering.give("C", connection)
@@ -239,7 +276,10 @@ class Entities:
         "process.exit": _process_ended,
         "thread.start": _thread_started,
         "thread.end": _thread_ended,
+        "greenlet.start": _greenlet_started,
+        "greenlet.end": _greenlet_ended,
         "request.begin": _begun,
+        "request.view": _viewed,
         "request.end": _ended,
         "db.wrapper": _wrapper_created,
         "db.open": _opened,

@@ -1,0 +1,135 @@
+"""Requests inside Django's ASGI handler: which task is given one, and which thread runs its view.
+
+The handler is a coroutine in the event loop's thread. A view that is no coroutine runs in another
+thread, and database connections belong to that one. A request ends when the handler's coroutine does,
+after the response was closed and the thread, where it is the request's own, was given up.
+"""
+
+import asyncio
+import functools
+import itertools
+import weakref
+from typing import Any, Optional, Tuple
+
+from .handlers import MARK, numbered
+from .imports import Imports
+from .recorder import Handling, Recorder
+
+HEADER = b"x-djconn-request"
+
+
+def watch(recorder: Recorder, imports: Imports) -> None:
+    """Watch Django's handlers when they are imported."""
+    watcher = _Watcher(recorder)
+    imports.after("django.core.handlers.asgi", watcher.asgi)
+    imports.after("django.core.handlers.base", watcher.base)
+
+
+class _Watcher:
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self.tasks = weakref.WeakKeyDictionary()  # type: weakref.WeakKeyDictionary[Any, int]
+        self.serials = itertools.count(1)
+
+    def asgi(self, module: Any) -> None:
+        recorder = self.recorder
+        original = module.ASGIHandler.__call__
+
+        @functools.wraps(original)
+        async def call(handler: Any, scope: Any, receive: Any, send: Any) -> None:
+            handling, scope = _taken(scope)
+            if handling is None:
+                await original(handler, scope, receive, send)
+                return
+            before = recorder.current.get()
+            recorder.current.set(handling)
+            recorder.emit("request.begin", task=self._task())
+            try:
+                if handling.meets:
+                    await recorder.meet_in_loop(handling, "arrival")
+                await original(handler, scope, receive, send)
+            finally:
+                recorder.end(handling)
+                recorder.current.set(before)
+
+        module.ASGIHandler.__call__ = call
+
+    def base(self, module: Any) -> None:
+        if hasattr(module.BaseHandler, "get_response_async"):  # since Django 3.1
+            self._watch_get_response(module.BaseHandler)
+            self._watch_views(module)
+
+    def _watch_get_response(self, handler_class: Any) -> None:
+        recorder = self.recorder
+        original = handler_class.get_response_async
+
+        @functools.wraps(original)
+        async def get_response_async(handler: Any, request: Any) -> Any:
+            handling: Optional[Handling] = recorder.current.get()
+            if handling is None or handling.phase != "start" or handling.over:
+                return await original(handler, request)
+            handling.phase = "view"
+            response = await original(handler, request)
+            setattr(response, MARK, handling)
+            if handling.meets:
+                await recorder.meet_in_loop(handling, "departure")
+            return response
+
+        handler_class.get_response_async = get_response_async
+
+    def _watch_views(self, module: Any) -> None:
+        """Tell which thread runs the view of a request that a task was given."""
+        recorder = self.recorder
+        original = module.BaseHandler.make_view_atomic
+        is_coroutine_function = getattr(module, "iscoroutinefunction", asyncio.iscoroutinefunction)
+
+        @functools.wraps(original)
+        def make_view_atomic(handler: Any, view: Any) -> Any:
+            made = original(handler, view)
+            handling: Optional[Handling] = recorder.current.get()
+            if handling is None or handling.ends_with_response:
+                return made
+            if is_coroutine_function(made):
+
+                @functools.wraps(made)
+                async def coroutine(*args: Any, **kwargs: Any) -> Any:
+                    recorder.emit("request.view")
+                    return await made(*args, **kwargs)
+
+                return coroutine
+
+            @functools.wraps(made)
+            def function(*args: Any, **kwargs: Any) -> Any:
+                recorder.emit("request.view")
+                return made(*args, **kwargs)
+
+            return function
+
+        module.BaseHandler.make_view_atomic = make_view_atomic
+
+    def _task(self) -> int:
+        """Return the serial of the task that is running; 0 where the server runs coroutines without."""
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:
+            return 0
+        if task is None:
+            return 0
+        if task not in self.tasks:
+            self.tasks[task] = next(self.serials)
+        return self.tasks[task]
+
+
+def _taken(scope: Any) -> Tuple[Optional[Handling], Any]:
+    """Return the request that the lab numbered, and ``scope`` without the number."""
+    if scope["type"] != "http":
+        return None, scope
+    headers = list(scope.get("headers", ()))
+    kept = [header for header in headers if bytes(header[0]).lower() != HEADER]
+    if len(kept) == len(headers):
+        return None, scope
+    value = next(bytes(value) for name, value in headers if bytes(name).lower() == HEADER)
+    handling = numbered(value.decode("ascii", "replace"))
+    if handling is not None:
+        handling.ends_with_response = False
+    return handling, dict(scope, headers=kept)
