@@ -34,6 +34,10 @@ _CHUNK: Final = 1 << 16
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class _Observer:
     """What one client's connections tell: opened, used, closed, and by whom."""
 
@@ -44,6 +48,7 @@ class _Observer:
         self.hanging_up = False
         self.used: int | None = None
         self.new = False
+        self.sent: Callable[[], None] = _nothing
         self.closed_ports: list[int] = []
 
     def opened(self, connection: "_Connection") -> None:
@@ -78,6 +83,7 @@ class _Connection(urllib3.connection.HTTPConnection):
     def request(self, *args: Any, **kwargs: Any) -> None:
         super().request(*args, **kwargs)
         self._observer.used = self.serial
+        self._observer.sent()
         if _QUICKACK is not None:
             self.sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
@@ -135,8 +141,20 @@ class Client:
         self._session.headers["User-Agent"] = "sphinx_djconn"
         self._session.mount("http://", _Adapter(self._observer))
 
-    def send(self, number: int, request: Request, base_url: str, *, meet: bool = False) -> int | None:
-        """Send ``request`` and read its response to the end; return the status, ``None`` for none."""
+    def send(
+        self,
+        number: int,
+        request: Request,
+        base_url: str,
+        *,
+        meet: bool = False,
+        sent: Callable[[], None] = _nothing,
+    ) -> int | None:
+        """Send ``request`` and read its response to the end; return the status, ``None`` for none.
+
+        Calls ``sent`` when the request is on its way.
+        """
+        self._observer.sent = sent
         self._feed.emit(
             "request.sent",
             number,

@@ -31,6 +31,7 @@ class Participant:
     client: Client
     thread: threading.Thread | None = None
     status: int | None = None
+    sent: bool = False
     answered: bool = False
     settled: bool = False
     released: bool = False
@@ -52,13 +53,24 @@ class Meeting:
     def hold(self, participants: list[Participant]) -> None:
         """Send all requests and see them through."""
         try:
-            for participant in participants:
-                self._start(participant)
-                self._until(partial(self._has_come, participant, "arrival"))
+            self._send_all(participants)
             while not all(participant.settled for participant in participants):
                 self._wave(participants)
         finally:
             self._let_go(participants)
+
+    def _send_all(self, participants: list[Participant]) -> None:
+        """Send one request after another, each when the one before has arrived.
+
+        From the first that the server does not take they follow as soon as they are sent.
+        """
+        taken = True
+        for one in participants:
+            self._start(one)
+            self._feed.wait(lambda: one.sent or one.answered, "a request to be sent")  # noqa: B023 - at once
+            taken = taken and self._until(partial(self._has_come, one, "arrival"))
+        if not taken:
+            self._until(lambda: all(self._has_come(one, "arrival") for one in participants))
 
     def _wave(self, participants: list[Participant]) -> None:
         """Take those that have arrived through their views, then out, each in its turn."""
@@ -79,14 +91,14 @@ class Meeting:
         self._until(lambda: all(self._has_come(one, "departure") for one in inside), _LONG)
         for one in participants:
             if self._at(one, "departure") or (one.answered and not one.settled):
+                outside = [each for each in participants if not self._has_come(each, "arrival")]
+                outside = [each for each in outside if not each.released]
                 self._feed.release(one.number, "departure")
                 self._settle(one)
-                self._await_next(participants)
+                self._await_next(outside)
 
-    def _await_next(self, participants: list[Participant]) -> None:
-        """Give the place that has become free to one of those that still wait outside."""
-        waiting = [one for one in participants if not one.released and not one.answered]
-        outside = [one for one in waiting if not self._at(one, "arrival")]
+    def _await_next(self, outside: list[Participant]) -> None:
+        """Give the place that has become free to one of those that have waited ``outside``."""
         if outside:
             self._until(lambda: any(self._has_come(one, "arrival") for one in outside))
 
@@ -101,13 +113,14 @@ class Meeting:
     def _has_come(self, one: Participant, place: str) -> bool:
         return one.answered or self._at(one, place)
 
-    def _until(self, test: Callable[[], bool], seconds: float = QUIET) -> None:
-        """Wait for ``test``, or until the server has come to rest without it."""
+    def _until(self, test: Callable[[], bool], seconds: float = QUIET) -> bool:
+        """Wait for ``test``, or until the server has come to rest without it; return which."""
         pids = [pid for process, pid in self._feed.pids.items() if process not in self._feed.gone]
         rest = Rest(lambda: pids, seconds)
         while not self._feed.wait(test, "the requests of `together`", seconds=Rest.sample):
             if rest():
-                return
+                return False
+        return True
 
     def _start(self, one: Participant) -> None:
         one.thread = threading.Thread(target=self._send, args=(one,), name="djconn-client")
@@ -115,7 +128,11 @@ class Meeting:
         one.thread.start()
 
     def _send(self, one: Participant) -> None:
-        one.status = one.client.send(one.number, one.request, self._base_url, meet=True)
+        def sent() -> None:
+            one.sent = True
+            self._feed.notify()
+
+        one.status = one.client.send(one.number, one.request, self._base_url, meet=True, sent=sent)
         one.answered = True
         self._feed.notify()
 
