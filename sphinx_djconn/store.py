@@ -12,11 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sphinx_djconn.scenario import Scenario
-from sphinx_djconn.trace import Trace, TraceError
+from sphinx_djconn.trace import TraceError
 from sphinx_djconn.trace.events import decode, encode
+
+if TYPE_CHECKING:
+    from sphinx_djconn.trace import Trace
 
 _FORMAT: Final = 1
 _PART: Final = ".part"
@@ -58,12 +61,11 @@ def _plain(value: Any) -> Any:
     return [_plain(each) for each in value] if isinstance(value, tuple) else value
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
+class Recording(NamedTuple):
     """The traces of a scenario's runs, the key they were made under, and what a warning says of them."""
 
     key: Key
-    runs: tuple[Trace, ...]
+    runs: "tuple[Trace, ...]"
     notes: tuple[str, ...] = ()
 
 
@@ -177,7 +179,7 @@ def _digest(runs: str) -> str:
     return hashlib.sha256(runs.encode()).hexdigest()
 
 
-def _run_to_write(trace: Trace) -> dict[str, Any]:
+def _run_to_write(trace: "Trace") -> dict[str, Any]:
     return {
         "settings": dict(trace.settings),
         "log": list(trace.log),
@@ -185,6 +187,8 @@ def _run_to_write(trace: Trace) -> dict[str, Any]:
     }
 
 
-def _read_run(line: str) -> Trace:
+def _read_run(line: str) -> "Trace":
+    from sphinx_djconn.trace import Trace  # noqa: PLC0415 - to look at a recording, its traces are not read
+
     run = json.loads(line)
     return Trace(tuple(map(decode, run["events"])), tuple(run["log"]), run["settings"])

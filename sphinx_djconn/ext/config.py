@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,7 +98,7 @@ class Settings:
                 faults["project", name] = error
             else:
                 inside = (path for path in apart if found.path in path.parents)
-                projects[name] = replace(found, apart=tuple(sorted(inside)))
+                projects[name] = found._replace(apart=tuple(sorted(inside)))
 
         for name, table in tables("djconn_projects", self.projects):
             project(name, f"djconn_projects[{name!r}]", table)

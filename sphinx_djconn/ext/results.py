@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sphinx_djconn import __version__
 from sphinx_djconn.claims import (
@@ -25,7 +24,9 @@ from sphinx_djconn.ext.registry import (
     checked_expression,
 )
 from sphinx_djconn.store import Key, Recording, Store, digest
-from sphinx_djconn.trace import Facts, facts_of
+
+if TYPE_CHECKING:
+    from sphinx_djconn.trace import Facts
 
 _FIGURE: Final = re.compile(rf"{FIGURE_MARK}(?P<scenario>\S*) ?(?P<expression>.*?){FIGURE_MARK}")
 
@@ -33,8 +34,7 @@ _IN_MEMORY: Final = 8
 """How many recordings are held at a time: a page asks for the same few again and again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Absence:
+class Absence(NamedTuple):
     """Why a scenario has no recording: a message, and the end of the server's log."""
 
     message: str
@@ -81,7 +81,7 @@ class Results:
     def claims(self) -> dict[str, DeclaredClaim]:
         """The claims by name, their sentences with all figures."""
         return {
-            name: replace(claim, sentence=_FIGURE.sub(self._in_sentence, claim.sentence))
+            name: claim._replace(sentence=_FIGURE.sub(self._in_sentence, claim.sentence))
             for name, claim in self._registry.claims().items()
         }
 
@@ -114,8 +114,10 @@ class Results:
                 del self._recordings[next(iter(self._recordings))]
         return self._recordings.get(scenario)
 
-    def facts(self, scenario: str) -> list[Facts]:
+    def facts(self, scenario: str) -> "list[Facts]":
         """Return the facts of every run of ``scenario``."""
+        from sphinx_djconn.trace import facts_of  # noqa: PLC0415 - judgements are kept from build to build
+
         if scenario not in self._facts:
             recording = self.recording(scenario)
             runs = () if recording is None else recording.runs

@@ -7,10 +7,25 @@ what a recording depends on, ``scheduler`` runs many at once; ``run`` executes o
 heard), ``player``, ``clients``, ``meeting``, ``quiet`` (what is done) and ``logs`` (what may be shown).
 """
 
-from sphinx_djconn.lab.errors import LabError, ProfileError, RunError
-from sphinx_djconn.lab.laboratory import Laboratory
-from sphinx_djconn.lab.profiles import Database, Environment, Profiles, Project, Server
-from sphinx_djconn.lab.scheduler import Outcome, Scheduler
+from typing import TYPE_CHECKING
+
+from sphinx_djconn.faces import on_demand
+
+if TYPE_CHECKING:
+    from sphinx_djconn.lab.errors import LabError, ProfileError, RunError
+    from sphinx_djconn.lab.laboratory import Laboratory
+    from sphinx_djconn.lab.profiles import Database, Environment, Profiles, Project, Server
+    from sphinx_djconn.lab.scheduler import Outcome, Scheduler
+else:
+    __getattr__ = on_demand(
+        __name__,
+        {
+            "errors": "LabError ProfileError RunError",
+            "laboratory": "Laboratory",
+            "profiles": "Database Environment Profiles Project Server",
+            "scheduler": "Outcome Scheduler",
+        },
+    )
 
 __all__ = [
     "Database",
