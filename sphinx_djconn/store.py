@@ -9,14 +9,15 @@ import json
 import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields, is_dataclass
-from functools import cached_property
+from dataclasses import fields, is_dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.trace import TraceError
 from sphinx_djconn.trace.events import decode, encode
+from sphinx_djconn.values import value
 
 if TYPE_CHECKING:
     from sphinx_djconn.trace import Trace
@@ -36,7 +37,7 @@ def digest(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-@dataclass(frozen=True)
+@value
 class Key:
     """What a recording depends on: the scenario as the page has it, and ``parts`` by name."""
 
@@ -53,12 +54,19 @@ class Key:
         return [name for name, part in self.parts.items() if name in other.parts and other.parts[name] != part]
 
 
-def _plain(value: Any) -> Any:
-    """Return what takes part in comparisons of ``value``: the lines of a page do not."""
-    if is_dataclass(value):
-        compared = (each.name for each in fields(value) if each.compare)
-        return [type(value).__name__, *((name, _plain(getattr(value, name))) for name in compared)]
-    return [_plain(each) for each in value] if isinstance(value, tuple) else value
+def _plain(given: Any) -> Any:
+    """Return what takes part in comparisons of ``given``: the lines of a page do not."""
+    if isinstance(given, tuple):
+        return [_plain(each) for each in given]
+    compared = _compared(given.__class__)
+    if compared is None:
+        return given
+    return [type(given).__name__, *((name, _plain(getattr(given, name))) for name in compared)]
+
+
+@cache
+def _compared(kind: Any) -> tuple[str, ...] | None:
+    return tuple(each.name for each in fields(kind) if each.compare) if is_dataclass(kind) else None
 
 
 class Recording(NamedTuple):
@@ -114,7 +122,7 @@ class Store:
 
         Raises :class:`StoreError` where that fails; the earlier one is then as it was.
         """
-        runs = "".join(_line(_run_to_write(run)) for run in recording.runs)
+        runs = "".join(_line(_run_to_write(run)) for run in recording.runs).encode()
         head: dict[str, Any] = {
             "format": _FORMAT,
             "scenario": recording.key.scenario.sequence.text,
@@ -124,7 +132,7 @@ class Store:
         }
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._replace(self.path(recording.key), _line(head) + runs)
+            self._replace(self.path(recording.key), _line(head).encode() + runs)
         except OSError as error:
             raise StoreError(
                 f"the recording could not be kept: {error.strerror}; see that its folder "
@@ -132,11 +140,12 @@ class Store:
             ) from error
         return Stored(recording.key, head["digest"], recording.notes)
 
-    def _open(self, key: Key) -> tuple[Stored, str] | None:
+    def _open(self, key: Key) -> tuple[Stored, bytes] | None:
         """Return what stands above a recording, and its runs."""
         path = self.path(key)
         try:
-            head, _, runs = path.read_text(encoding="utf-8").partition("\n")
+            # A checkout may have changed the ends of lines.
+            head, _, runs = path.read_bytes().replace(b"\r\n", b"\n").partition(b"\n")
             found = json.loads(head)
             if found["format"] != _FORMAT:
                 raise StoreError(f"{path.name} has format {found['format']}, not {_FORMAT}")
@@ -151,10 +160,10 @@ class Store:
         except (ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{path.name} is no recording of this version") from error
 
-    def _replace(self, path: Path, text: str) -> None:
+    def _replace(self, path: Path, text: bytes) -> None:
         temporary = path.with_name(f"{path.stem}-{secrets.token_hex(4)}{_PART}")
         try:
-            with temporary.open("x", encoding="utf-8", newline="\n") as file:
+            with temporary.open("xb") as file:
                 file.write(text)
             temporary.replace(path)
         except BaseException:
@@ -175,8 +184,8 @@ def _line(value: Any) -> str:
     return json.dumps(value, separators=(",", ":")) + "\n"
 
 
-def _digest(runs: str) -> str:
-    return hashlib.sha256(runs.encode()).hexdigest()
+def _digest(runs: bytes) -> str:
+    return hashlib.sha256(runs).hexdigest()
 
 
 def _run_to_write(trace: "Trace") -> dict[str, Any]:
@@ -187,7 +196,7 @@ def _run_to_write(trace: "Trace") -> dict[str, Any]:
     }
 
 
-def _read_run(line: str) -> "Trace":
+def _read_run(line: bytes) -> "Trace":
     from sphinx_djconn.trace import Trace  # noqa: PLC0415 - to look at a recording, its traces are not read
 
     run = json.loads(line)

@@ -79,7 +79,7 @@ class FactUse(NamedTuple):
     expression: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Page:
     """What one page declares and shows, and what was refused of it."""
 

@@ -28,7 +28,7 @@ from sphinx_djconn.store import Key, Recording, Store, digest
 if TYPE_CHECKING:
     from sphinx_djconn.trace import Facts
 
-_FIGURE: Final = re.compile(rf"{FIGURE_MARK}(?P<scenario>\S*) ?(?P<expression>.*?){FIGURE_MARK}")
+_FIGURE: Final = rf"{FIGURE_MARK}(?P<scenario>\S*) ?(?P<expression>.*?){FIGURE_MARK}"
 
 _IN_MEMORY: Final = 8
 """How many recordings are held at a time: a page asks for the same few again and again."""
@@ -81,7 +81,9 @@ class Results:
     def claims(self) -> dict[str, DeclaredClaim]:
         """The claims by name, their sentences with all figures."""
         return {
-            name: claim._replace(sentence=_FIGURE.sub(self._in_sentence, claim.sentence))
+            name: claim._replace(sentence=re.sub(_FIGURE, self._in_sentence, claim.sentence))
+            if FIGURE_MARK in claim.sentence
+            else claim
             for name, claim in self._registry.claims().items()
         }
 

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from sphinx_djconn.lab.profiles import Profiles, Project
+from sphinx_djconn.lab.profiles import Profiles, Project, Server
 from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.store import Key, digest
 
@@ -31,11 +31,10 @@ class Keys:
 
     def of(self, scenario: Scenario) -> Key:
         """Return the key of ``scenario``'s recording on this machine, now."""
-        server = self._profiles.servers[scenario.server]
         return Key(
             scenario,
             {
-                "server": digest([list(server.command), server.reloads, list(server.env)]),
+                "server": _server(self._profiles.servers[scenario.server]),
                 "project": self._project(self._profiles.projects[scenario.project]),
                 "environment": environment(),
                 "python": sys.version.split()[0],
@@ -64,6 +63,11 @@ def portable(key: Key) -> Key:
         key.scenario,
         {name: part for name, part in key.parts.items() if name in ("server", "project")},
     )
+
+
+@cache
+def _server(server: Server) -> str:
+    return digest([list(server.command), server.reloads, list(server.env)])
 
 
 @cache
