@@ -26,6 +26,8 @@ _FORMAT: Final = 1
 _PART: Final = ".part"
 """Ends the name of a file that is not yet whole."""
 
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
+
 
 class StoreError(Exception):
     """A recording could not be written, or its file could not be read."""
@@ -33,8 +35,7 @@ class StoreError(Exception):
 
 def digest(value: object) -> str:
     """Return the SHA-256 of ``value`` as canonical JSON, in hexadecimal."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(value).encode()).hexdigest()
 
 
 @value
@@ -69,7 +70,8 @@ def _compared(kind: Any) -> tuple[str, ...] | None:
     return tuple(each.name for each in fields(kind) if each.compare) if is_dataclass(kind) else None
 
 
-class Recording(NamedTuple):
+@value
+class Recording:
     """The traces of a scenario's runs, the key they were made under, and what a warning says of them."""
 
     key: Key

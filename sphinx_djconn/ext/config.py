@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import field, fields
+from dataclasses import field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -99,7 +99,7 @@ class Settings:
                 faults["project", name] = error
             else:
                 inside = (path for path in apart if found.path in path.parents)
-                projects[name] = found._replace(apart=tuple(sorted(inside)))
+                projects[name] = replace(found, apart=tuple(sorted(inside)))
 
         for name, table in tables("djconn_projects", self.projects):
             project(name, f"djconn_projects[{name!r}]", table)

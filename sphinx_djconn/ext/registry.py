@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sphinx_djconn.claims import Judgement, Verdict
 from sphinx_djconn.scenario import Scenario
+from sphinx_djconn.values import value
 
 if TYPE_CHECKING:
     from sphinx_djconn.claims import Expression
 
 
-class Place(NamedTuple):
+@value
+class Place:
     """Where something is declared: page, source file, line."""
 
     docname: str
@@ -43,7 +45,8 @@ class Problem(NamedTuple):
     place: Place
 
 
-class DeclaredScenario(NamedTuple):
+@value
+class DeclaredScenario:
     """A scenario of a page; ``scenario`` is ``None`` where what the page says was refused."""
 
     name: str
@@ -53,7 +56,8 @@ class DeclaredScenario(NamedTuple):
     body_offset: int = 0
 
 
-class DeclaredClaim(NamedTuple):
+@value
+class DeclaredClaim:
     """A claim of a page. One of ``expect`` and ``sometimes`` is set."""
 
     name: str
@@ -71,7 +75,8 @@ class DeclaredClaim(NamedTuple):
         return self.expect or self.sometimes or ""
 
 
-class FactUse(NamedTuple):
+@value
+class FactUse:
     """A figure in a sentence."""
 
     place: Place

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from sphinx_djconn import __version__
 from sphinx_djconn.claims import (
@@ -24,6 +25,7 @@ from sphinx_djconn.ext.registry import (
     checked_expression,
 )
 from sphinx_djconn.store import Key, Recording, Store, digest
+from sphinx_djconn.values import value
 
 if TYPE_CHECKING:
     from sphinx_djconn.trace import Facts
@@ -34,7 +36,8 @@ _IN_MEMORY: Final = 8
 """How many recordings are held at a time: a page asks for the same few again and again."""
 
 
-class Absence(NamedTuple):
+@value
+class Absence:
     """Why a scenario has no recording: a message, and the end of the server's log."""
 
     message: str
@@ -81,7 +84,7 @@ class Results:
     def claims(self) -> dict[str, DeclaredClaim]:
         """The claims by name, their sentences with all figures."""
         return {
-            name: claim._replace(sentence=re.sub(_FIGURE, self._in_sentence, claim.sentence))
+            name: replace(claim, sentence=re.sub(_FIGURE, self._in_sentence, claim.sentence))
             if FIGURE_MARK in claim.sentence
             else claim
             for name, claim in self._registry.claims().items()

@@ -7,17 +7,19 @@ import difflib
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import field
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 from sphinx_djconn.lab.errors import ProfileError
 from sphinx_djconn.scenario import DatabaseFault, Reload, Scenario
+from sphinx_djconn.values import value
 
 Profile = TypeVar("Profile")
 
 
-class Server(NamedTuple):
+@value
+class Server:
     """How a server is started and what it can do.
 
     ``command`` may contain ``{python}`` (the environment's interpreter). It has to listen on a port
@@ -33,20 +35,23 @@ class Server(NamedTuple):
     log_limit: int = 1 << 24
 
 
-class Database(NamedTuple):
+@value
+class Database:
     """A kind of database. ``has_server`` tells that it has sessions which can be ended."""
 
     title: str
     has_server: bool = False
 
 
-class Environment(NamedTuple):
+@value
+class Environment:
     """A Python interpreter, with the Django and the servers that it can import."""
 
     python: str
 
 
-class Project(NamedTuple):
+@value
+class Project:
     """A Django project: the folder its ``manage.py`` is in, its settings module, its fixtures.
 
     ``apart`` are folders within it that no run depends on, as those of the docs and what they become.
@@ -80,17 +85,18 @@ DEMO: Final = _demo_site()
 """The project that is run where conf.py names none."""
 
 
-class Profiles(NamedTuple):
+@value
+class Profiles:
     """Every profile that a page can name: the built-in ones and conf.py's.
 
     ``faults`` says, by kind and name, what is wrong with those that cannot be used.
     """
 
-    servers: Mapping[str, Server] = SERVERS
-    databases: Mapping[str, Database] = DATABASES
-    environments: Mapping[str, Environment] = ENVIRONMENTS
-    projects: Mapping[str, Project] = MappingProxyType({"default": DEMO, "demo": DEMO})
-    faults: Mapping[tuple[str, str], ProfileError] = MappingProxyType({})
+    servers: Mapping[str, Server] = field(default_factory=lambda: SERVERS)
+    databases: Mapping[str, Database] = field(default_factory=lambda: DATABASES)
+    environments: Mapping[str, Environment] = field(default_factory=lambda: ENVIRONMENTS)
+    projects: Mapping[str, Project] = field(default_factory=lambda: {"default": DEMO, "demo": DEMO})
+    faults: Mapping[tuple[str, str], ProfileError] = field(default_factory=dict)
 
     def check(self, scenario: Scenario) -> None:
         """Raise :class:`ProfileError` where ``scenario`` names or asks what is not there."""
