@@ -9,18 +9,24 @@ import json
 import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields, is_dataclass
-from functools import cached_property
+from dataclasses import fields, is_dataclass
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sphinx_djconn.scenario import Scenario
-from sphinx_djconn.trace import Trace, TraceError
+from sphinx_djconn.trace import TraceError
 from sphinx_djconn.trace.events import decode, encode
+from sphinx_djconn.values import value
+
+if TYPE_CHECKING:
+    from sphinx_djconn.trace import Trace
 
 _FORMAT: Final = 1
 _PART: Final = ".part"
 """Ends the name of a file that is not yet whole."""
+
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
 
 
 class StoreError(Exception):
@@ -29,11 +35,10 @@ class StoreError(Exception):
 
 def digest(value: object) -> str:
     """Return the SHA-256 of ``value`` as canonical JSON, in hexadecimal."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(value).encode()).hexdigest()
 
 
-@dataclass(frozen=True)
+@value
 class Key:
     """What a recording depends on: the scenario as the page has it, and ``parts`` by name."""
 
@@ -50,20 +55,27 @@ class Key:
         return [name for name, part in self.parts.items() if name in other.parts and other.parts[name] != part]
 
 
-def _plain(value: Any) -> Any:
-    """Return what takes part in comparisons of ``value``: the lines of a page do not."""
-    if is_dataclass(value):
-        compared = (each.name for each in fields(value) if each.compare)
-        return [type(value).__name__, *((name, _plain(getattr(value, name))) for name in compared)]
-    return [_plain(each) for each in value] if isinstance(value, tuple) else value
+def _plain(given: Any) -> Any:
+    """Return what takes part in comparisons of ``given``: the lines of a page do not."""
+    if isinstance(given, tuple):
+        return [_plain(each) for each in given]
+    compared = _compared(given.__class__)
+    if compared is None:
+        return given
+    return [type(given).__name__, *((name, _plain(getattr(given, name))) for name in compared)]
 
 
-@dataclass(frozen=True, slots=True)
+@cache
+def _compared(kind: Any) -> tuple[str, ...] | None:
+    return tuple(each.name for each in fields(kind) if each.compare) if is_dataclass(kind) else None
+
+
+@value
 class Recording:
     """The traces of a scenario's runs, the key they were made under, and what a warning says of them."""
 
     key: Key
-    runs: tuple[Trace, ...]
+    runs: "tuple[Trace, ...]"
     notes: tuple[str, ...] = ()
 
 
@@ -112,7 +124,7 @@ class Store:
 
         Raises :class:`StoreError` where that fails; the earlier one is then as it was.
         """
-        runs = "".join(_line(_run_to_write(run)) for run in recording.runs)
+        runs = "".join(_line(_run_to_write(run)) for run in recording.runs).encode()
         head: dict[str, Any] = {
             "format": _FORMAT,
             "scenario": recording.key.scenario.sequence.text,
@@ -122,7 +134,7 @@ class Store:
         }
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._replace(self.path(recording.key), _line(head) + runs)
+            self._replace(self.path(recording.key), _line(head).encode() + runs)
         except OSError as error:
             raise StoreError(
                 f"the recording could not be kept: {error.strerror}; see that its folder "
@@ -130,11 +142,12 @@ class Store:
             ) from error
         return Stored(recording.key, head["digest"], recording.notes)
 
-    def _open(self, key: Key) -> tuple[Stored, str] | None:
+    def _open(self, key: Key) -> tuple[Stored, bytes] | None:
         """Return what stands above a recording, and its runs."""
         path = self.path(key)
         try:
-            head, _, runs = path.read_text(encoding="utf-8").partition("\n")
+            # A checkout may have changed the ends of lines.
+            head, _, runs = path.read_bytes().replace(b"\r\n", b"\n").partition(b"\n")
             found = json.loads(head)
             if found["format"] != _FORMAT:
                 raise StoreError(f"{path.name} has format {found['format']}, not {_FORMAT}")
@@ -149,10 +162,10 @@ class Store:
         except (ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{path.name} is no recording of this version") from error
 
-    def _replace(self, path: Path, text: str) -> None:
+    def _replace(self, path: Path, text: bytes) -> None:
         temporary = path.with_name(f"{path.stem}-{secrets.token_hex(4)}{_PART}")
         try:
-            with temporary.open("x", encoding="utf-8", newline="\n") as file:
+            with temporary.open("xb") as file:
                 file.write(text)
             temporary.replace(path)
         except BaseException:
@@ -173,11 +186,11 @@ def _line(value: Any) -> str:
     return json.dumps(value, separators=(",", ":")) + "\n"
 
 
-def _digest(runs: str) -> str:
-    return hashlib.sha256(runs.encode()).hexdigest()
+def _digest(runs: bytes) -> str:
+    return hashlib.sha256(runs).hexdigest()
 
 
-def _run_to_write(trace: Trace) -> dict[str, Any]:
+def _run_to_write(trace: "Trace") -> dict[str, Any]:
     return {
         "settings": dict(trace.settings),
         "log": list(trace.log),
@@ -185,6 +198,8 @@ def _run_to_write(trace: Trace) -> dict[str, Any]:
     }
 
 
-def _read_run(line: str) -> Trace:
+def _read_run(line: bytes) -> "Trace":
+    from sphinx_djconn.trace import Trace  # noqa: PLC0415 - to look at a recording, its traces are not read
+
     run = json.loads(line)
     return Trace(tuple(map(decode, run["events"])), tuple(run["log"]), run["settings"])

@@ -20,7 +20,7 @@ from sphinx.util.typing import ExtensionMetadata
 from sphinx_djconn.claims import FUNCTIONS
 from sphinx_djconn.evidence import DEFAULT_PARTS, PARTS, table
 from sphinx_djconn.ext.config import described
-from sphinx_djconn.ext.domain import DjconnDomain
+from sphinx_djconn.ext.directives import DIRECTIVES
 from sphinx_djconn.lab.profiles import DATABASES
 from sphinx_djconn.lab.servers import SERVERS
 from sphinx_djconn.scenario import SequenceError, parse_sequence
@@ -97,7 +97,7 @@ class OptionsDirective(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return a description of each option."""
-        directive = DjconnDomain.directives[self.arguments[0].removeprefix("djconn:")]
+        directive = DIRECTIVES[self.arguments[0].removeprefix("djconn:")]
         lines = []
         for name, option in directive.options_read.items():
             lines += [f".. rst:directive:option:: {name}", "", f"   {_sentence(option.description)}", ""]

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sphinx_djconn.claims.errors import ExpressionError
-from sphinx_djconn.claims.expression import Expression
 from sphinx_djconn.claims.figures import figure_text
-from sphinx_djconn.trace import Facts
+
+if TYPE_CHECKING:
+    from sphinx_djconn.claims.expression import Expression
+    from sphinx_djconn.trace import Facts
 
 
 class Verdict(StrEnum):
@@ -25,7 +27,7 @@ class Judgement(NamedTuple):
     reason: str
 
 
-def judge(expression: Expression, runs: Sequence[Facts], *, sometimes: bool = False) -> Judgement:
+def judge(expression: "Expression", runs: "Sequence[Facts]", *, sometimes: bool = False) -> Judgement:
     """Return the verdict on ``expression`` over ``runs``, those that reached their end.
 
     A claim holds where it is true of every run or, with ``sometimes``, of at least one. Where one
@@ -51,7 +53,7 @@ def judge(expression: Expression, runs: Sequence[Facts], *, sometimes: bool = Fa
     return Judgement(Verdict.HOLDS if holds else Verdict.REFUTED, reason)
 
 
-def _reason(expression: Expression, runs: Sequence[Facts]) -> str:
+def _reason(expression: "Expression", runs: "Sequence[Facts]") -> str:
     found: dict[str, list[Any]] = {}
     for facts in runs:
         for name, value in expression.values(facts).items():
@@ -59,5 +61,5 @@ def _reason(expression: Expression, runs: Sequence[Facts]) -> str:
     return ", ".join(f"{name} is {figure_text(values)}" for name, values in found.items())
 
 
-def _place(number: int, runs: Sequence[Facts]) -> str:
+def _place(number: int, runs: "Sequence[Facts]") -> str:
     return f" (in run {number + 1} of {len(runs)})" if len(runs) > 1 else ""

@@ -6,6 +6,8 @@ sequence) and ``wording``; ``text`` makes foreign text fit for every format; ``n
 hold what the extension has to register.
 """
 
+from typing import TYPE_CHECKING
+
 from sphinx_djconn.evidence.failure import failure
 from sphinx_djconn.evidence.lexer import LogLexer
 from sphinx_djconn.evidence.nodes import (
@@ -17,8 +19,13 @@ from sphinx_djconn.evidence.nodes import (
     table,
     verdict_badge,
 )
-from sphinx_djconn.evidence.parts import DEFAULT_PARTS, PARTS, Part, evidence
 from sphinx_djconn.evidence.text import printable
+from sphinx_djconn.faces import on_demand
+
+if TYPE_CHECKING:
+    from sphinx_djconn.evidence.parts import DEFAULT_PARTS, PARTS, Part, evidence
+else:
+    __getattr__ = on_demand(__name__, {"parts": "DEFAULT_PARTS PARTS Part evidence"})
 
 __all__ = [
     "DEFAULT_PARTS",

@@ -1,17 +1,19 @@
-"""The parts of the evidence, by the names that ``:show:`` knows."""
+"""The parts of the evidence, by the names that ``:show:`` knows.
+
+What a part is made with comes when it is made: directives need no more than the names.
+"""
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from docutils import nodes
 
-from sphinx_djconn.evidence.log import log_lines
 from sphinx_djconn.evidence.nodes import LOG_LANGUAGE, fold, lines_block, literal, note, table
-from sphinx_djconn.evidence.requests import requests_table
-from sphinx_djconn.evidence.summary import Summary
 from sphinx_djconn.evidence.text import middle, number, printable
-from sphinx_djconn.scenario import Scenario
-from sphinx_djconn.trace import Trace
+
+if TYPE_CHECKING:
+    from sphinx_djconn.scenario import Scenario
+    from sphinx_djconn.trace import Trace
 
 _TALL_TABLE: Final = 12
 _TALL_BLOCK: Final = 40
@@ -35,33 +37,39 @@ class Part(NamedTuple):
 
     title: str
     description: str
-    build: Callable[[Scenario, Sequence[Trace]], Body]
+    build: "Callable[[Scenario, Sequence[Trace]], Body]"
     aside: bool = False
     which: str = ""
 
 
-def _sequence(scenario: Scenario, _: Sequence[Trace]) -> Body:
+def _sequence(scenario: "Scenario", _: "Sequence[Trace]") -> Body:
     lines = [line.rstrip() for line in scenario.sequence.text.strip("\n").splitlines()]
     kept = [printable(line) for line in middle(lines, _SEQUENCE_HEAD, _SEQUENCE_TAIL)]
     return Body([lines_block(kept)], len(kept), f"{number(len(lines))} lines")
 
 
-def _requests(scenario: Scenario, runs: Sequence[Trace]) -> Body:
+def _requests(scenario: "Scenario", runs: "Sequence[Trace]") -> Body:
+    from sphinx_djconn.evidence.requests import requests_table  # noqa: PLC0415
+
     children, rows = requests_table(scenario, runs[0])
     return Body(children, rows, number(len(runs[0].entities.requests)))
 
 
-def _summary(_: Scenario, runs: Sequence[Trace]) -> Body:
+def _summary(_: "Scenario", runs: "Sequence[Trace]") -> Body:
+    from sphinx_djconn.evidence.summary import Summary  # noqa: PLC0415
+
     summary = Summary(runs)
     return Body([summary.table()], len(summary.rows), summary.gist)
 
 
-def _log(scenario: Scenario, runs: Sequence[Trace]) -> Body:
+def _log(scenario: "Scenario", runs: "Sequence[Trace]") -> Body:
+    from sphinx_djconn.evidence.log import log_lines  # noqa: PLC0415
+
     lines = log_lines(scenario, runs[0])
     return Body([lines_block(lines, LOG_LANGUAGE)] if lines else [], len(lines), "")
 
 
-def _settings(_: Scenario, runs: Sequence[Trace]) -> Body:
+def _settings(_: "Scenario", runs: "Sequence[Trace]") -> Body:
     settings = runs[0].settings
     rows = [(printable(name), literal(text)) for name, text in settings.items()]
     children = [table([("Setting", 30), ("Value", 70)], rows, "djconn-settings")] if rows else []
@@ -96,7 +104,7 @@ DEFAULT_PARTS: Final = ("sequence", "requests", "summary", "log", "settings")
 
 
 def evidence(
-    scenario: Scenario, runs: Sequence[Trace], parts: Sequence[str] = DEFAULT_PARTS
+    scenario: "Scenario", runs: "Sequence[Trace]", parts: Sequence[str] = DEFAULT_PARTS
 ) -> list[nodes.Node]:
     """Return the nodes that show ``parts`` of what ``runs`` of ``scenario`` left behind.
 

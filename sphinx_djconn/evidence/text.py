@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 _T = TypeVar("_T")
 
 _LONGEST_LINE: Final = 400
-_ANSI: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_ANSI: Final = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])"
 
 
 def printable(text: str, longest: int = _LONGEST_LINE) -> str:
@@ -18,7 +18,7 @@ def printable(text: str, longest: int = _LONGEST_LINE) -> str:
     that XML and LaTeX can hold it. What is longer than ``longest`` characters is cut, and says so.
     """
     if not text.isprintable() or "\ufffd" in text:
-        text = _ANSI.sub("", text).expandtabs()
+        text = re.sub(_ANSI, "", text).expandtabs()
         text = "".join(map(_visible, text))
     if len(text) > longest:
         text = f"{text[:longest]}… ({number(len(text) - longest)} more characters)"

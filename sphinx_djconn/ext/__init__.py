@@ -3,7 +3,7 @@
 ``directives`` and ``domain`` read pages into the ``registry``; once all pages are read, ``check`` runs
 what ``gathering`` finds no recording of, judges, and leaves ``results``; ``transforms`` turn the
 placeholders of ``nodes`` into evidence, and ``written`` remembers which; ``builder`` reports without
-pages; ``config`` is what conf.py may say.
+pages, with ``reports``; ``config`` is what conf.py may say.
 """
 
 from pathlib import Path

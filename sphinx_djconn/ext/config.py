@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from sphinx_djconn.lab.profiles import (
     tables,
 )
 from sphinx_djconn.lab.servers import SERVERS
+from sphinx_djconn.values import value
 
 MODES: Final = ("auto", "run", "replay")
 
@@ -31,7 +32,7 @@ def _value(default: Any, types: tuple[type, ...], description: str) -> Any:
     return field(default=default, metadata=told)
 
 
-@dataclass(frozen=True)
+@value
 class Settings:
     """Every value of conf.py, as it stands there; names are without the prefix ``djconn_``."""
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from docutils import nodes
 from sphinx import addnodes
@@ -253,6 +253,14 @@ class ClaimsDirective(_Directive):
         page = self.page
         page.lists_all = page.lists_all or everywhere
         return [claims_placeholder(docname="" if everywhere else self.env.docname)]
+
+
+DIRECTIVES: Final[dict[str, Any]] = {
+    "scenario": ScenarioDirective,
+    "claim": ClaimDirective,
+    "claims": ClaimsDirective,
+}
+"""The directives of the domain, by name."""
 
 
 def _sentence(box: nodes.container) -> str:

@@ -1,10 +1,11 @@
 """The domain ``djconn``: names, links, and the data that survives from one build to the next."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from docutils import nodes
 from docutils.nodes import Element
+from docutils.parsers.rst import Directive
 from sphinx.addnodes import pending_xref
 from sphinx.builders import Builder
 from sphinx.domains import Domain, ObjType
@@ -14,11 +15,12 @@ from sphinx.util.docutils import SphinxRole
 from sphinx.util.nodes import make_refnode
 
 from sphinx_djconn.evidence import verdict_badge
-from sphinx_djconn.ext.directives import ClaimDirective, ClaimsDirective, ScenarioDirective
 from sphinx_djconn.ext.nodes import fact_placeholder
 from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredScenario, FactUse, Place, Registry
 from sphinx_djconn.ext.results import Results
-from sphinx_djconn.lab import Laboratory
+
+if TYPE_CHECKING:
+    from sphinx_djconn.lab import Laboratory
 
 
 class FactRole(SphinxRole):
@@ -63,11 +65,6 @@ class DjconnDomain(Domain):
         "scenario": ObjType("scenario", "scenario"),
         "claim": ObjType("claim", "claim"),
     }
-    directives: ClassVar[dict[str, Any]] = {
-        "scenario": ScenarioDirective,
-        "claim": ClaimDirective,
-        "claims": ClaimsDirective,
-    }
     roles: ClassVar[dict[str, Any]] = {
         "scenario": _LinkRole(innernodeclass=nodes.inline, warn_dangling=True),
         "claim": _LinkRole(innernodeclass=nodes.inline, warn_dangling=True),
@@ -78,13 +75,20 @@ class DjconnDomain(Domain):
         "claim": "no djconn:claim is named `%(target)s`",
     }
     initial_data: ClassVar[dict[str, Any]] = {"pages": {}, "judgements": {}}
-    data_version = 1
+    data_version = 2
 
-    laboratory: Laboratory | None = None
+    laboratory: "Laboratory | None" = None
     """Where this build runs scenarios, from the time when it begins to read pages; never pickled."""
 
     results: Results | None = None
     """What this build has found out; never pickled."""
+
+    def directive(self, name: str) -> type[Directive] | None:
+        """Return the directive ``name``. With the first of them comes what only the reading of pages needs."""
+        from sphinx_djconn.ext.directives import DIRECTIVES  # noqa: PLC0415
+
+        self.directives.update({**DIRECTIVES, **self.directives})
+        return super().directive(name)
 
     @property
     def registry(self) -> Registry:

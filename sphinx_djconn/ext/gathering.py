@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from sphinx.util import logging
 from sphinx.util.display import status_iterator
@@ -9,10 +10,12 @@ from sphinx.util.display import status_iterator
 from sphinx_djconn.ext.config import Settings
 from sphinx_djconn.ext.registry import DeclaredScenario, Registry
 from sphinx_djconn.ext.results import Absence, Results
-from sphinx_djconn.lab import LabError, Laboratory, Outcome, ProfileError, Profiles, Scheduler
-from sphinx_djconn.lab.errors import RunError
+from sphinx_djconn.lab import LabError, ProfileError, RunError
 from sphinx_djconn.lab.keys import portable
 from sphinx_djconn.store import Key, Store, Stored, StoreError, digest
+
+if TYPE_CHECKING:
+    from sphinx_djconn.lab import Laboratory, Outcome, Profiles
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +23,7 @@ logger = logging.getLogger(__name__)
 class Gathering:
     """The recordings of ``registry``'s scenarios: those in ``store``, and those that are made anew."""
 
-    def __init__(self, registry: Registry, profiles: Profiles, store: Store, settings: Settings) -> None:
+    def __init__(self, registry: Registry, profiles: "Profiles", store: Store, settings: Settings) -> None:
         self._registry = registry
         self._scenarios = registry.scenarios()
         self._profiles = profiles
@@ -30,7 +33,7 @@ class Gathering:
         self._stamps: dict[str, str] = {}
         self._absences: dict[str, Absence] = {}
 
-    def gather(self, laboratory: Laboratory) -> Results:
+    def gather(self, laboratory: "Laboratory") -> Results:
         """Have ``laboratory`` run what has no valid recording, and return the results."""
         wanted: dict[str, list[str]] = {}
         for name, declared in self._scenarios.items():
@@ -52,8 +55,10 @@ class Gathering:
                 self._store.prune(self._keys.values())
         return Results(self._registry, self._store, self._keys, self._stamps, self._absences)
 
-    def _run(self, wanted: Mapping[str, list[str]], laboratory: Laboratory) -> None:
+    def _run(self, wanted: Mapping[str, list[str]], laboratory: "Laboratory") -> None:
         """Run each of the scenarios in ``wanted`` once, under the first of its names."""
+        from sphinx_djconn.lab import Scheduler  # noqa: PLC0415 - where nothing is wanted, nobody needs it
+
         first = {names[0]: self._keys[names[0]].scenario for names in wanted.values()}
         with closing(Scheduler(laboratory, self._settings.at_once).run(first)) as outcomes:
             for name, outcome in status_iterator(
@@ -96,7 +101,7 @@ class Gathering:
         for note in stored.notes:
             warn(f"djconn:scenario `{declared.name}`", note, "run", str(declared.place))
 
-    def _take(self, declared: DeclaredScenario, outcome: Outcome) -> None:
+    def _take(self, declared: DeclaredScenario, outcome: "Outcome") -> None:
         if outcome.recording is None:
             assert outcome.error is not None
             self._absent(declared, outcome.error, "run")

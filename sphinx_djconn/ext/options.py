@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable
 
 from sphinx_djconn.claims import Verdict
-from sphinx_djconn.evidence import PARTS
 from sphinx_djconn.scenario import PROJECT_DEFAULT
 
 _MOST_RUNS = 1000
@@ -72,6 +71,8 @@ def seconds(text: str | None) -> float:
 
 def parts(text: str | None) -> tuple[str, ...]:
     """Return the parts of the evidence to show, in the order given."""
+    from sphinx_djconn.evidence import PARTS  # noqa: PLC0415 - the names are few, what makes them is much
+
     found = tuple(re.split(r"[,\s]+", word(text)))
     for part in found:
         if part not in PARTS:

@@ -7,14 +7,17 @@ read: the first in the order of the pages' names.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sphinx_djconn.claims import Expression, Judgement, Verdict, parse
+from sphinx_djconn.claims import Judgement, Verdict
 from sphinx_djconn.scenario import Scenario
-from sphinx_djconn.trace import FACTS, REQUEST_FACTS
+from sphinx_djconn.values import value
+
+if TYPE_CHECKING:
+    from sphinx_djconn.claims import Expression
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Place:
     """Where something is declared: page, source file, line."""
 
@@ -42,7 +45,7 @@ class Problem(NamedTuple):
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DeclaredScenario:
     """A scenario of a page; ``scenario`` is ``None`` where what the page says was refused."""
 
@@ -53,7 +56,7 @@ class DeclaredScenario:
     body_offset: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DeclaredClaim:
     """A claim of a page. One of ``expect`` and ``sometimes`` is set."""
 
@@ -72,7 +75,7 @@ class DeclaredClaim:
         return self.expect or self.sometimes or ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FactUse:
     """A figure in a sentence."""
 
@@ -81,7 +84,7 @@ class FactUse:
     expression: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Page:
     """What one page declares and shows, and what was refused of it."""
 
@@ -162,11 +165,14 @@ class Registry:
             yield from page.claims
 
 
-def checked_expression(text: str, scenario: Scenario) -> Expression:
+def checked_expression(text: str, scenario: Scenario) -> "Expression":
     """Return the expression in ``text``, every name in it being a fact of ``scenario``.
 
     Raises :class:`ExpressionError`.
     """
+    from sphinx_djconn.claims import parse  # noqa: PLC0415 - judgements are kept from build to build
+    from sphinx_djconn.trace import FACTS, REQUEST_FACTS  # noqa: PLC0415
+
     expression = parse(text)
     expression.check(FACTS, REQUEST_FACTS, scenario.sequence.labels)
     return expression

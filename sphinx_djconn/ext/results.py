@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sphinx_djconn import __version__
 from sphinx_djconn.claims import (
@@ -25,15 +25,18 @@ from sphinx_djconn.ext.registry import (
     checked_expression,
 )
 from sphinx_djconn.store import Key, Recording, Store, digest
-from sphinx_djconn.trace import Facts, facts_of
+from sphinx_djconn.values import value
 
-_FIGURE: Final = re.compile(rf"{FIGURE_MARK}(?P<scenario>\S*) ?(?P<expression>.*?){FIGURE_MARK}")
+if TYPE_CHECKING:
+    from sphinx_djconn.trace import Facts
+
+_FIGURE: Final = rf"{FIGURE_MARK}(?P<scenario>\S*) ?(?P<expression>.*?){FIGURE_MARK}"
 
 _IN_MEMORY: Final = 8
 """How many recordings are held at a time: a page asks for the same few again and again."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Absence:
     """Why a scenario has no recording: a message, and the end of the server's log."""
 
@@ -81,7 +84,9 @@ class Results:
     def claims(self) -> dict[str, DeclaredClaim]:
         """The claims by name, their sentences with all figures."""
         return {
-            name: replace(claim, sentence=_FIGURE.sub(self._in_sentence, claim.sentence))
+            name: replace(claim, sentence=re.sub(_FIGURE, self._in_sentence, claim.sentence))
+            if FIGURE_MARK in claim.sentence
+            else claim
             for name, claim in self._registry.claims().items()
         }
 
@@ -114,8 +119,10 @@ class Results:
                 del self._recordings[next(iter(self._recordings))]
         return self._recordings.get(scenario)
 
-    def facts(self, scenario: str) -> list[Facts]:
+    def facts(self, scenario: str) -> "list[Facts]":
         """Return the facts of every run of ``scenario``."""
+        from sphinx_djconn.trace import facts_of  # noqa: PLC0415 - judgements are kept from build to build
+
         if scenario not in self._facts:
             recording = self.recording(scenario)
             runs = () if recording is None else recording.runs

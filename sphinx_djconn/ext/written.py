@@ -40,9 +40,12 @@ class Written:
         shown = results.shown()
         kept = {page: digest for page, digest in self.digests.items() if page in shown}
         kept |= {page: digest for page, digest in shown.items() if page in results.rendered}
+        told = {"outdir": self._outdir, "pages": kept}
+        if told == _read(self._path):
+            return
         with suppress(OSError):  # then these pages are written once more
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._path.write_text(json.dumps({"outdir": self._outdir, "pages": kept}), "utf-8")
+            self._path.write_text(json.dumps(told), "utf-8")
 
 
 def _read(path: Path) -> dict[str, Any]:

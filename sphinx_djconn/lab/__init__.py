@@ -8,11 +8,27 @@ filled in), ``process`` and ``inside/supervisor`` (what is started ends), ``feed
 ``player``, ``clients``, ``meeting``, ``quiet`` (what is done) and ``logs`` (what may be shown).
 """
 
-from sphinx_djconn.lab.errors import LabError, ProfileError, RunError
-from sphinx_djconn.lab.laboratory import Laboratory
-from sphinx_djconn.lab.profiles import Database, Environment, Profiles, Project
-from sphinx_djconn.lab.scheduler import Outcome, Scheduler
-from sphinx_djconn.lab.servers import Server
+from typing import TYPE_CHECKING
+
+from sphinx_djconn.faces import on_demand
+
+if TYPE_CHECKING:
+    from sphinx_djconn.lab.errors import LabError, ProfileError, RunError
+    from sphinx_djconn.lab.laboratory import Laboratory
+    from sphinx_djconn.lab.profiles import Database, Environment, Profiles, Project
+    from sphinx_djconn.lab.scheduler import Outcome, Scheduler
+    from sphinx_djconn.lab.servers import Server
+else:
+    __getattr__ = on_demand(
+        __name__,
+        {
+            "errors": "LabError ProfileError RunError",
+            "laboratory": "Laboratory",
+            "profiles": "Database Environment Profiles Project",
+            "scheduler": "Outcome Scheduler",
+            "servers": "Server",
+        },
+    )
 
 __all__ = [
     "Database",

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from sphinx_djconn.lab.profiles import Profiles, Project
+from sphinx_djconn.lab.profiles import Profiles, Project, Server
 from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.store import Key, digest
 
@@ -31,11 +31,10 @@ class Keys:
 
     def of(self, scenario: Scenario) -> Key:
         """Return the key of ``scenario``'s recording on this machine, now."""
-        server = self._profiles.servers[scenario.server]
         return Key(
             scenario,
             {
-                "server": digest([list(server.command), server.reloads, list(server.env)]),
+                "server": _server(self._profiles.servers[scenario.server]),
                 "project": self._project(self._profiles.projects[scenario.project]),
                 "environment": environment(),
                 "python": sys.version.split()[0],
@@ -67,6 +66,11 @@ def portable(key: Key) -> Key:
 
 
 @cache
+def _server(server: Server) -> str:
+    return digest([list(server.command), server.reloads, list(server.env)])
+
+
+@cache
 def _django() -> str:
     return importlib.metadata.version("django")
 
@@ -92,8 +96,9 @@ def tree(folder: Path, apart: Collection[Path] = ()) -> str:
     What is in one of the folders ``apart`` does not count either.
     """
     hashed = hashlib.sha256()
-    for path in _files(folder, apart):
-        hashed.update(f"{path.relative_to(folder).as_posix()}\0{_content(path)}\n".encode())
+    for path in _files(str(folder), frozenset(map(str, apart))):
+        name = path[len(str(folder)) :].lstrip(os.sep).replace(os.sep, "/")
+        hashed.update(f"{name}\0{_content(path)}\n".encode())
     return hashed.hexdigest()
 
 
@@ -105,20 +110,26 @@ def _distributions(folder: Path) -> list[str]:
     return [name for name in names if name.endswith((".dist-info", ".egg-info"))]
 
 
-def _content(path: Path) -> str:
+def _content(path: str) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with open(path, "rb") as file:  # noqa: PTH123 - as below
+            return hashlib.sha256(file.read()).hexdigest()
     except OSError:
         return "unreadable"
 
 
-def _files(folder: Path, apart: Collection[Path]) -> Iterator[Path]:
+def _files(folder: str, apart: Collection[str]) -> Iterator[str]:
+    """Yield the files as texts: with an object for each, this would take longer than reading them."""
     for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in _kept(folders) if Path(parent, name) not in apart)
+        folders[:] = sorted(
+            name
+            for name in _kept(folders)
+            if os.path.join(parent, name) not in apart  # noqa: PTH118
+        )
         for name in sorted(names):
-            path = Path(parent, name)
+            path = os.path.join(parent, name)  # noqa: PTH118
             hidden = name.startswith(".") or name.endswith(_SKIPPED_SUFFIXES)
-            if not hidden and path.is_file():
+            if not hidden and os.path.isfile(path):  # noqa: PTH113
                 yield path
 
 

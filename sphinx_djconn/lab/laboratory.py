@@ -3,6 +3,7 @@
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.keys import Keys
@@ -11,7 +12,9 @@ from sphinx_djconn.lab.profiles import Profiles
 from sphinx_djconn.lab.projects import Databases
 from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.store import Recording
-from sphinx_djconn.trace import Trace
+
+if TYPE_CHECKING:
+    from sphinx_djconn.trace import Trace
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds that one run may take, where nothing else is said."""

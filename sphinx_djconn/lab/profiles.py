@@ -7,18 +7,19 @@ import difflib
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sphinx_djconn.lab.errors import ProfileError
 from sphinx_djconn.lab.servers import PLACES, SERVERS, Server, unknown_places
 from sphinx_djconn.scenario import DatabaseFault, Reload, Scenario
+from sphinx_djconn.values import value
 
 Profile = TypeVar("Profile")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Database:
     """A kind of database. ``has_server`` tells that it has sessions which can be ended."""
 
@@ -26,14 +27,14 @@ class Database:
     has_server: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Environment:
     """A Python interpreter, with the Django and the servers that it can import."""
 
     python: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Project:
     """A Django project: the folder its ``manage.py`` is in, its settings module, its fixtures.
 
@@ -74,7 +75,7 @@ DEMO: Final = _demo_site()
 """The project that is run where conf.py names none."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Profiles:
     """Every profile that a page can name: the built-in ones and conf.py's.
 

@@ -14,7 +14,6 @@ from typing import Any, Final, Self
 from sphinx_djconn.lab.errors import PreparationError
 from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.keys import Keys
-from sphinx_djconn.lab.logs import Sanitizer
 from sphinx_djconn.lab.process import Launcher, inherited, tail
 from sphinx_djconn.lab.profiles import Project
 
@@ -160,6 +159,8 @@ class Databases:
 
 
 def _explained(project: Project, folder: Folder, reports: Mapping[str, Any], output: bytes) -> PreparationError:
+    from sphinx_djconn.lab.logs import Sanitizer  # noqa: PLC0415 - for what hardly ever happens
+
     shown = Sanitizer({project.path: "<project>", folder.path: "<run>"}, folder.secrets()).lines(output)
     if not folder.secrets():  # nobody knows them: no line of the settings may be shown
         shown = tuple(line for line in shown if not line.startswith("    "))

@@ -6,8 +6,9 @@ that :class:`Server` lists. What its workers are, how many, and what they do is 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from sphinx_djconn.values import value
 
 _PLACE: Final = re.compile(r"\{([a-z_]*)\}")
 
@@ -22,7 +23,7 @@ PLACES: Final[Mapping[str, str]] = {
 """The words in braces that a command and its variables may contain."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Server:
     """How a server is started and what it can do.
 

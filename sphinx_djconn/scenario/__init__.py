@@ -4,20 +4,34 @@
 the help of ``request``, which reads one request.
 """
 
-from sphinx_djconn.scenario.grammar import parse_sequence
-from sphinx_djconn.scenario.lines import SequenceError
-from sphinx_djconn.scenario.model import (
-    PROJECT_DEFAULT,
-    Close,
-    DatabaseFault,
-    Reload,
-    Request,
-    Scenario,
-    Sequence,
-    Step,
-    Together,
-    Wait,
-)
+from typing import TYPE_CHECKING
+
+from sphinx_djconn.faces import on_demand
+
+if TYPE_CHECKING:
+    from sphinx_djconn.scenario.grammar import parse_sequence
+    from sphinx_djconn.scenario.lines import SequenceError
+    from sphinx_djconn.scenario.model import (
+        PROJECT_DEFAULT,
+        Close,
+        DatabaseFault,
+        Reload,
+        Request,
+        Scenario,
+        Sequence,
+        Step,
+        Together,
+        Wait,
+    )
+else:
+    __getattr__ = on_demand(
+        __name__,
+        {
+            "grammar": "parse_sequence",
+            "lines": "SequenceError",
+            "model": "PROJECT_DEFAULT Close DatabaseFault Reload Request Scenario Sequence Step Together Wait",
+        },
+    )
 
 __all__ = [
     "PROJECT_DEFAULT",

@@ -5,14 +5,16 @@ take no part in comparisons: a sequence that moved down its page is still the sa
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Literal, TypeAlias
+
+from sphinx_djconn.values import value
 
 PROJECT_DEFAULT: Final = "project"
 """The value of ``conn_max_age`` that leaves the project's own setting alone."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Request:
     """``count`` requests that one client sends one after another.
 
@@ -30,7 +32,7 @@ class Request:
     line: int = field(default=0, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Close:
     """``client`` hangs up; its next request opens a connection."""
 
@@ -38,7 +40,7 @@ class Close:
     line: int = field(default=0, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Together:
     """Requests that are in the server at the same time."""
 
@@ -46,7 +48,7 @@ class Together:
     line: int = field(default=0, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Wait:
     """A pause of ``seconds`` in which no client does anything."""
 
@@ -54,14 +56,14 @@ class Wait:
     line: int = field(default=0, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reload:
     """A source file changes, and the auto-reloader starts the server's process anew."""
 
     line: int = field(default=0, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DatabaseFault:
     """Something that the database server does to the sessions of this run."""
 
@@ -72,7 +74,7 @@ class DatabaseFault:
 Step: TypeAlias = Request | Close | Together | Wait | Reload | DatabaseFault
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Sequence:
     """The steps that clients take, from top to bottom, and the text they were read from."""
 
@@ -94,7 +96,7 @@ class Sequence:
         return tuple(request.label for request in self.requests() if request.label)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Scenario:
     """A sequence against one server, one database, one set of settings, one environment.
 

@@ -1,17 +1,32 @@
 """What one run left behind: ordered events, the entities read out of them, and the facts."""
 
-from sphinx_djconn.trace.entities import (
-    DatabaseConnection,
-    Greenlet,
-    HttpConnection,
-    Process,
-    RequestEntity,
-    Task,
-    Thread,
-)
-from sphinx_djconn.trace.events import Event, TraceError
-from sphinx_djconn.trace.facts import FACTS, REQUEST_FACTS, Facts, facts_of
-from sphinx_djconn.trace.reading import Entities, Trace
+from typing import TYPE_CHECKING
+
+from sphinx_djconn.faces import on_demand
+
+if TYPE_CHECKING:
+    from sphinx_djconn.trace.entities import (
+        DatabaseConnection,
+        Greenlet,
+        HttpConnection,
+        Process,
+        RequestEntity,
+        Task,
+        Thread,
+    )
+    from sphinx_djconn.trace.events import Event, TraceError
+    from sphinx_djconn.trace.facts import FACTS, REQUEST_FACTS, Facts, facts_of
+    from sphinx_djconn.trace.reading import Entities, Trace
+else:
+    __getattr__ = on_demand(
+        __name__,
+        {
+            "entities": "DatabaseConnection Greenlet HttpConnection Process RequestEntity Task Thread",
+            "events": "Event TraceError",
+            "facts": "FACTS REQUEST_FACTS Facts facts_of",
+            "reading": "Entities Trace",
+        },
+    )
 
 __all__ = [
     "FACTS",

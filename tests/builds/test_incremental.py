@@ -52,6 +52,27 @@ PLAIN = """
     Nothing is shown here.
 """
 
+TELL_MODULES = """
+import pathlib, sys
+
+def setup(app):
+    app.connect("build-finished", tell, priority=900)
+
+def tell(app, _):
+    pathlib.Path(app.outdir, "modules").write_text("\\n".join(sys.modules))
+"""
+
+FOR_CHANGES = {
+    "concurrent.futures",
+    *(f"sphinx_djconn.claims.{name}" for name in ("expression", "nodes", "operations", "parser", "syntax")),
+    *(f"sphinx_djconn.evidence.{name}" for name in ("log", "parts", "requests", "summary")),
+    "sphinx_djconn.ext.directives",
+    *(f"sphinx_djconn.lab.{name}" for name in ("clients", "feed", "logs", "player", "run", "scheduler")),
+    *(f"sphinx_djconn.scenario.{name}" for name in ("grammar", "request")),
+    *(f"sphinx_djconn.trace.{name}" for name in ("entities", "facts", "reading")),
+}
+"""Modules that take part in reading, running, judging and writing."""
+
 ALL = """
     All
     ===
@@ -95,6 +116,18 @@ def test_a_build_with_no_change_runs_nothing_and_writes_nothing(pages: Docs) -> 
     assert written == []
     assert {path: path.stat().st_mtime_ns for path in pages.recordings} == recordings
     assert "configuration has changed" not in built.status
+
+
+def test_a_build_with_no_change_imports_nothing_that_only_a_change_needs(docs: Docs) -> None:
+    docs.configure(djconn_project=docs.project())
+    docs.page("one", ONE)
+    with docs.source.joinpath("conf.py").open("a", encoding="utf-8") as conf:
+        conf.write(TELL_MODULES)
+    first = set(docs.build_apart().read("modules").split())
+    assert sorted(FOR_CHANGES - first) == []
+    again = set(docs.build_apart().read("modules").split())
+    assert "sphinx_djconn.ext.check" in again
+    assert sorted(FOR_CHANGES & again) == []
 
 
 def test_a_changed_claim_is_judged_anew_and_nothing_runs(pages: Docs) -> None:

@@ -11,6 +11,7 @@ from snippets import DOCS
 
 from sphinx_djconn.evidence import PARTS
 from sphinx_djconn.ext.config import described
+from sphinx_djconn.ext.directives import DIRECTIVES
 from sphinx_djconn.ext.domain import DjconnDomain
 from sphinx_djconn.lab.profiles import DATABASES
 from sphinx_djconn.lab.servers import SERVERS
@@ -70,7 +71,7 @@ def test_the_reference_has_every_fact(reference: str) -> None:
 def test_the_reference_has_every_option_of_every_directive(reference: str) -> None:
     missing = [
         f"djconn:{directive} :{name}:"
-        for directive, found in DjconnDomain.directives.items()
+        for directive, found in DIRECTIVES.items()
         for name in found.options_read
         if f'id="directive-option-djconn-{directive}-{name}"' not in reference
     ]
@@ -85,7 +86,7 @@ def test_the_reference_has_every_setting_profile_and_part(reference: str) -> Non
 def test_the_reference_has_every_directive_and_role(reference: str) -> None:
     missing = [
         f"{kind} {name}"
-        for kind, names in (("directive", DjconnDomain.directives), ("role", DjconnDomain.roles))
+        for kind, names in (("directive", DIRECTIVES), ("role", DjconnDomain.roles))
         for name in names
         if f'id="{kind}-djconn-{name}"' not in reference
     ]

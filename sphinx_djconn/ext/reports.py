@@ -1,0 +1,180 @@
+"""The reports of ``-b djconn``: what it prints, and the files that it writes."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from xml.etree import ElementTree
+
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+from sphinx.util.console import colorize
+
+from sphinx_djconn.claims import Judgement, Verdict
+from sphinx_djconn.ext.domain import domain_of
+from sphinx_djconn.ext.registry import DeclaredClaim
+from sphinx_djconn.ext.results import Results
+from sphinx_djconn.scenario import Scenario
+from sphinx_djconn.trace import Facts
+
+logger = logging.getLogger(__name__)
+
+_NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""What no XML document may hold, not even as a reference."""
+
+
+def report(env: BuildEnvironment, folder: Path) -> bool:
+    """Write the reports into ``folder``, and a line for each claim; return whether all is as declared."""
+    results = domain_of(env).results
+    assert results is not None, "all pages are read"
+    judged = [_judged(claim, results) for claim in results.claims.values()]
+    lines = [_line(each) for each in judged]
+    for each, line in zip(judged, lines, strict=True):
+        logger.info(line if each.as_declared else colorize("red", line))
+    failed = [
+        f"{results.scenarios[name].place}: scenario {name} did not run: {absence.message}"
+        for name, absence in results.absences.items()
+    ]
+    failed += [f"{each.place}: {each.subject}: {each.message}" for each in results.problems]
+    for line in failed:
+        logger.info(colorize("red", line))
+    wrong = [each for each in judged if not each.as_declared]
+    told = f"{len(judged)} claims, {len(judged) - len(wrong)} as declared"
+    logger.info(told if wrong or failed else colorize("darkgreen", told))
+    _write(folder, "output.txt", "".join(f"{line}\n" for line in (*lines, *failed, told)))
+    _write(folder, "claims.json", _json([_claim(each) for each in judged]))
+    _write(folder, "facts.json", _json(dict(_facts(results))))
+    _write(folder, "junit.xml", _junit(judged, results))
+    _write(folder, "summary.md", _summary(judged, failed, told))
+    return not wrong and not failed
+
+
+def _write(folder: Path, name: str, text: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.joinpath(name).write_text(text, encoding="utf-8")
+
+
+class _Judged(NamedTuple):
+    claim: DeclaredClaim
+    judgement: Judgement
+    as_declared: bool
+
+
+def _judged(claim: DeclaredClaim, results: Results) -> _Judged:
+    return _Judged(claim, results.judgement(claim.name), results.is_as_declared(claim))
+
+
+def _line(judged: _Judged) -> str:
+    claim, judgement, as_declared = judged
+    declared = "" if as_declared else f", declared {claim.declared}"
+    return (
+        f"({claim.place.docname}: line {claim.place.line}) {judgement.verdict}{declared}  "
+        f"{claim.name}: {claim.sentence} [{judgement.reason}]"
+    )
+
+
+def _claim(judged: _Judged) -> dict[str, Any]:
+    claim, judgement, _ = judged
+    kind = "expect" if claim.expect else "sometimes"
+    return {
+        "id": claim.name,
+        "document": claim.place.docname,
+        "line": claim.place.line,
+        "sentence": claim.sentence,
+        "in": claim.scenario,
+        kind: claim.expression,
+        "declared": claim.declared,
+        "verdict": judgement.verdict,
+        "reason": judgement.reason,
+    }
+
+
+def _facts(results: Results) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, declared in sorted(results.scenarios.items()):
+        if declared.scenario is not None:
+            runs = [_plain(facts) for facts in results.facts(name)]
+            yield name, {"axes": _axes(declared.scenario), "runs": runs}
+
+
+def _axes(scenario: Scenario) -> dict[str, Any]:
+    return {
+        "server": scenario.server,
+        "database": scenario.database,
+        "environment": scenario.environment,
+        "project": scenario.project,
+        "conn-max-age": scenario.conn_max_age,
+        "conn-health-checks": scenario.conn_health_checks,
+    }
+
+
+def _plain(facts: Facts) -> dict[str, Any]:
+    return facts.figures
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def _junit(judged: list[_Judged], results: Results) -> str:
+    cases = []
+    failures = errors = 0
+    for claim, judgement, as_declared in judged:
+        case = ElementTree.Element(
+            "testcase", classname=claim.place.docname, name=claim.name, line=str(claim.place.line)
+        )
+        if not as_declared:
+            unproven = judgement.verdict is Verdict.UNPROVEN
+            failures, errors = failures + (not unproven), errors + unproven
+            told = ElementTree.SubElement(
+                case,
+                "error" if unproven else "failure",
+                message=f"{judgement.verdict}, declared {claim.declared}: {judgement.reason}",
+            )
+            told.text = claim.sentence
+        cases.append(case)
+    for name, absence in results.absences.items():
+        case = ElementTree.Element(
+            "testcase", classname=results.scenarios[name].place.docname, name=f"scenario {name}"
+        )
+        ElementTree.SubElement(case, "error", message=absence.message).text = "\n".join(absence.log)
+        errors += 1
+        cases.append(case)
+    for problem in results.problems:
+        case = ElementTree.Element("testcase", classname=problem.place.docname, name=problem.subject)
+        ElementTree.SubElement(case, "error", message=problem.message)
+        errors += 1
+        cases.append(case)
+    suite = ElementTree.Element(
+        "testsuite",
+        name="djconn",
+        tests=str(len(cases)),
+        failures=str(failures),
+        errors=str(errors),
+    )
+    suite.extend(cases)
+    ElementTree.indent(suite)
+    text = ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _summary(judged: list[_Judged], failed: list[str], told: str) -> str:
+    counts = Counter(each.judgement.verdict for each in judged)
+    lines = ["## Claims", "", f"{told}: " + ", ".join(f"{counts[each]} {each}" for each in Verdict)]
+    lines += ["", "| verdict | claim | in | reason |", "|---|---|---|---|"]
+    for claim, judgement, as_declared in judged:
+        verdict = str(judgement.verdict)
+        if not as_declared:
+            verdict = f"**{verdict}** (declared {claim.declared})"
+        cells = (verdict, claim.sentence, claim.scenario, judgement.reason)
+        lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+    if failed:
+        lines += ["", "## What could not be checked", "", *(f"- {_cell(line)}" for line in failed)]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    """Return ``text`` for a cell of a Markdown table, none of it taken for Markdown or HTML."""
+    escaped = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    return " ".join(escaped.split())
