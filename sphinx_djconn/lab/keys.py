@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from sphinx_djconn.lab.profiles import Profiles, Project, Server
+from sphinx_djconn.lab.profiles import Profiles, Project
+from sphinx_djconn.lab.servers import Server
 from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.store import Key, digest
 
