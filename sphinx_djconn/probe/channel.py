@@ -1,32 +1,50 @@
-"""The socket to the lab: one for each process, and one for each request that waits in a meeting."""
+"""What leads to the lab: a file for the events of a process, and a socket that tells the lab to read it.
+
+Another socket is opened for each request that waits in a meeting.
+"""
 
 import fcntl
+import itertools
 import json
+import mmap
 import os
 import socket
-from typing import Any, Dict
+import time
+from typing import Any, Dict, List, Optional
 
 _HIGH = 200
 """Descriptors of the probe's start here, so that the server's have the numbers they always had."""
+
+_OFTEN = 1024
+"""After so many events the bell is rung though nobody waits: the lab keeps up, or is found to be gone."""
 
 _Socket = socket.socket
 """As it is now, before a server like gunicorn's gevent worker puts another in its place."""
 
 
 class Channel:
-    """Writes events to the lab, a line of JSON each, in one ``write``.
+    """Appends events to a file of this process's own, a line of JSON each, in one ``write``.
 
-    One small ``write`` to a local stream socket is atomic: threads, signal handlers and callbacks of the
-    garbage collector can write at any time, and no lock is needed that one of them could hold. The
-    kernel keeps what was written when the process dies. It also holds the writer up while its buffers
-    are full, some hundred events on Linux, so that a lab that is slow to read loses none.
+    Such a ``write`` is atomic and waits for nobody: threads, event loops, signal handlers and callbacks of
+    the garbage collector can write at any time, and no lock is needed that one of them could hold. The
+    kernel keeps what was written when the process dies, however it dies.
+
+    The socket is the bell: an empty line says that there is something to be read. It is rung only where
+    somebody waits, which the lab tells in the first byte of a file that every process of the run maps
+    (``ADDRESS-waits``); who rings takes that back. Where the file cannot be written, because the disk is
+    full for example, the events go over the socket themselves.
     """
 
     def __init__(self, address: str) -> None:
         self.address = address
         self.pid = -1
         self.fd = -1
-        self.log = _raised(2)
+        self._file = -1
+        self._count = itertools.count(1)
+        self._log = _raised(2)
+        # Where every ``write`` appends, the position does not matter and can be moved to the end.
+        self._appended = self._log >= 0 and bool(fcntl.fcntl(self._log, fcntl.F_GETFL) & os.O_APPEND)
+        self._waits = _mapped(address + "-waits")
         self.connect()
 
     def connect(self) -> None:
@@ -34,9 +52,10 @@ class Channel:
 
         A forked child calls it for a channel of its own.
         """
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+        for fd in (self.fd, self._file):
+            if fd >= 0:
+                os.close(fd)
+        self.fd = self._file = -1
         self.pid = os.getpid()
         with _Socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             try:
@@ -45,17 +64,55 @@ class Channel:
             except OSError:
                 return
             self.fd = _raised(connection.fileno())
+        self._open_file()
 
-    def send(self, event: Dict[str, Any]) -> None:
-        """Write ``event``; do nothing where the lab is gone, or in a child that has no channel yet."""
+    def _open_file(self) -> None:
+        if self._waits is None:
+            return
+        # No two processes have the same: a number may be given again, but not at the same time.
+        path = "%s-%d-%d" % (self.address, self.pid, int(time.time() * 1e9))
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+            try:
+                os.write(self.fd, json.dumps({"k": "file", "name": os.path.basename(path)}).encode() + b"\n")
+                self._file = _raised(fd)
+            finally:
+                os.close(fd)
+        except OSError:
+            return
+
+    def position(self) -> int:
+        """Return how much the server's log holds, in bytes; 0 where it has none."""
+        try:
+            if self._appended:
+                return os.lseek(self._log, 0, os.SEEK_END)
+            return 0 if self._log < 0 else os.fstat(self._log).st_size
+        except OSError:  # a terminal, a pipe
+            return 0
+
+    def write(self, line: bytes) -> None:
+        """Write an event; do nothing where the lab is gone, or in a child that has no channel yet."""
         if self.fd < 0 or os.getpid() != self.pid:
             return
         try:
-            event["o"] = 0 if self.log < 0 else os.fstat(self.log).st_size
-            # ``default``, because a setting can be any object.
-            os.write(self.fd, json.dumps(event, default=str).encode() + b"\n")
+            waits = self._waits
+            if waits is None or self._file < 0 or not self._append(line):
+                os.write(self.fd, line)
+            elif waits[0] or not next(self._count) % _OFTEN:
+                waits[0] = 0
+                os.write(self.fd, b"\n")
         except OSError:
             self.fd = -1
+
+    def _append(self, line: bytes) -> bool:
+        """Write ``line`` to the file; return whether all of it is there."""
+        try:
+            if os.write(self._file, line) == len(line):
+                return True
+        except OSError:
+            pass
+        self._file = -1  # what is there of the line is the file's end, and counts for nothing
+        return False
 
     def meet(self, event: Dict[str, Any]) -> None:
         """Tell the lab that a request has come to a meeting, and wait until the lab lets it go."""
@@ -78,3 +135,29 @@ def _raised(fd: int) -> int:
         except OSError:
             continue
     return -1
+
+
+def _mapped(path: str) -> Optional[mmap.mmap]:
+    """Return the memory that all who map the file ``path`` share; ``None`` where there is none."""
+    taken: List[int] = []
+    try:
+        fd = os.open(path, os.O_RDWR)
+    except OSError:
+        return None
+    try:
+        # ``mmap`` keeps a copy of the descriptor with the lowest number that is free.
+        while fd < _HIGH and (not taken or taken[-1] < _HIGH - 1):
+            taken.append(os.dup(fd))
+    except OSError:  # a process that may have few descriptors
+        _close(taken)
+    try:
+        return mmap.mmap(fd, 1)
+    except (OSError, ValueError):
+        return None
+    finally:
+        _close([*taken, fd])
+
+
+def _close(descriptors: List[int]) -> None:
+    while descriptors:
+        os.close(descriptors.pop())
