@@ -4,12 +4,13 @@ import json
 import mmap
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 _CHUNK: Final = 1 << 16
+_PAGE: Final = 1 << 12
 _LONGEST_LINE: Final = 1 << 20
 
 
@@ -25,6 +26,33 @@ class _Lines:
         return whole if len(self._pending) <= _LONGEST_LINE else None
 
 
+class _File:
+    """A process's file of events: memory that the process fills, and what it appends when that is full."""
+
+    def __init__(self, path: Path, memory: int) -> None:
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._memory = memory
+        self._remembered, self._appended = 0, memory
+        self._lines = _Lines(), _Lines()
+
+    def lines(self) -> Iterator[bytes]:
+        """Read the lines that were written since."""
+        while self._remembered < self._memory:
+            size = min(_PAGE, self._memory - self._remembered)
+            # A line is being written, or none is, where the first zero is.
+            filled = os.pread(self._fd, size, self._remembered).partition(b"\0")[0]
+            self._remembered += len(filled)
+            yield from self._lines[0](filled) or ()
+            if len(filled) < size:
+                break
+        while received := os.pread(self._fd, _CHUNK, self._appended):
+            self._appended += len(received)
+            yield from self._lines[1](received) or ()
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
 class Source:
     """One stream of lines: a process's probe, a meeting, or the supervisor (``process`` is 0)."""
 
@@ -32,8 +60,7 @@ class Source:
         self.stream = stream
         self.process = process
         self._lines = _Lines()
-        self._file = -1
-        self._file_lines = _Lines()
+        self._file: _File | None = None
 
     def messages(self) -> list[dict[str, Any]] | None:
         """Read what the stream has, without the bell; ``None`` at its end."""
@@ -44,26 +71,29 @@ class Source:
         lines = self._lines(received) if received else None
         return None if lines is None else list(_decoded(lines))
 
-    def open(self, path: Path) -> None:
-        """Read the events from the file ``path`` from now on. Its name is needed no more."""
-        if self._file < 0:
+    def open(self, path: Path, memory: int) -> None:
+        """Read the events from the file ``path`` from now on. Its name is needed no more.
+
+        ``memory`` is how many bytes at its beginning the process has mapped.
+        """
+        if self._file is None:
             with suppress(OSError):
-                self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                self._file = _File(path, memory)
                 path.unlink()
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Read the events that the file has had since; what has no time, or was cut short, is none."""
-        while self._file >= 0 and (received := os.read(self._file, _CHUNK)):
-            for event in _decoded(self._file_lines(received) or ()):
+        if self._file is not None:
+            for event in _decoded(self._file.lines()):
                 if isinstance(event.get("t"), int):
                     yield event
 
     def close(self) -> None:
         """Let go of stream and file."""
         self.stream.close()
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 class Bell:
@@ -84,7 +114,7 @@ class Bell:
         self._waits.close()
 
 
-def _decoded(lines: "list[bytes] | tuple[()]") -> Iterator[dict[str, Any]]:
+def _decoded(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     for line in lines:
         with suppress(ValueError):
             if isinstance(event := json.loads(line or b"null"), dict):

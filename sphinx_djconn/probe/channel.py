@@ -9,8 +9,12 @@ import json
 import mmap
 import os
 import socket
+import stat
+import struct
+import sys
+import termios
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 _HIGH = 200
 """Descriptors of the probe's start here, so that the server's have the numbers they always had."""
@@ -18,16 +22,24 @@ _HIGH = 200
 _OFTEN = 1024
 """After so many events the bell is rung though nobody waits: the lab keeps up, or is found to be gone."""
 
+_MEMORY = 1 << 20
+"""Bytes of a process's file that are mapped: some 4,000 requests."""
+
+_INTEGER = bytearray(struct.calcsize("i"))
+
 _Socket = socket.socket
 """As it is now, before a server like gunicorn's gevent worker puts another in its place."""
 
 
 class Channel:
-    """Appends events to a file of this process's own, a line of JSON each, in one ``write``.
+    """Writes events, a line of JSON each, into a file of this process's own.
 
-    Such a ``write`` is atomic and waits for nobody: threads, event loops, signal handlers and callbacks of
-    the garbage collector can write at any time, and no lock is needed that one of them could hold. The
-    kernel keeps what was written when the process dies, however it dies.
+    The file begins with memory that is mapped, full of zeros until it is written: a call of ``mmap.write``
+    copies a line and moves on without leaving the interpreter to another thread, which is what makes system
+    calls dear in a busy server. When it is full, lines are appended to the file. Each way is one call, which
+    is atomic and waits for nobody: threads, event loops, signal handlers and callbacks of the garbage
+    collector can write at any time, and no lock is needed that one of them could hold. The kernel keeps what
+    was written when the process dies, however it dies.
 
     The socket is the bell: an empty line says that there is something to be read. It is rung only where
     somebody waits, which the lab tells in the first byte of a file that every process of the run maps
@@ -40,11 +52,13 @@ class Channel:
         self.pid = -1
         self.fd = -1
         self._file = -1
+        self._remember: Optional[Callable[[bytes], Any]] = None
         self._count = itertools.count(1)
-        self._log = _raised(2)
-        # Where every ``write`` appends, the position does not matter and can be moved to the end.
-        self._appended = self._log >= 0 and bool(fcntl.fcntl(self._log, fcntl.F_GETFL) & os.O_APPEND)
-        self._waits = _mapped(address + "-waits")
+        self._log = _opened_again(2)
+        self._at_start = self._log >= 0
+        if not self._at_start:
+            self._log = _raised(2)
+        self._waits = _mapped(address + "-waits", 1)
         self.connect()
 
     def connect(self) -> None:
@@ -56,6 +70,7 @@ class Channel:
             if fd >= 0:
                 os.close(fd)
         self.fd = self._file = -1
+        self._remember = None
         self.pid = os.getpid()
         with _Socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             try:
@@ -73,21 +88,38 @@ class Channel:
         path = "%s-%d-%d" % (self.address, self.pid, int(time.time() * 1e9))
         try:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-            try:
-                os.write(self.fd, json.dumps({"k": "file", "name": os.path.basename(path)}).encode() + b"\n")
-                self._file = _raised(fd)
-            finally:
-                os.close(fd)
         except OSError:
             return
+        try:
+            memory = self._map(fd, path)
+            told = {"k": "file", "name": os.path.basename(path), "memory": memory}
+            os.write(self.fd, json.dumps(told).encode() + b"\n")
+            self._file = _raised(fd)
+        except OSError:
+            self.fd = -1
+        finally:
+            os.close(fd)
+
+    def _map(self, fd: int, path: str) -> int:
+        """Map the beginning of the file, and return how much of it: 0 where the disk has no room for that."""
+        try:
+            # Written, because memory for which the disk has no room would end the process when it is used.
+            memory = _mapped(path, _MEMORY) if os.write(fd, bytes(_MEMORY)) == _MEMORY else None
+        except OSError:
+            memory = None
+        if memory is None:
+            os.ftruncate(fd, 0)
+            return 0
+        self._remember = memory.write
+        return _MEMORY
 
     def position(self) -> int:
         """Return how much the server's log holds, in bytes; 0 where it has none."""
         try:
-            if self._appended:
-                return os.lseek(self._log, 0, os.SEEK_END)
+            if self._at_start:
+                return _left(self._log)
             return 0 if self._log < 0 else os.fstat(self._log).st_size
-        except OSError:  # a terminal, a pipe
+        except OSError:
             return 0
 
     def write(self, line: bytes) -> None:
@@ -106,6 +138,14 @@ class Channel:
 
     def _append(self, line: bytes) -> bool:
         """Write ``line`` to the file; return whether all of it is there."""
+        remember = self._remember
+        if remember is not None:
+            try:
+                remember(line)
+            except ValueError:
+                self._remember = None  # full
+            else:
+                return True
         try:
             if os.write(self._file, line) == len(line):
                 return True
@@ -137,8 +177,32 @@ def _raised(fd: int) -> int:
     return -1
 
 
-def _mapped(path: str) -> Optional[mmap.mmap]:
-    """Return the memory that all who map the file ``path`` share; ``None`` where there is none."""
+def _opened_again(fd: int) -> int:
+    """Return a descriptor at the start of the file that ``fd`` is open on; -1 where :func:`_left` fails."""
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return -1
+        low = os.open("/proc/self/fd/%d" % fd, os.O_RDONLY)
+        try:
+            again = _raised(low)
+        finally:
+            os.close(low)
+        return again if _left(again) == os.fstat(fd).st_size else -1
+    except OSError:  # no Linux, or nothing that may be read
+        return -1
+
+
+def _left(fd: int) -> int:
+    """Return how many bytes there are behind the position of ``fd``.
+
+    ``fstat`` would let another thread have the interpreter meanwhile; a call of ``ioctl`` that returns what
+    it was given does not (``Modules/fcntlmodule.c``).
+    """
+    return int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, _INTEGER, False), sys.byteorder)
+
+
+def _mapped(path: str, size: int) -> Optional[mmap.mmap]:
+    """Return the first ``size`` bytes of the file ``path``, shared by all who map it; ``None`` without it."""
     taken: List[int] = []
     try:
         fd = os.open(path, os.O_RDWR)
@@ -151,7 +215,7 @@ def _mapped(path: str) -> Optional[mmap.mmap]:
     except OSError:  # a process that may have few descriptors
         _close(taken)
     try:
-        return mmap.mmap(fd, 1)
+        return mmap.mmap(fd, size)
     except (OSError, ValueError):
         return None
     finally:

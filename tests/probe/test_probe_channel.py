@@ -49,7 +49,7 @@ def listen(short_folder):
             lines = stream.read().splitlines()
         first, *others = (json.loads(line) for line in lines if line)
         source = Source(connection, 1)
-        source.open(address.with_name(first["name"]))
+        source.open(address.with_name(first["name"]), first["memory"])
         told = [event for event in source.events() if event["k"] == "told"]
         source.close()
         return Rung(lines.count(b""), [event for event in others if event["k"] == "told"], told)
@@ -78,11 +78,35 @@ def test_a_process_that_is_killed_has_told_all_that_happened(listen):
     assert numbers(killed.by_file) == list(range(100))
 
 
+def test_what_the_memory_cannot_take_is_appended(listen):
+    many = 25_000  # more than 1 MiB of lines
+    assert numbers(listen(TELL.format(count=many)).by_file) == list(range(many))
+
+
 def test_what_no_file_can_take_is_told_over_the_socket(listen):
-    full = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
-    told = listen(full + TELL.format(count=100))
+    told = listen(TELL.format(count=100), "sh", "-c", 'ulimit -f 4 && exec "$0" "$@"')
     assert 0 < len(told.by_file) < 100
     assert numbers(told.by_file + told.by_socket) == list(range(100))
+
+
+LOG = """
+for size in (0, 3, 5000):
+    os.write(2, bytes(size))
+    recorder.emit("told", n=size)
+"""
+
+
+@pytest.mark.parametrize("opened", ["2>>{}", "2>{}"])
+def test_each_event_has_the_size_of_the_log(listen, tmp_path, opened):
+    shell = f'exec "$0" "$@" {opened.format(tmp_path / "log")}'
+    told = listen(TELL.format(count=0) + LOG, "sh", "-c", shell).by_file
+    assert [event["o"] for event in told] == [0, 3, 5003]
+
+
+@pytest.mark.parametrize("opened", ["2>&-", "2>&1 | cat"])
+def test_what_is_no_file_has_no_size(listen, opened):
+    told = listen(TELL.format(count=1), "sh", "-c", f'"$0" "$@" {opened}').by_file
+    assert [event["o"] for event in told] == [0]
 
 
 def test_the_threads_of_a_process_write_whole_lines(listen):
