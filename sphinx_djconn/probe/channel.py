@@ -130,6 +130,7 @@ class Channel:
             waits = self._waits
             if waits is None or self._file < 0 or not self._append(line):
                 os.write(self.fd, line)
+            # The lab says that it waits, and then reads: this event is read then, or sees that it waits.
             elif waits[0] or not next(self._count) % _OFTEN:
                 waits[0] = 0
                 os.write(self.fd, b"\n")
