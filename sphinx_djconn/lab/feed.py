@@ -1,50 +1,27 @@
 """Everything a run hears of: events of the probe, meetings, and what the supervisor reports.
 
-One thread reads all of it, always: a probe whose socket is full would hold up the server. Who waits for
-something is woken when it has happened; there is no polling. Waits have the run's deadline, and end
-early when the server's process ends or the build is interrupted.
+A probe writes events into a file of its process's, and rings over its socket only while somebody waits
+here: else a server that handles requests would be held up by waking us for each of them. So whoever begins
+to wait first asks for the bell, and then reads what was written before it was asked for. Who waits for
+something is woken when it has happened; there is no polling. Waits have the run's deadline, and end early
+when the server's process ends or the build is interrupted.
 """
 
-import json
-import os
 import selectors
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sphinx_djconn.lab.errors import Cancelled, FloodError, ServerError, TimeLimitError
+from sphinx_djconn.lab.sources import Bell, Source
 
 Value = TypeVar("Value")
 
 _CHUNK: Final = 1 << 16
-_LONGEST_LINE: Final = 1 << 20
-
-
-class _Source:
-    """One stream of lines: a process's probe, a meeting, or the supervisor (``process`` is 0)."""
-
-    def __init__(self, stream: socket.socket, process: int) -> None:
-        self.stream = stream
-        self.process = process
-        self.pending = b""
-        self.meeting = False
-
-    def lines(self) -> Iterator[bytes] | None:
-        """Read what is there; ``None`` at the end of the stream."""
-        try:
-            received = os.read(self.stream.fileno(), _CHUNK)
-        except OSError:
-            return None
-        if not received:
-            return None
-        *whole, self.pending = (self.pending + received).split(b"\n")
-        if len(self.pending) > _LONGEST_LINE:
-            return None
-        return iter(whole)
 
 
 class Feed:
@@ -67,11 +44,14 @@ class Feed:
         self.ended_threads: set[tuple[int, int]] = set()
         self.arrived: dict[tuple[int, str], socket.socket] = {}
         self.reports: dict[str, Any] = {}
+        self._sources: list[Source] = []
+        self._waiting = 0
         self._cancelled = False
         self._drains = 0
         self._drained = 0
         self._processes = 0
         self._condition = threading.Condition()
+        self._bell = Bell(self.address)
         self._selector = selectors.DefaultSelector()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(self.address)
@@ -85,7 +65,7 @@ class Feed:
 
     def add_supervisor(self, stream: socket.socket) -> None:
         """Read the supervisor's reports from ``stream`` too."""
-        self._selector.register(stream, selectors.EVENT_READ, _Source(stream, 0))
+        self._selector.register(stream, selectors.EVENT_READ, Source(stream, 0))
         self._wake.send(b"a")
 
     def emit(self, kind: str, request: int | None = None, **data: Any) -> None:
@@ -115,7 +95,7 @@ class Feed:
         :class:`Cancelled` when the build was interrupted.
         """
         limit = None if seconds is None else time.monotonic() + seconds
-        with self._condition:
+        with self._condition, self._ringing():
             while True:
                 value = test()
                 if value:
@@ -126,6 +106,26 @@ class Feed:
                     return None
                 until = self.deadline if limit is None else min(limit, self.deadline)
                 self._condition.wait(max(0.0, until - now))
+
+    @contextmanager
+    def _ringing(self) -> Iterator[None]:
+        """Hear of events when they happen, and of those now that nobody was told of."""
+        self._waiting += 1
+        try:
+            self._collect()
+            yield
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._bell.set(waits=False)
+
+    def _collect(self) -> None:
+        """Read what the processes have written, after the bell was set for what they write from now on."""
+        if self._waiting:
+            self._bell.set(waits=True)
+        told = [(event, source) for source in self._sources for event in source.events()]
+        for event, source in sorted(told, key=lambda each: each[0]["t"]):
+            self._take(source, event)
 
     def check(self, what: str) -> None:
         """Raise as :meth:`wait` does where there is no more point in going on."""
@@ -191,13 +191,13 @@ class Feed:
         self._reader.join()
         for connection in self.arrived.values():
             connection.close()
-        for key in list(self._selector.get_map().values()):
-            if isinstance(key.data, _Source) and key.data.process:
-                key.data.stream.close()
+        for source in self._sources:
+            source.close()
         self._selector.close()
         self._listener.close()
         self._wake.close()
         self._woken.close()
+        self._bell.close()
 
     # The reader.
 
@@ -225,48 +225,53 @@ class Feed:
                 else:
                     self._hear(key.data)
         with self._condition:
+            self._collect()
             self._drained += count
             self._condition.notify_all()
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
         self._processes += 1
-        source = _Source(connection, self._processes)
+        source = Source(connection, self._processes)
+        self._sources.append(source)
         self._selector.register(connection, selectors.EVENT_READ, source)
 
-    def _hear(self, source: _Source) -> None:
-        lines = source.lines()
+    def _hear(self, source: Source) -> None:
+        messages = source.messages()
         with self._condition:
-            if lines is None:
+            for message in messages or ():
+                self._take(source, message)
+            self._collect()
+            if messages is None:
                 self._forget(source)
-            else:
-                for line in lines:
-                    with suppress(ValueError, KeyError, TypeError):
-                        self._take(source, json.loads(line))
             self._condition.notify_all()
 
-    def _forget(self, source: _Source) -> None:
+    def _forget(self, source: Source) -> None:
         self._selector.unregister(source.stream)
-        if not source.process and "gone" not in self.reports:
-            self.reports["lost"] = True
-        if source.process and not source.meeting:
-            self.gone.add(source.process)
-            self.events.append({"t": time.monotonic_ns(), "k": "process.exit", "p": source.process})
-        if source.process:
-            source.stream.close()
+        if not source.process:
+            if "gone" not in self.reports:
+                self.reports["lost"] = True
+            return
+        self.gone.add(source.process)
+        self.events.append({"t": time.monotonic_ns(), "k": "process.exit", "p": source.process})
+        self._sources.remove(source)
+        source.close()
 
-    def _take(self, source: _Source, event: dict[str, Any]) -> None:
-        if source.process == 0:
-            self.reports.update(event)
-            return
-        if event["k"] == "meet":
-            source.meeting = True
-            self._selector.unregister(source.stream)
-            self.arrived[event["r"], event["at"]] = source.stream
-            return
-        process = event["p"] = source.process
-        self.events.append(event)
-        self._index(event, process)
+    def _take(self, source: Source, event: dict[str, Any]) -> None:
+        """Note what was heard; nothing where it is no event of ours."""
+        with suppress(KeyError, TypeError):
+            if source.process == 0:
+                self.reports.update(event)
+            elif event["k"] == "file":
+                source.open(self._log.with_name(Path(event["name"]).name), event["memory"])
+            elif event["k"] == "meet":
+                self.arrived[event["r"], event["at"]] = source.stream
+                self._selector.unregister(source.stream)
+                self._sources.remove(source)
+            else:
+                event["p"] = source.process
+                self.events.append(event)
+                self._index(event, source.process)
 
     def _index(self, event: dict[str, Any], process: int) -> None:
         match event["k"]:

@@ -1,34 +1,65 @@
-"""The socket to the lab: one for each process, and one for each request that waits in a meeting."""
+"""What leads to the lab: a file for the events of a process, and a socket that tells the lab to read it.
+
+Another socket is opened for each request that waits in a meeting.
+"""
 
 import asyncio
 import fcntl
+import itertools
 import json
+import mmap
 import os
 import socket
-from typing import Any, Callable, Dict
+import stat
+import struct
+import sys
+import termios
+import time
+from typing import Any, Callable, Dict, List, Optional
 
 _HIGH = 200
 """Descriptors of the probe's start here, so that the server's have the numbers they always had."""
+
+_OFTEN = 1024
+"""After so many events the bell is rung though nobody waits: the lab keeps up, or is found to be gone."""
+
+_MEMORY = 1 << 20
+"""Bytes of a process's file that are mapped: some 4,000 requests."""
+
+_INTEGER = bytearray(struct.calcsize("i"))
 
 _Socket = socket.socket
 """As it is now, before a server like gunicorn's gevent worker puts another in its place."""
 
 
 class Channel:
-    """Writes events to the lab, a line of JSON each, in one ``write``.
+    """Writes events, a line of JSON each, into a file of this process's own.
 
-    One small ``write`` to a local stream socket is atomic: threads, signal handlers and callbacks of the
-    garbage collector can write at any time, and no lock is needed that one of them could hold. The
-    kernel keeps what was written when the process dies. It also holds the writer up while its buffers
-    are full, some hundred events on Linux, so that a lab that is slow to read loses none.
+    The file begins with memory that is mapped, full of zeros until it is written: a call of ``mmap.write``
+    copies a line and moves on without leaving the interpreter to another thread, which is what makes system
+    calls dear in a busy server. When it is full, lines are appended to the file. Each way is one call, which
+    is atomic and waits for nobody: threads, event loops, signal handlers and callbacks of the garbage
+    collector can write at any time, and no lock is needed that one of them could hold. The kernel keeps what
+    was written when the process dies, however it dies.
+
+    The socket is the bell: an empty line says that there is something to be read. It is rung only where
+    somebody waits, which the lab tells in the first byte of a file that every process of the run maps
+    (``ADDRESS-waits``); who rings takes that back. Where the file cannot be written, because the disk is
+    full for example, the events go over the socket themselves.
     """
 
     def __init__(self, address: str) -> None:
         self.address = address
         self.pid = -1
         self.fd = -1
-        self.log = _raised(2)
-        self.forked: Callable[[], None] = self.connect
+        self._file = -1
+        self._remember: Optional[Callable[[bytes], Any]] = None
+        self._count = itertools.count(1)
+        self._log = _opened_again(2)
+        self._at_start = self._log >= 0
+        if not self._at_start:
+            self._log = _raised(2)
+        self._waits = _mapped(address + "-waits", 1)
         self.connect()
 
     def connect(self) -> None:
@@ -36,9 +67,11 @@ class Channel:
 
         A forked child calls it for a channel of its own.
         """
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+        for fd in (self.fd, self._file):
+            if fd >= 0:
+                os.close(fd)
+        self.fd = self._file = -1
+        self._remember = None
         self.pid = os.getpid()
         with _Socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             try:
@@ -47,19 +80,81 @@ class Channel:
             except OSError:
                 return
             self.fd = _raised(connection.fileno())
+        self._open_file()
 
-    def send(self, event: Dict[str, Any]) -> None:
-        """Write ``event``; do nothing where the lab is gone, in a forked child after ``forked()``."""
-        if self.fd < 0:
+    def _open_file(self) -> None:
+        if self._waits is None:
             return
-        if os.getpid() != self.pid:
-            self.forked()
+        # No two processes have the same: a number may be given again, but not at the same time.
+        path = "%s-%d-%d" % (self.address, self.pid, int(time.time() * 1e9))
         try:
-            event["o"] = 0 if self.log < 0 else os.fstat(self.log).st_size
-            # ``default``, because a setting can be any object.
-            os.write(self.fd, json.dumps(event, default=str).encode() + b"\n")
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        except OSError:
+            return
+        try:
+            memory = self._map(fd, path)
+            told = {"k": "file", "name": os.path.basename(path), "memory": memory}
+            os.write(self.fd, json.dumps(told).encode() + b"\n")
+            self._file = _raised(fd)
         except OSError:
             self.fd = -1
+        finally:
+            os.close(fd)
+
+    def _map(self, fd: int, path: str) -> int:
+        """Map the beginning of the file, and return how much of it: 0 where the disk has no room for that."""
+        try:
+            # Written, because memory for which the disk has no room would end the process when it is used.
+            memory = _mapped(path, _MEMORY) if os.write(fd, bytes(_MEMORY)) == _MEMORY else None
+        except OSError:
+            memory = None
+        if memory is None:
+            os.ftruncate(fd, 0)
+            return 0
+        self._remember = memory.write
+        return _MEMORY
+
+    def position(self) -> int:
+        """Return how much the server's log holds, in bytes; 0 where it has none."""
+        try:
+            if self._at_start:
+                return _left(self._log)
+            return 0 if self._log < 0 else os.fstat(self._log).st_size
+        except OSError:
+            return 0
+
+    def write(self, line: bytes) -> None:
+        """Write an event; do nothing where the lab is gone, in a forked child that has no channel yet."""
+        if self.fd < 0:
+            return
+        try:
+            waits = self._waits
+            if waits is None or self._file < 0 or not self._append(line):
+                os.write(self.fd, line)
+            # The lab says that it waits, and then reads: this event is read then, or sees that it waits.
+            elif waits[0] or not next(self._count) % _OFTEN:
+                waits[0] = 0
+                os.write(self.fd, b"\n")
+        except OSError:
+            self.fd = -1
+
+    def _append(self, line: bytes) -> bool:
+        """Write ``line`` to the file; return whether all of it is there."""
+        remember = self._remember
+        if remember is not None:
+            try:
+                remember(line)
+            except ValueError:
+                self._remember = None  # full
+            else:
+                return True
+        try:
+            if os.write(self._file, line) == len(line):
+                return True
+        except OSError:
+            pass
+        self._file = -1  # what is there of the line is the file's end, and counts for nothing
+        return False
 
     def meet(self, event: Dict[str, Any]) -> None:
         """Tell the lab that a request has come to a meeting, and wait until the lab lets it go."""
@@ -94,3 +189,53 @@ def _raised(fd: int) -> int:
         except OSError:
             continue
     return -1
+
+
+def _opened_again(fd: int) -> int:
+    """Return a descriptor at the start of the file that ``fd`` is open on; -1 where :func:`_left` fails."""
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return -1
+        low = os.open("/proc/self/fd/%d" % fd, os.O_RDONLY)
+        try:
+            again = _raised(low)
+        finally:
+            os.close(low)
+        return again if _left(again) == os.fstat(fd).st_size else -1
+    except OSError:  # no Linux, or nothing that may be read
+        return -1
+
+
+def _left(fd: int) -> int:
+    """Return how many bytes there are behind the position of ``fd``.
+
+    ``fstat`` would let another thread have the interpreter meanwhile; a call of ``ioctl`` that returns what
+    it was given does not (``Modules/fcntlmodule.c``).
+    """
+    return int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, _INTEGER, False), sys.byteorder)
+
+
+def _mapped(path: str, size: int) -> Optional[mmap.mmap]:
+    """Return the first ``size`` bytes of the file ``path``, shared by all who map it; ``None`` without it."""
+    taken: List[int] = []
+    try:
+        fd = os.open(path, os.O_RDWR)
+    except OSError:
+        return None
+    try:
+        # ``mmap`` keeps a copy of the descriptor with the lowest number that is free.
+        while fd < _HIGH and (not taken or taken[-1] < _HIGH - 1):
+            taken.append(os.dup(fd))
+    except OSError:  # a process that may have few descriptors
+        _close(taken)
+    try:
+        return mmap.mmap(fd, size)
+    except (OSError, ValueError):
+        return None
+    finally:
+        _close([*taken, fd])
+
+
+def _close(descriptors: List[int]) -> None:
+    while descriptors:
+        os.close(descriptors.pop())

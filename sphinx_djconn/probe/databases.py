@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, Optional
 from .imports import Imports
 from .recorder import Handling, Recorder
 
-_STATE = "_djconn"
+_STATE = "djconn_state"
 
 
 def watch(recorder: Recorder, imports: Imports) -> None:
@@ -25,7 +25,8 @@ def watch(recorder: Recorder, imports: Imports) -> None:
 class _State:
     """What the probe knows of one wrapper. It holds no reference to the wrapper or a connection.
 
-    ``identity`` is the ``id()`` of the open connection: while the wrapper holds that, it is no other's.
+    ``identity`` is the ``id()`` of the open connection, or of ``None``: while the wrapper holds that, it is
+    no other's.
     """
 
     __slots__ = ("check", "connecting", "connection", "identity", "serial", "user")
@@ -33,7 +34,7 @@ class _State:
     def __init__(self, serial: int) -> None:
         self.serial = serial
         self.connection: Optional[int] = None
-        self.identity: Optional[int] = None
+        self.identity = id(None)
         self.user: Optional[Handling] = None
         self.check: Optional[str] = None
         self.connecting = False
@@ -47,6 +48,7 @@ class _Watcher:
 
     def base(self, module: Any) -> None:
         original = module.BaseDatabaseWrapper.__init__
+        setattr(module.BaseDatabaseWrapper, _STATE, None)  # what a wrapper has that is still being made
 
         @functools.wraps(original)
         def init(wrapper: Any, *args: Any, **kwargs: Any) -> None:
@@ -79,40 +81,44 @@ class _Watcher:
 
     def _watch_class(self, owner: Any) -> None:
         for name, watched in (
-            ("connect", self._connect),
-            ("close", self._close),
+            ("connect", self._for_known(self._connect)),
+            ("close", self._for_known(self._close)),
             ("ensure_connection", self._ensure_connection),
-            ("is_usable", self._is_usable),
+            ("is_usable", self._for_known(self._is_usable)),
             ("close_if_unusable_or_obsolete", functools.partial(self._checked, "obsolete")),
             ("close_if_health_check_failed", functools.partial(self._checked, "health")),
         ):
             original = owner.__dict__.get(name)
             if original is not None:
-                setattr(owner, name, self._for_known(original, watched(original)))
+                setattr(owner, name, functools.wraps(original)(watched(original)))
 
-    def _for_known(self, original: Callable[..., Any], watched: Callable[..., Any]) -> Any:
-        """Return a method that calls ``watched``, or ``original`` where the wrapper is still being made."""
+    def _for_known(self, watch: Callable[..., Any]) -> Callable[..., Any]:
+        """Return ``watch`` for a method that is called as it was where the wrapper is still being made."""
 
-        @functools.wraps(original)
-        def method(wrapper: Any, *args: Any, **kwargs: Any) -> Any:
-            state: Optional[_State] = wrapper.__dict__.get(_STATE)
-            if state is None:
-                return original(wrapper, *args, **kwargs)
-            return watched(state, wrapper, *args, **kwargs)
+        def watched(original: Callable[..., Any]) -> Callable[..., Any]:
+            known = watch(original)
 
-        return method
+            def method(wrapper: Any, *args: Any, **kwargs: Any) -> Any:
+                state: Optional[_State] = wrapper.djconn_state
+                if state is None:
+                    return original(wrapper, *args, **kwargs)
+                return known(state, wrapper, *args, **kwargs)
+
+            return method
+
+        return watched
 
     def _compare(self, state: _State, wrapper: Any, why: str) -> None:
         """Tell what has become of the wrapper's connection: closed because of ``why``, opened, or both."""
         connection = None if wrapper.closed_in_transaction else wrapper.connection
-        identity = None if connection is None else id(connection)
+        identity = id(connection)
         if identity == state.identity:
             return
         state.identity = identity
         if state.connection is not None:
             self.recorder.emit("db.close", w=state.serial, c=state.connection, why=why, phase=self._phase())
             state.connection = None
-        if identity is not None:
+        if connection is not None:
             state.connection = next(self.recorder.connections)
             state.user = self.recorder.handling
             self.recorder.emit("db.open", w=state.serial, c=state.connection, alias=wrapper.alias)
@@ -165,17 +171,25 @@ class _Watcher:
         return "end of request" if ageless and self._phase() == "end" else "age"
 
     def _ensure_connection(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def ensure_connection(state: _State, wrapper: Any, *args: Any, **kwargs: Any) -> Any:
-            self._compare(state, wrapper, "dropped")
+        # For every query: what is as it was before costs little.
+        compare, emit, current = self._compare, self.recorder.emit, self.recorder.current
+
+        def ensure_connection(wrapper: Any, *args: Any, **kwargs: Any) -> Any:
+            state: Optional[_State] = wrapper.djconn_state
+            if state is None:
+                return original(wrapper, *args, **kwargs)
+            if id(wrapper.connection) != state.identity or wrapper.closed_in_transaction:
+                compare(state, wrapper, "dropped")
             try:
                 return original(wrapper, *args, **kwargs)
             finally:
-                self._compare(state, wrapper, "dropped")
-                handling = self.recorder.handling
-                known = state.check is not None or handling is None or handling is state.user
-                if state.connection is not None and not known:
+                if id(wrapper.connection) != state.identity or wrapper.closed_in_transaction:
+                    compare(state, wrapper, "dropped")
+                handling = current.get()
+                known = handling is state.user or handling is None or handling.over
+                if not known and state.check is None and state.connection is not None:
                     state.user = handling
-                    self.recorder.emit("db.use", w=state.serial, c=state.connection)
+                    emit("db.use", w=state.serial, c=state.connection)
 
         return ensure_connection
 
@@ -192,7 +206,10 @@ class _Watcher:
     def _checked(self, check: str, original: Callable[..., Any]) -> Callable[..., Any]:
         """Watch a method that decides whether to close: what happens inside is not use by a request."""
 
-        def checking(state: _State, wrapper: Any, *args: Any, **kwargs: Any) -> Any:
+        def checking(wrapper: Any, *args: Any, **kwargs: Any) -> Any:
+            state: Optional[_State] = wrapper.djconn_state
+            if state is None:
+                return original(wrapper, *args, **kwargs)
             outer, state.check = state.check, state.check or check
             try:
                 return original(wrapper, *args, **kwargs)

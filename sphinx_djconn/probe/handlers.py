@@ -13,7 +13,8 @@ from .recorder import Handling, Recorder
 HEADER = "HTTP_X_DJCONN_REQUEST"
 """The header by which the lab numbers its requests; the probe takes it away before Django looks."""
 
-MARK = "_djconn_handling"
+MARK = "djconn_handling"
+_NUMBERED = re.compile("([0-9]{1,9})( meet)?$").match
 
 
 def watch(recorder: Recorder, imports: Imports) -> None:
@@ -30,7 +31,7 @@ class _Watcher:
         self.recorder = recorder
 
     def wsgi(self, module: Any) -> None:
-        recorder = self.recorder
+        recorder, current = self.recorder, self.recorder.current
         original = module.WSGIHandler.__call__
 
         @functools.wraps(original)
@@ -38,11 +39,13 @@ class _Watcher:
             handling = numbered(environ.pop(HEADER, ""))
             if handling is None:
                 return original(handler, environ, start_response)
-            if recorder.handling is not None:
-                recorder.end(recorder.handling)
-            recorder.handling = handling
+            before = current.get()
+            if before is not None and not before.over:
+                recorder.end(before)
+            current.set(handling)
             recorder.emit("request.begin")
-            recorder.meet("arrival")
+            if handling.meets:
+                recorder.meet("arrival")
             try:
                 return original(handler, environ, start_response)
             except BaseException:
@@ -59,33 +62,36 @@ class _Watcher:
         self._watch_get_response(mixin or module.StaticFilesHandler)
 
     def _watch_get_response(self, handler_class: Any) -> None:
-        recorder = self.recorder
+        recorder, current = self.recorder, self.recorder.current
         original = handler_class.get_response
 
         @functools.wraps(original)
         def get_response(handler: Any, request: Any) -> Any:
-            handling = recorder.handling
-            if handling is None or handling.phase != "start":
+            handling: Optional[Handling] = current.get()
+            if handling is None or handling.phase != "start" or handling.over:
                 return original(handler, request)
             handling.phase = "view"
             response = original(handler, request)
             setattr(response, MARK, handling)
-            recorder.meet("departure")
+            if handling.meets:
+                recorder.meet("departure")
             return response
 
         handler_class.get_response = get_response
 
     def response(self, module: Any) -> None:
-        recorder = self.recorder
+        recorder, current = self.recorder, self.recorder.current
         original = module.HttpResponseBase.close
+        setattr(module.HttpResponseBase, MARK, None)  # what an instance has that is not marked
 
         @functools.wraps(original)
         def close(response: Any) -> None:
-            handling: Optional[Handling] = response.__dict__.pop(MARK, None)
+            handling: Optional[Handling] = response.djconn_handling
             if handling is None or handling.over:
                 original(response)
                 return
-            recorder.handling = handling
+            if current.get() is not handling:
+                current.set(handling)
             handling.phase = "end"
             try:
                 original(response)
@@ -98,5 +104,5 @@ class _Watcher:
 
 def numbered(header: str) -> Optional[Handling]:
     """Return the request that the lab numbered in ``header``: ``7``, or ``7 meet``."""
-    numbered = re.match("([0-9]{1,9})( meet)?$", header)
+    numbered = _NUMBERED(header)
     return None if numbered is None else Handling(int(numbered.group(1)), meets=bool(numbered.group(2)))

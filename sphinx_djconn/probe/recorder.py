@@ -1,11 +1,12 @@
 """Events with their time, thread and request; serial numbers; the request that is being handled."""
 
 import itertools
+import json
 import os
 import sys
 import threading
 import time
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Dict, Optional
 
 from .channel import Channel
 
@@ -20,6 +21,9 @@ else:
 
     def _now() -> int:
         return int(time.monotonic() * 1e9)
+
+
+_as_json = json.JSONEncoder(default=str).encode  # ``default``, because a setting can be any object
 
 
 class Handling:
@@ -57,7 +61,11 @@ class _Presence:
 
 
 class Recorder:
-    """Makes events of what the watchers see and sends them."""
+    """Makes events of what the watchers see and sends them.
+
+    ``current`` is the variable of the request that a thread, or task, is handling or, once that is over,
+    has handled last: what runs for each request and each query asks it without a detour.
+    """
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
@@ -68,7 +76,6 @@ class Recorder:
         self.greenlet: Optional[Callable[[], int]] = None
         self.current: Any = _ThreadVar() if ContextVar is None else ContextVar("djconn", default=None)
         self._forking = threading.Lock()
-        channel.forked = self._forked
         _after_fork(self._forked)
         self._process_started()
         self.thread()
@@ -76,23 +83,16 @@ class Recorder:
     @property
     def handling(self) -> Optional[Handling]:
         """The request that this thread, or task, is handling."""
-        found: Optional[Handling] = self.current.get()
-        return found
-
-    @handling.setter
-    def handling(self, handling: Optional[Handling]) -> None:
-        self.current.set(handling)
+        handling: Optional[Handling] = self.current.get()
+        return None if handling is None or handling.over else handling
 
     def emit(self, kind: str, **data: Any) -> None:
         """Send an event of this thread and of the request it is handling."""
-        handling = self.handling
-        if handling is not None:
-            data["r"] = handling.number
+        handling = self.current.get()
+        request = None if handling is None or handling.over else handling.number
         if self.greenlet is not None:
-            greenlet = self.greenlet()
-            if greenlet:
-                data["g"] = greenlet
-        self.send(kind, self.thread(), **data)
+            self._add_greenlet(data)
+        self._write(kind, self.thread(), request, data)
 
     def send(self, kind: str, thread: int = 0, **data: Any) -> None:
         """Send an event of the thread with the serial ``thread``, 0 for none.
@@ -100,18 +100,28 @@ class Recorder:
         It touches no storage of this thread's, which is being cleared when a thread ends, and when the
         garbage collector runs anything may be under way.
         """
-        data["t"] = _now()
-        data["k"] = kind
-        data["th"] = thread
-        self.channel.send(data)
+        self._write(kind, thread, None, data)
+
+    def _write(self, kind: str, thread: int, request: Optional[int], data: Dict[str, Any]) -> None:
+        channel = self.channel
+        if os.getpid() != channel.pid:
+            self._forked()
+        # By hand, because most of what an event costs would be the making of JSON.
+        more = "" if request is None else f',"r":{request}'
+        for name, value in data.items():
+            more += f',"{name}":{value if type(value) is int else _as_json(value)}'
+        channel.write(f'{{"t":{_now()},"k":"{kind}","th":{thread},"o":{channel.position()}{more}}}\n'.encode())
 
     def thread(self, name: Optional[str] = None) -> int:
         """Return the serial of this thread, which is new where the thread was never seen before."""
-        presence: Optional[_Presence] = getattr(self._local, "presence", None)
-        if presence is None:
-            presence = self._local.presence = _Presence(self, next(self._threads))
-            self._thread_started(presence.serial, name)
-        return presence.serial
+        try:
+            serial: int = self._local.presence.serial
+        except AttributeError:
+            self._forked()
+            serial = next(self._threads)
+            self._local.presence = _Presence(self, serial)
+            self._thread_started(serial, name)
+        return serial
 
     def meet(self, place: str) -> None:
         """Wait at ``place`` for the other requests of the meeting, where this request has one."""
@@ -127,9 +137,16 @@ class Recorder:
         """Tell the end of a request, once."""
         if not handling.over:
             handling.over = True
-            self.send("request.end", self.thread(), r=handling.number)
-        if self.handling is handling:
-            self.handling = None
+            data: Dict[str, Any] = {}
+            if self.greenlet is not None:
+                self._add_greenlet(data)
+            self._write("request.end", self.thread(), handling.number, data)
+
+    def _add_greenlet(self, data: Dict[str, Any]) -> None:
+        assert self.greenlet is not None, "asked by those who know"
+        greenlet = self.greenlet()
+        if greenlet:
+            data["g"] = greenlet
 
     def _thread_started(self, serial: int, name: Optional[str] = None) -> None:
         main = threading.main_thread()
@@ -150,7 +167,9 @@ class Recorder:
         self.send("process.start", pid=os.getpid(), ppid=os.getppid(), python=sys.version.split()[0])
 
     def _forked(self) -> None:
-        # Called by Python in the child, or at its first event where a server in C has forked it.
+        # Called by Python in the child, or before its first event where a server in C has forked it.
+        if self.channel.pid == os.getpid():
+            return
         with self._forking:
             if self.channel.pid == os.getpid():
                 return

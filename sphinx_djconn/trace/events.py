@@ -1,7 +1,8 @@
 """Events as they cross the wire, and their one order.
 
-The probe writes one JSON object a line; the lab writes the clients' events in the same shape. The
-fields that every event has are one letter long on the wire, the rest is the kind's own:
+The probe writes one JSON object a line, into a file for each process; the lab writes the clients' events
+in the same shape. The fields that every event has are one letter long on the wire, the rest is the kind's
+own:
 
 ===========  ==========================================================================
 field        meaning
@@ -37,6 +38,14 @@ Kinds, from the lab: ``begin``, ``end``, ``step`` (``n`` ``text``), ``http.open`
 ``port``), ``http.close`` (``h`` ``by``), ``request.sent`` (``client`` ``method`` ``path`` ``label``),
 ``response`` (``h`` ``status`` ``size`` ``json``), ``request.error`` (``h`` ``error``),
 ``process.exit``.
+
+The socket between a process and the lab carries lines, too. An empty line is the bell: there is something
+to be read. It rings where the first byte of the file ``SOCKET-waits`` is not 0, and sets that to 0 (see
+:class:`sphinx_djconn.lab.sources.Bell`). The first line, ``{"k": "file", "name": ..., "memory": ...}``, names
+the file of the process's events, in the folder of the socket, and says how many bytes at its beginning are
+memory that the process fills, with zeros where nothing was written yet. Where the file cannot be written,
+the events themselves follow. A request that has come to a meeting has a socket of its own and says ``meet``
+(``r`` ``at``).
 """
 
 from collections.abc import Iterable, Mapping

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from sphinx_djconn.lab.sources import Bell, Source
 from sphinx_djconn.trace import Trace, facts_of
 from sphinx_djconn.trace.events import decode, in_order
 
@@ -71,7 +72,10 @@ def trace_of(events):
 
 
 class Sink:
-    """Reads the probe's events, as the lab's feed does, and lets every meeting go on at once."""
+    """Reads the probe's events, as the lab's feed does, and lets every meeting go on at once.
+
+    It waits all the time: every event rings.
+    """
 
     def __init__(self, folder):
         self.address = folder / "s"
@@ -83,6 +87,8 @@ class Sink:
         self._reading.set()
         self._drained = threading.Event()
         self._processes = itertools.count(1)
+        self._sources = []
+        self._bell = Bell(str(self.address))
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.address))
         self._listener.listen()
@@ -100,6 +106,7 @@ class Sink:
                 self._woken.recv(1)
                 while heard := [key for key, _ in self._selector.select(0) if key.fileobj is not self._woken]:
                     self._hear_all(heard)
+                self._collect()
                 self._drained.set()
             else:
                 self._hear_all(ready)
@@ -109,10 +116,17 @@ class Sink:
         for key in ready:
             if key.fileobj is self._listener:
                 connection, _ = self._listener.accept()
-                source = [next(self._processes), b""]
-                self._selector.register(connection, selectors.EVENT_READ, source)
+                self._sources.append(Source(connection, next(self._processes)))
+                self._selector.register(connection, selectors.EVENT_READ, self._sources[-1])
             else:
                 self._hear(key.fileobj, key.data)
+        self._collect()
+
+    def _collect(self):
+        self._bell.set(waits=True)
+        told = [{**event, "p": source.process} for source in self._sources for event in source.events()]
+        for event in sorted(told, key=lambda event: event["t"]):
+            self._add(event)
 
     def drain(self):
         """Return when all was read that was written before this call."""
@@ -121,20 +135,21 @@ class Sink:
         assert self._drained.wait(DEADLINE)
 
     def _hear(self, connection, source):
-        received = connection.recv(1 << 16)
-        if not received:
-            self._selector.unregister(connection)
-            connection.close()
-            self._add({"t": time.monotonic_ns(), "k": "process.exit", "p": source[0]})
-            return
-        *lines, source[1] = (source[1] + received).split(b"\n")
-        for line in lines:
-            event = json.loads(line)
-            if event["k"] == "meet":
-                self.meetings.append((event["r"], event["at"]))
+        messages = source.messages()
+        for message in messages or ():
+            if message["k"] == "file":
+                source.open(self.address.with_name(message["name"]), message["memory"])
+            elif message["k"] == "meet":
+                self.meetings.append((message["r"], message["at"]))
                 connection.send(b"!")
             else:
-                self._add({**event, "p": source[0]})
+                self._add({**message, "p": source.process})
+        if messages is None:
+            self._collect()
+            self._selector.unregister(connection)
+            self._sources.remove(source)
+            source.close()
+            self._add({"t": time.monotonic_ns(), "k": "process.exit", "p": source.process})
 
     def _add(self, event):
         with self.changed:
@@ -177,8 +192,11 @@ class Sink:
         self._thread.join()
         for key in list(self._selector.get_map().values()):
             key.fileobj.close()
+        for source in self._sources:
+            source.close()
         self._selector.close()
         self._wake.close()
+        self._bell.close()
         self.address.unlink()
 
 

@@ -102,6 +102,7 @@ def test_a_response_that_is_never_closed_has_ended_with_its_thread(server):
         client.read()
         native = server.tasks()
     until(lambda: len(server.tasks()) < len(native), "the end of the thread")
+    server.sink.drain()
     until(lambda: server.sink.trace().entities.requests[number].ended, "the end of the request")
 
 

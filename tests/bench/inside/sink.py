@@ -1,14 +1,29 @@
-"""Read all that probes write, as the lab does, and make nothing of it: ``sink.py ADDRESS``."""
+"""Read all that probes write and make nothing of it, as the lab while nobody waits: ``sink.py ADDRESS``."""
 
-import os
 import selectors
 import socket
 import sys
+from pathlib import Path
+
+from sphinx_djconn.lab.sources import Bell, Source
+
+
+def hear(source, address):
+    """Read what is there; return whether more may come."""
+    messages = source.messages()
+    for message in messages or ():
+        if message["k"] == "file":
+            source.open(address.with_name(message["name"]), message["memory"])
+    for _ in source.events():
+        pass
+    return messages is not None
 
 
 def main():
+    address = Path(sys.argv[1])
+    Bell(str(address)).set(waits=False)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(sys.argv[1])
+    listener.bind(str(address))
     listener.listen()
     print("listening", flush=True)  # noqa: T201 - what is asked for
     selector = selectors.DefaultSelector()
@@ -16,10 +31,11 @@ def main():
     while True:
         for key, _ in selector.select():
             if key.fileobj is listener:
-                selector.register(listener.accept()[0], selectors.EVENT_READ)
-            elif not os.read(key.fd, 1 << 16):
+                connection, _ = listener.accept()
+                selector.register(connection, selectors.EVENT_READ, Source(connection, 1))
+            elif not hear(key.data, address):
                 selector.unregister(key.fileobj)
-                key.fileobj.close()
+                key.data.close()
 
 
 if __name__ == "__main__":

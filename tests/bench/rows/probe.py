@@ -3,9 +3,11 @@
 import contextlib
 import json
 import re
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,19 +152,20 @@ def _serving(place: Workplace, name: str, command: tuple[str, ...], *, probe: bo
     variables = {"DJANGO_SETTINGS_MODULE": "bench_settings", "PYTHONUNBUFFERED": "1"}
     with contextlib.ExitStack() as stack:
         if probe:
-            address = place.temporary / "s"
-            address.unlink(missing_ok=True)
+            folder = Path(tempfile.mkdtemp(dir=place.temporary))
+            stack.callback(shutil.rmtree, folder)
+            address = folder / "s"
             sink = stack.enter_context(
                 place.process([sys.executable, INSIDE / "sink.py", address], stdout=subprocess.PIPE)
             )
             assert sink.stdout is not None
             sink.stdout.readline()
-            stack.callback(address.unlink)
             search.insert(0, str(PROBE))
             variables["DJCONN_SOCKET"] = str(address)
         variables["PYTHONPATH"] = ":".join(search)
         log = place.folder / f"{name}.log"
-        with log.open("wb") as output:
+        log.unlink(missing_ok=True)
+        with log.open("ab") as output:  # as the lab does
             server = stack.enter_context(
                 place.process(
                     [sys.executable, *command],

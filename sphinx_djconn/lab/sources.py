@@ -1,0 +1,121 @@
+"""Where a run's events come from: a stream of lines for each process, and the file that it rings for."""
+
+import json
+import mmap
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+_CHUNK: Final = 1 << 16
+_PAGE: Final = 1 << 12
+_LONGEST_LINE: Final = 1 << 20
+
+
+class _Lines:
+    """Takes lines together that were read in parts."""
+
+    def __init__(self) -> None:
+        self._pending = b""
+
+    def __call__(self, received: bytes) -> list[bytes] | None:
+        """Return the lines that are whole; ``None`` where one is too long to be ours."""
+        *whole, self._pending = (self._pending + received).split(b"\n")
+        return whole if len(self._pending) <= _LONGEST_LINE else None
+
+
+class _File:
+    """A process's file of events: memory that the process fills, and what it appends when that is full."""
+
+    def __init__(self, path: Path, memory: int) -> None:
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._memory = memory
+        self._remembered, self._appended = 0, memory
+        self._lines = _Lines(), _Lines()
+
+    def lines(self) -> Iterator[bytes]:
+        """Read the lines that were written since."""
+        while self._remembered < self._memory:
+            size = min(_PAGE, self._memory - self._remembered)
+            # A line is being written, or none is, where the first zero is.
+            filled = os.pread(self._fd, size, self._remembered).partition(b"\0")[0]
+            self._remembered += len(filled)
+            yield from self._lines[0](filled) or ()
+            if len(filled) < size:
+                break
+        while received := os.pread(self._fd, _CHUNK, self._appended):
+            self._appended += len(received)
+            yield from self._lines[1](received) or ()
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+class Source:
+    """One stream of lines: a process's probe, a meeting, or the supervisor (``process`` is 0)."""
+
+    def __init__(self, stream: socket.socket, process: int) -> None:
+        self.stream = stream
+        self.process = process
+        self._lines = _Lines()
+        self._file: _File | None = None
+
+    def messages(self) -> list[dict[str, Any]] | None:
+        """Read what the stream has, without the bell; ``None`` at its end."""
+        try:
+            received = os.read(self.stream.fileno(), _CHUNK)
+        except OSError:
+            return None
+        lines = self._lines(received) if received else None
+        return None if lines is None else list(_decoded(lines))
+
+    def open(self, path: Path, memory: int) -> None:
+        """Read the events from the file ``path`` from now on. Its name is needed no more.
+
+        ``memory`` is how many bytes at its beginning the process has mapped.
+        """
+        if self._file is None:
+            with suppress(OSError):
+                self._file = _File(path, memory)
+                path.unlink()
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Read the events that the file has had since; what has no time, or was cut short, is none."""
+        if self._file is not None:
+            for event in _decoded(self._file.lines()):
+                if isinstance(event.get("t"), int):
+                    yield event
+
+    def close(self) -> None:
+        """Let go of stream and file."""
+        self.stream.close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class Bell:
+    """Tells the probes whether they are to ring: by one byte of memory that all processes of a run share."""
+
+    def __init__(self, address: str) -> None:
+        path = Path(f"{address}-waits")
+        path.write_bytes(bytes(1))
+        with path.open("r+b") as file:
+            self._waits = mmap.mmap(file.fileno(), 1)
+
+    def set(self, *, waits: bool) -> None:
+        """Have the next event ring, or none. What happened before this call is to be read after it."""
+        self._waits[0] = waits
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        self._waits.close()
+
+
+def _decoded(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        with suppress(ValueError):
+            if isinstance(event := json.loads(line or b"null"), dict):
+                yield event

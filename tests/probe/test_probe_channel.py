@@ -1,0 +1,123 @@
+"""Events are appended to a file, and the bell rings where somebody waits: nothing is lost, nobody held up."""
+
+import json
+import socket
+import subprocess
+from collections import Counter
+from typing import NamedTuple
+
+import pytest
+from instruments import DEADLINE, PYTHON, attached, environment
+
+from sphinx_djconn.lab.sources import Bell, Source
+
+TELL = """
+import gc, os, signal, sys
+recorder = next(each for each in gc.get_objects() if type(each).__name__ == "Recorder")
+for number in range({count}):
+    recorder.emit("told", n=number)
+"""
+
+
+class Rung(NamedTuple):
+    """What a process has rung, and told over the socket and in the file, by its end."""
+
+    rings: int
+    by_socket: list
+    by_file: list
+
+
+@pytest.fixture
+def listen(short_folder):
+    """Return what runs code with the probe, and reads nothing before that has ended."""
+
+    def listening(code, *before, waits=False):
+        address = short_folder / "l"
+        bell = Bell(str(address))
+        bell.set(waits=waits)
+        try:
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.bind(str(address))
+                listener.listen()
+                command = [*before, PYTHON, "-c", code]
+                subprocess.run(command, env=attached(environment(), address), timeout=DEADLINE, check=False)
+                connection, _ = listener.accept()
+        finally:
+            bell.close()
+            address.unlink()
+        with connection.makefile("rb") as stream:
+            lines = stream.read().splitlines()
+        first, *others = (json.loads(line) for line in lines if line)
+        source = Source(connection, 1)
+        source.open(address.with_name(first["name"]), first["memory"])
+        told = [event for event in source.events() if event["k"] == "told"]
+        source.close()
+        return Rung(lines.count(b""), [event for event in others if event["k"] == "told"], told)
+
+    return listening
+
+
+def numbers(events):
+    return [event["n"] for event in events]
+
+
+def test_nobody_is_woken_where_nobody_waits(listen):
+    assert listen(TELL.format(count=100)).rings == 0
+
+
+def test_who_waits_is_woken_once_until_it_waits_again(listen):
+    assert listen(TELL.format(count=100), waits=True).rings == 1
+
+
+def test_the_bell_is_rung_now_and_then_so_that_the_lab_keeps_up(listen):
+    assert 2 <= listen(TELL.format(count=3000)).rings <= 3
+
+
+def test_a_process_that_is_killed_has_told_all_that_happened(listen):
+    killed = listen(TELL.format(count=100) + "os.kill(os.getpid(), signal.SIGKILL)")
+    assert numbers(killed.by_file) == list(range(100))
+
+
+def test_what_the_memory_cannot_take_is_appended(listen):
+    many = 25_000  # more than 1 MiB of lines
+    assert numbers(listen(TELL.format(count=many)).by_file) == list(range(many))
+
+
+def test_what_no_file_can_take_is_told_over_the_socket(listen):
+    told = listen(TELL.format(count=100), "sh", "-c", 'ulimit -f 4 && exec "$0" "$@"')
+    assert 0 < len(told.by_file) < 100
+    assert numbers(told.by_file + told.by_socket) == list(range(100))
+
+
+LOG = """
+for size in (0, 3, 5000):
+    os.write(2, bytes(size))
+    recorder.emit("told", n=size)
+"""
+
+
+@pytest.mark.parametrize("opened", ["2>>{}", "2>{}"])
+def test_each_event_has_the_size_of_the_log(listen, tmp_path, opened):
+    shell = f'exec "$0" "$@" {opened.format(tmp_path / "log")}'
+    told = listen(TELL.format(count=0) + LOG, "sh", "-c", shell).by_file
+    assert [event["o"] for event in told] == [0, 3, 5003]
+
+
+@pytest.mark.parametrize("opened", ["2>&-", "2>&1 | cat"])
+def test_what_is_no_file_has_no_size(listen, opened):
+    told = listen(TELL.format(count=1), "sh", "-c", f'"$0" "$@" {opened}').by_file
+    assert [event["o"] for event in told] == [0]
+
+
+def test_the_threads_of_a_process_write_whole_lines(listen):
+    threads = """
+import threading
+def tell():
+    for number in range(500):
+        recorder.emit("told", n=number)
+threads = [threading.Thread(target=tell) for _ in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+"""
+    told = listen(TELL.format(count=0) + threads).by_file
+    assert Counter(numbers(told)) == dict.fromkeys(range(500), 4)
