@@ -14,6 +14,9 @@ _ALWAYS: Final = frozenset(
     {"requests", "statuses", "threads", "thread_idents", "http.connections"}
     | {"db.opened", "db.reused", "db.closed", "db.open", "db.abandoned"}
 )
+_SAME_AS: Final = {"responses": "requests", "executors": "threads"}
+"""Facts that tell something only where they differ from another."""
+
 _ORDINARY: Final = {"processes": 1}
 _GIST: Final = ("requests", "http.connections", "threads", "db.opened")
 
@@ -39,8 +42,8 @@ class Summary:
         return ", ".join(f"{name} {figure_text(self._values[name])}" for name in _GIST)
 
     def _tells(self, name: str, value: Any) -> bool:
-        if name == "responses":
-            return bool(value != self._values["requests"][0])
+        if name in _SAME_AS:
+            return value not in self._values[_SAME_AS[name]]
         return bool(value) and value != _ORDINARY.get(name)
 
     def table(self) -> nodes.container:

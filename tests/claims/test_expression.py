@@ -351,7 +351,7 @@ def test_right_names_pass(text: str) -> None:
         ("first.thred == 'T1'", "no fact 'first.thred'; did you mean 'first.thread'?"),
         (
             "first.xyzzy == 'T1'",
-            "no fact 'first.xyzzy'; the facts of a request are thread, process,",
+            "no fact 'first.xyzzy'; the facts of a request are thread, greenlet,",
         ),
         (
             "first.thread.name == 'T1'",
