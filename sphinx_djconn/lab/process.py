@@ -72,12 +72,12 @@ class SupervisedProcess:
         """
         self.reports.settimeout(seconds + FAREWELL)
         reports: dict[str, Any] = {}
-        with interruption.ends(self.kill), self.reports.makefile("rb") as lines:
-            with suppress(ConnectionResetError):
-                for line in lines:
-                    reports.update(json.loads(line))
-                    if "exit" in reports:
-                        break
+        ends = interruption.ends(self.kill)
+        with ends, self.reports.makefile("rb") as lines, suppress(ConnectionResetError):
+            for line in lines:
+                reports.update(json.loads(line))
+                if "exit" in reports:
+                    break
         return reports
 
     def kill(self) -> None:

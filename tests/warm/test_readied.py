@@ -120,8 +120,9 @@ def test_processes_with_a_project_set_up_end_with_their_laboratory(laboratory):
     processes = readied()
     laboratory.close()
     assert processes
-    gone, alive = psutil.wait_procs(processes, timeout=1)
-    assert (len(gone), alive) == (len(processes), [])
+    _, alive = psutil.wait_procs(processes, timeout=1)
+    # An ended one waits for whoever collects orphans, if its parent ended at the same time.
+    assert [each for each in alive if each.status() != psutil.STATUS_ZOMBIE] == []
 
 
 def test_databases_that_were_begun_in_vain_leave_nothing(laboratory, monkeypatch):
