@@ -86,10 +86,13 @@ class Laboratory:
                 self._launchers[python] = Launcher(python, warm=self._warm)
             return self._launchers[python]
 
-    def warm_up(self) -> None:
-        """Begin what takes time before the first run, and return at once."""
+    def warm_up(self, *, databases: bool = True) -> None:
+        """Begin what takes time before the first run, and return at once.
+
+        ``databases`` asks for those of the project that pages mean where they name none.
+        """
         launcher = self.launcher(sys.executable)
-        if not any(name == "default" for _, name in self.profiles.faults):
+        if databases and not any(name == "default" for _, name in self.profiles.faults):
             self._databases.begin(self.profiles.projects["default"], launcher)
 
     def foresee(self, scenarios: Iterable[Scenario]) -> None:

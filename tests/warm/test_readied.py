@@ -45,6 +45,7 @@ UNFIT = {
         "close = response.close\n"
         "response.close = lambda self: close(self)"
     ),
+    "remembers its process": "import os; PROCESS = os.getpid()",
     "changes the working directory": "import os; os.chdir('/')",
     "fails": "raise RuntimeError('not now')",
 }

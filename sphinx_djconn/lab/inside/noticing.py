@@ -16,12 +16,12 @@ from typing import Any
 PER_RUN = "NAME"
 """The one setting of a database that no two runs have alike."""
 
-STARTING = tuple(
-    (owner, prefix + name)
-    for owner, prefix in ((_thread, ""), (threading, "_"))
-    for name in ("start_new_thread", "start_joinable_thread")
+STARTING = (
+    *((_thread, name) for name in ("start_new_thread", "start_joinable_thread")),
+    *((threading, name) for name in ("_start_new_thread", "_start_joinable_thread", "get_native_id")),
+    *((os, name) for name in ("getpid", "getppid")),
 )
-"""What starts every thread."""
+"""What starts every thread, of which not every Python tells, and what tells processes and threads apart."""
 
 
 _WATCHED = (
@@ -63,10 +63,11 @@ class Watch:
         sys.addaudithook(self._hear)
 
     def threads(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        """Return ``original``, which starts threads, noting that; not every Python has an event for it."""
+        """Return ``original``, one of :data:`STARTING`, noting that it is called."""
 
         def start(*args: Any, **kwargs: Any) -> Any:
-            self.deeds.append("thread")
+            if self._on:  # a project may have kept this
+                self.deeds.append(original.__name__)
             return original(*args, **kwargs)
 
         return start
