@@ -187,6 +187,42 @@ def test_what_a_project_changes_of_its_variables_and_its_path_is_there_in_a_run(
     assert trace.entities.request(1).json == {"it": ["yes", True]}
 
 
+def test_loggers_are_configured_as_often_as_from_the_shell(laboratory, site, tmp_path):
+    handlers = {"out": {"class": "logging.StreamHandler", "formatter": "named"}}
+    formatters = {"named": {"format": "%(name)s says %(message)s"}}
+    root = {"handlers": ["out"], "level": "INFO"}
+    logging = {"version": 1, "handlers": handlers, "formatters": formatters, "root": root}
+    add(site / "mysite" / "settings.py", f"LOGGING = {logging}")
+    add(
+        site / "polls" / "models.py",
+        "import logging\n"
+        "from django.core.checks import register\n"
+        "logger = logging.getLogger('project.models')\n"
+        "@register\n"
+        "def talk(app_configs, **options):\n"
+        "    logger.info('so')\n"
+        "    return []\n",
+    )
+    scenario = Scenario(parse_sequence("browser: GET /polls/"), conn_max_age=None)
+    warm = run(laboratory, scenario)
+    assert len(readied()) == 1
+    from_shell = Laboratory(laboratory.profiles, tmp_path / "databases", warm=False)
+    shell = from_shell.run(scenario).runs[0]
+    from_shell.close()
+    assert "project.models says so" in warm.log
+    assert warm.log == shell.log
+
+
+def test_no_server_is_forked_from_a_project_whose_addresses_bring_checks(laboratory, site):
+    add(
+        site / "mysite" / "urls.py",
+        "from django.core.checks import register\nregister(lambda app_configs, **options: [])",
+    )
+    assert facts_of(run(laboratory)).figures["requests"] == 3
+    _, alive = psutil.wait_procs(readied(), timeout=1)
+    assert alive == []
+
+
 @pytest.mark.parametrize("deed", UNFIT)
 def test_no_server_is_forked_from_a_project_that(deed, laboratory, site, tmp_path):
     site.joinpath("polls", "deed.py").write_text(UNFIT[deed].format(tmp_path=tmp_path))

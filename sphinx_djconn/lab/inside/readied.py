@@ -73,6 +73,7 @@ class Readied:
             settings[PER_RUN] = folder + settings[PER_RUN][len(PLACE) :]
         with open(os.path.join(folder, "secrets"), "wb") as file:
             file.write(self._secrets)
+        _pass_over_setup()
 
     def look(self) -> None:
         """Have the wrappers of databases that setting up makes, now that the probe sees them made."""
@@ -137,7 +138,6 @@ def _be_django(argv: list[str]) -> None:
 def _set_up() -> list[Any]:
     """Do what ``runserver`` does; return weak references to the wrappers of databases it makes."""
     import django  # noqa: PLC0415 - with the settings of a project, which this process has only now
-    from django.conf import settings  # noqa: PLC0415
     from django.db.backends.base.base import BaseDatabaseWrapper  # noqa: PLC0415
 
     module: Any = importlib.import_module(_SETTINGS)
@@ -152,15 +152,22 @@ def _set_up() -> list[Any]:
 
         return init
 
-    if settings.LOGGING_CONFIG != "logging.config.dictConfig":
-        raise _UnfitError("logging")  # it would be called twice
     with replaced([(BaseDatabaseWrapper, "__init__")], noting):
         django.setup()
-        made = list(wrappers)
+        before = _registered(wrappers)
         _load_more()
-    if len(wrappers) > len(made):
-        raise _UnfitError("wrappers")  # who knows whether that was their turn
+    if _registered(wrappers) != before:
+        raise _UnfitError("registered")  # who knows whether that was their turn
     return wrappers
+
+
+def _registered(wrappers: list[Any]) -> list[Any]:
+    """Return what the order of imports decides for the checks and the queries before the first request."""
+    from django.apps import apps  # noqa: PLC0415
+    from django.core.checks.registry import registry  # noqa: PLC0415
+
+    models = [model for each in apps.all_models.values() for model in each.values()]
+    return [len(wrappers), models, set(registry.registered_checks)]
 
 
 def _load_more() -> None:
@@ -221,6 +228,21 @@ def _changed(before: dict[str, str], after: dict[str, str]) -> dict[str, str | N
     changed: dict[str, str | None] = {name: None for name in before if name not in after}
     changed.update((name, value) for name, value in after.items() if before.get(name) != value)
     return changed
+
+
+def _pass_over_setup() -> None:
+    """Let the first call of ``django.setup`` do nothing: it would configure logging once more.
+
+    That could disable the loggers which the project's modules have made since the first time.
+    """
+    import django  # noqa: PLC0415
+
+    original = django.setup
+
+    def setup(**_: bool) -> None:
+        django.setup = original
+
+    django.setup = setup
 
 
 @contextlib.contextmanager
