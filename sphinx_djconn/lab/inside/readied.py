@@ -242,7 +242,7 @@ def _pass_over_setup() -> None:
     def setup(**_: bool) -> None:
         django.setup = original
 
-    django.setup = setup
+    django.setup = setup  # type: ignore[assignment]
 
 
 @contextlib.contextmanager
