@@ -3,8 +3,9 @@
 ``Laboratory(...).run(scenario)`` is the face of the lab: a scenario goes in, a recording comes out, and
 both are plain values that can be sent to another machine. ``profiles`` says what names mean, ``keys``
 what a recording depends on, ``scheduler`` runs many at once; ``run`` executes one, with ``projects``
-(settings, databases), ``process`` and ``inside/supervisor`` (what is started ends), ``feed`` (what is
-heard), ``player``, ``clients``, ``meeting``, ``quiet`` (what is done) and ``logs`` (what may be shown).
+(settings, databases), ``process`` and ``inside/supervisor`` (what is started ends), ``forking``,
+``inside/warm`` and ``inside/readied`` (what is started has less to do), ``feed`` (what is heard), ``player``,
+``clients``, ``meeting``, ``quiet`` (what is done) and ``logs`` (what may be shown).
 """
 
 from typing import TYPE_CHECKING

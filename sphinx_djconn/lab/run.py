@@ -14,7 +14,7 @@ from sphinx_djconn.lab.logs import LineCounter, Sanitizer
 from sphinx_djconn.lab.player import Player
 from sphinx_djconn.lab.process import Launcher, SupervisedProcess, tail
 from sphinx_djconn.lab.profiles import Profiles, Project, Server
-from sphinx_djconn.lab.projects import Databases, Folder
+from sphinx_djconn.lab.projects import PLACE, Databases, Folder, settings_in, variables_in
 from sphinx_djconn.scenario import PROJECT_DEFAULT, Scenario
 from sphinx_djconn.trace import Event, Trace
 from sphinx_djconn.trace.events import decode, in_order
@@ -60,7 +60,8 @@ class Run:
         try:
             prepared = self._databases.prepared(project, self._launcher, self._interruption)
             folder = Folder()
-            with closing(self._launcher.supervise(self._command(), folder.path)) as process, folder:
+            argv, like = command(self._scenario, self._profiles), like_it(self._scenario, self._profiles)
+            with closing(self._launcher.supervise(argv, folder.path, like)) as process, folder:
                 folder.take(prepared)
                 return self._serve(folder, project, process)
         except OSError as error:
@@ -99,18 +100,9 @@ class Run:
             )
         return self._trace(events, log, self._sanitizer(folder, project), server)
 
-    def _command(self) -> list[str]:
-        server = self._profiles.servers[self._scenario.server]
-        return [word.replace("{python}", self._launcher.python) for word in server.command]
-
     def _start(self, folder: Folder, project: Project, server: Server, process: SupervisedProcess) -> None:
-        overrides: dict[str, Any] = {}
-        if self._scenario.conn_max_age != PROJECT_DEFAULT:
-            overrides["conn_max_age"] = self._scenario.conn_max_age
-        if self._scenario.conn_health_checks is not None:
-            overrides["conn_health_checks"] = self._scenario.conn_health_checks
         process.start(
-            env=folder.environ(project, overrides, probe=True) | dict(server.env),
+            env=folder.environ(project, _overrides(self._scenario), probe=True) | dict(server.env),
             cwd=project.path,
             seconds=self._seconds + _GRACE,
             log_limit=server.log_limit,
@@ -138,6 +130,34 @@ class Run:
         lines = sanitizer.lines(log, _ports(wire), pids)
         settings = _settings(self._scenario, self._profiles, events, server)
         return Trace(events, lines, {name: sanitizer.text(text) for name, text in settings.items()})
+
+
+def command(scenario: Scenario, profiles: Profiles) -> list[str]:
+    """Return the command that starts the server of ``scenario``."""
+    python = profiles.environments[scenario.environment].python
+    return [word.replace("{python}", python) for word in profiles.servers[scenario.server].command]
+
+
+def like_it(scenario: Scenario, profiles: Profiles) -> str:
+    """Return what the starts of all servers have in common that can be set up as ``scenario``'s can."""
+    project, server = profiles.projects[scenario.project], profiles.servers[scenario.server]
+    like = {
+        "argv": command(scenario, profiles),
+        "env": variables_in(PLACE, project, probe=True) | dict(server.env),
+        "cwd": str(project.path),
+        "settings": settings_in(PLACE, project, _overrides(scenario)),
+    }
+    return json.dumps(like, sort_keys=True)
+
+
+def _overrides(scenario: Scenario) -> dict[str, Any]:
+    """Return the settings of every database that ``scenario`` has of its own."""
+    overrides: dict[str, Any] = {}
+    if scenario.conn_max_age != PROJECT_DEFAULT:
+        overrides["conn_max_age"] = scenario.conn_max_age
+    if scenario.conn_health_checks is not None:
+        overrides["conn_health_checks"] = scenario.conn_health_checks
+    return overrides
 
 
 def _whole(log: Path, limit: int) -> bytes:

@@ -68,7 +68,8 @@ def built(shared_docs: Docs) -> Built:
     docs = shared_docs
     count = docs.folder / "count"
     raises = f"""
-    TOKEN, DATABASE = open({str(count)!r}, "a").write("x"), "postgres://ada:lovelace-1815@localhost/x"
+    PREPARES = __import__("sys").argv[0].endswith("prepare.py")
+    TOKEN, DATABASE = open({str(count)!r}, "a").write("x" * PREPARES), "postgres://ada:lovelace-1815@localhost/x"
     raise RuntimeError("DATABASE_URL is not set, & <b>that</b> is bad", len(DATABASE and "lovelace-1815"))
     """
     docs.configure(
