@@ -23,7 +23,8 @@ class djconn_fold(nodes.container):  # noqa: N801 - nodes are named as docutils 
 def fold(title: str, *children: nodes.Node) -> djconn_fold:
     """Return a fold of ``children`` below ``title``."""
     heading = nodes.paragraph("", "", nodes.strong("", title), classes=["djconn-fold-title"])
-    return djconn_fold("", heading, *children, classes=["djconn-fold"])
+    # What a server prints is not what people search the pages for: it would fill the index with its words.
+    return djconn_fold("", heading, *children, classes=["djconn-fold", "no-search"])
 
 
 def visit_fold_html(translator: Any, node: djconn_fold) -> None:

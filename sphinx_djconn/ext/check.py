@@ -27,7 +27,10 @@ def warm_up(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
     if docnames and (not pages or any(docname in pages for docname in docnames)):
         with suppress(ProfileError):  # the check will say so
             domain.laboratory = laboratory = _laboratory(app)
-            laboratory.warm_up()
+            # Where recordings are kept, it may well be that the project's code does not have to run at all.
+            folder = Settings.of(app.config).recordings_folder(Path(app.confdir), Path(app.doctreedir))
+            # And forks of this process that read pages would hide its end from whoever makes databases.
+            laboratory.warm_up(databases=app.parallel == 1 and not any(folder.glob("*.json")))
 
 
 def check(app: Sphinx, env: BuildEnvironment) -> list[str]:

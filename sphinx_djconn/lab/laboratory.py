@@ -2,9 +2,13 @@
 
 import sys
 import threading
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sphinx_djconn.lab.errors import LabError
 from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.keys import Keys
 from sphinx_djconn.lab.process import Launcher
@@ -78,12 +82,32 @@ class Laboratory:
                 self._launchers[python] = Launcher(python, warm=self._warm)
             return self._launchers[python]
 
-    def warm_up(self) -> None:
-        """Begin what takes time before the first run, and return at once."""
-        self.launcher(sys.executable)
+    def warm_up(self, *, databases: bool = True) -> None:
+        """Begin what takes time before the first run, and return at once.
+
+        ``databases`` asks for those of the project that pages mean where they name none.
+        """
+        launcher = self.launcher(sys.executable)
+        if databases and not any(name == "default" for _, name in self.profiles.faults):
+            self._databases.begin(self.profiles.projects["default"], launcher)
+
+    def foresee(self, scenarios: Iterable[Scenario]) -> None:
+        """Have projects set up for the runs of ``scenarios``, where many begin alike."""
+        from sphinx_djconn.lab.starting import Starting  # noqa: PLC0415 - as above
+
+        alike: Counter[tuple[str, str]] = Counter()
+        for scenario in scenarios:
+            with suppress(LabError):  # which its own run will raise
+                self.profiles.check(scenario)
+                starting = Starting(scenario, self.profiles)
+                alike[starting.python, starting.like()] += scenario.runs
+        for (python, like), runs in alike.most_common():
+            if like and runs > 1:
+                self.launcher(python).ready(like)
 
     def close(self) -> None:
-        """End the warm processes."""
+        """End the warm processes, and what was begun in vain."""
+        self._databases.close()
         with self._lock:
             for launcher in self._launchers.values():
                 launcher.close()

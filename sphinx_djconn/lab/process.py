@@ -5,33 +5,31 @@ has imported Django already, where that is possible and wanted.
 """
 
 import json
-import os
 import select
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from sphinx_djconn.lab.forking import FAREWELL, HUNG_UP, Forking, WarmProcess
 from sphinx_djconn.lab.interruption import Interruption
 
 _INSIDE: Final = Path(__file__).parent / "inside"
-_FAREWELL: Final = 10.0
-"""Seconds the supervisor has for killing what is left; it needs some milliseconds."""
+_READYING: Final = 5.0
+"""Seconds that setting up a project may take, for its servers to be forked from there."""
 
-_WARMING: Final = 20.0
-"""Seconds a warm process may take to import Django."""
+_PARTING: Final = 0.2
+"""Seconds that such a process has to end by itself; it needs some milliseconds."""
 
-_NOT_INHERITED: Final = frozenset({"RUN_MAIN", "PYTHONSTARTUP", "PYTHONSAFEPATH", "PYTHONINSPECT"})
+_READIED_MOST: Final = 8
+"""How many processes are kept with a project that is set up: each has memory of its own."""
 
 _TAIL: Final = 1 << 16
 """Bytes of a log that are enough for a message."""
-
-_HUNG_UP: Final = getattr(select, "POLLHUP", 0) | getattr(select, "POLLRDHUP", 0)
 
 
 class SupervisedProcess:
@@ -69,11 +67,13 @@ class SupervisedProcess:
     def finish(self, interruption: Interruption, seconds: float) -> dict[str, Any]:
         """Wait for its end, for ``seconds`` at most, and return the supervisor's reports.
 
-        These are ``exit``, ``late`` and ``flood``. Raises ``Cancelled``.
+        These are ``exit``, ``late`` and ``flood``; there are none where the supervisor was killed.
+        Raises ``Cancelled``.
         """
-        self.reports.settimeout(seconds + _FAREWELL)
+        self.reports.settimeout(seconds + FAREWELL)
         reports: dict[str, Any] = {}
-        with interruption.ends(self.kill), self.reports.makefile("rb") as lines:
+        ends = interruption.ends(self.kill)
+        with ends, self.reports.makefile("rb") as lines, suppress(ConnectionResetError):
             for line in lines:
                 reports.update(json.loads(line))
                 if "exit" in reports:
@@ -98,8 +98,8 @@ class SupervisedProcess:
             if not self._started:
                 self.reports.shutdown(socket.SHUT_WR)
         poll = select.poll()
-        poll.register(self.reports, _HUNG_UP)
-        poll.poll(_FAREWELL * 1000)
+        poll.register(self.reports, HUNG_UP)
+        poll.poll(FAREWELL * 1000)
         self.reports.close()
         self._reap()
 
@@ -117,81 +117,71 @@ class Launcher:
 
     def __init__(self, python: str, *, warm: bool) -> None:
         self.python = python
-        self._warm: _WarmProcess | None = None
+        self._warm: WarmProcess | None = None
+        self._readied: dict[str, Forking] = {}
         self._lock = threading.Lock()
         if warm and sys.platform == "linux" and python == sys.executable:
-            self._warm = _WarmProcess(python)
+            self._warm = WarmProcess(python)
 
-    def supervise(self, argv: Sequence[str], folder: Path) -> SupervisedProcess:
+    @property
+    def is_warm(self) -> bool:
+        """Whether there is a warm process, or will be."""
+        return self._warm is not None
+
+    def supervise(
+        self, argv: Sequence[str], folder: Path, like: str = "", *, wait: bool = True
+    ) -> SupervisedProcess:
         """Return a process that will execute ``argv``, once ``folder`` is made and it is started.
 
-        Its output goes to ``folder / "log"``.
+        Its output goes to ``folder / "log"``. ``like`` is what :meth:`ready` was told of such processes.
+        ``wait`` is for the warm process to be ready: else this returns at once, and if that never is, the
+        process has no reports.
         """
         ours, theirs = socket.socketpair()
         with theirs:
-            if self._is_forkable(argv):
+            if self.is_forkable(argv):
                 with self._lock:
-                    if self._warm is not None and self._warm.hand_over(theirs):
-                        return SupervisedProcess(argv, folder, ours, lambda: None)
+                    for each in (self._readied.get(like), self._warm):
+                        if each is not None and each.hand_over(theirs, wait=wait):
+                            return SupervisedProcess(argv, folder, ours, lambda: None)
             return SupervisedProcess(argv, folder, ours, _cold_supervisor(theirs))
 
-    def close(self) -> None:
-        """End the warm process; what it has forked is ended by those who hold it."""
+    def ready(self, like: str) -> None:
+        """Have a project set up for the servers that are going to be started ``like`` this.
+
+        It is worth it where there is more than one. ``like`` is JSON: ``argv``, ``env``, ``cwd`` as a server's,
+        with ``inside/readied.py``'s ``PLACE`` as its folder, and ``settings``, what the settings module reads.
+        """
         with self._lock:
+            if self._warm is not None and like not in self._readied and len(self._readied) < _READIED_MOST:
+                ours, theirs = socket.socketpair()
+                with theirs:
+                    handed_over = self._warm.hand_over(theirs, b"r")
+                if not handed_over:
+                    ours.close()
+                    return
+                self._readied[like] = Forking(ours, _READYING)
+                with suppress(OSError):
+                    ours.sendall(like.encode() + b"\n")
+
+    def close(self) -> None:
+        """End the warm processes; what they have forked is ended by those who hold it."""
+        with self._lock:
+            for each in self._readied.values():
+                each.dismiss()
+            for each in self._readied.values():
+                each.is_gone(_PARTING)  # while its parent is there to collect it
             if self._warm is not None:
                 self._warm.close()
                 self._warm = None
+            for each in self._readied.values():
+                each.close()
+            self._readied.clear()
 
-    def _is_forkable(self, argv: Sequence[str]) -> bool:
+    def is_forkable(self, argv: Sequence[str]) -> bool:
+        """Return whether a process that executes ``argv`` can be a fork of the warm one."""
         ours = Path(argv[1]).parent == _INSIDE if len(argv) > 1 else False
         return argv[0] == self.python and (list(argv[1:3]) == ["-m", "django"] or ours)
-
-
-class _WarmProcess:
-    """The warm process of one interpreter; ``inside/warm.py`` is its code."""
-
-    def __init__(self, python: str) -> None:
-        self._control, theirs = socket.socketpair()
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process is
-        environ = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-        with theirs:
-            self._process = subprocess.Popen(
-                [python, str(_INSIDE / "warm.py"), str(os.getpid())],
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                stderr=self._errors,
-                env={**inherited(), **environ},
-                start_new_session=True,
-            )
-        self._ready: bool | None = None
-
-    def hand_over(self, connection: socket.socket) -> bool:
-        """Have a supervisor forked that listens on ``connection``; return whether that was possible."""
-        if self._ready is None:
-            self._ready = self._is_ready()
-        if not self._ready:
-            return False
-        try:
-            socket.send_fds(self._control, [b"f"], [connection.fileno()])
-        except OSError:
-            self._ready = False
-        return self._ready
-
-    def _is_ready(self) -> bool:
-        self._control.settimeout(_WARMING)
-        try:
-            return self._control.recv(16) == b"ready"
-        except OSError:
-            return False
-
-    def close(self) -> None:
-        self._control.close()
-        try:
-            self._process.wait(_FAREWELL)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._errors.close()
 
 
 def tail(log: Path) -> bytes:
@@ -202,15 +192,6 @@ def tail(log: Path) -> bytes:
             return file.read(_TAIL)
     except FileNotFoundError:
         return b""
-
-
-def inherited() -> dict[str, str]:
-    """Return the variables that a process of the lab's has from the one that builds the docs."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("DJCONN_", "DJANGO_RUNSERVER")) and name not in _NOT_INHERITED
-    }
 
 
 def _cold_supervisor(connection: socket.socket) -> Callable[[], None]:
@@ -224,7 +205,7 @@ def _cold_supervisor(connection: socket.socket) -> Callable[[], None]:
 
     def reap() -> None:
         try:
-            process.wait(_FAREWELL)
+            process.wait(FAREWELL)
         except subprocess.TimeoutExpired:
             process.kill()  # the server dies with its parent
             process.wait()

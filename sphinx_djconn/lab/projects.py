@@ -7,19 +7,23 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
 from sphinx_djconn.lab.errors import PreparationError
+from sphinx_djconn.lab.forking import inherited
 from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.keys import Keys
-from sphinx_djconn.lab.process import Launcher, inherited, tail
+from sphinx_djconn.lab.process import Launcher, tail
 from sphinx_djconn.lab.profiles import Project
 
 _INSIDE: Final = Path(__file__).parent / "inside"
 PROBE: Final = Path(__file__).parent.parent / "probe" / "attach"
 """The folder that attaches the probe to a process that has it on its PYTHONPATH."""
+
+PLACE: Final = Path("/proc/djconn")
+"""Stands for a run's folder where a project is set up for many runs; nobody can make one there."""
 
 _LONGEST_PLACE: Final = 80
 """Bytes of a path that leave room for the names of a run's folder and of its socket."""
@@ -70,30 +74,33 @@ class Folder:
             return []
         return found
 
-    def environ(self, project: Project, overrides: Mapping[str, Any], *, probe: bool) -> dict[str, str]:
-        """Return the variables that a process of the run starts with.
+    def tell(self, settings: Mapping[str, Any]) -> None:
+        """Write down what the settings module of the run reads."""
+        self.path.joinpath("settings.json").write_text(json.dumps(settings), "utf-8")
 
-        ``overrides`` are settings of every database. Nothing is written into the project's folder, not
-        even bytecode.
-        """
-        spec = {
-            "module": project.settings,
-            "folder": str(self.path),
-            "secrets": str(self.path / "secrets"),
-            **overrides,
-        }
-        self.path.joinpath("settings.json").write_text(json.dumps(spec), "utf-8")
-        variables = inherited()
-        own_path = variables.get("PYTHONPATH", "").split(os.pathsep)
-        search = [*([str(PROBE)] if probe else []), str(_INSIDE), str(self.path), str(project.path)]
-        return variables | {
-            "DJANGO_SETTINGS_MODULE": "djconn_settings",
-            "DJCONN_SETTINGS": str(self.path / "settings.json"),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONPATH": os.pathsep.join([*search, *filter(None, own_path)]),
-            **({"DJCONN_SOCKET": str(self.path / "s")} if probe else {}),
-        }
+
+def settings_in(place: Path, project: Project, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the settings module of a run in the folder ``place`` has to know."""
+    own = {"module": project.settings, "folder": str(place), "secrets": str(place / "secrets")}
+    return {**own, **overrides}
+
+
+def variables_in(place: Path, project: Project, *, probe: bool) -> dict[str, str]:
+    """Return the variables that a process of a run in the folder ``place`` starts with.
+
+    With them, nothing is written into the project's folder, not even bytecode.
+    """
+    variables = inherited()
+    own_path = variables.get("PYTHONPATH", "").split(os.pathsep)
+    search = [*([str(PROBE)] if probe else []), str(_INSIDE), str(place), str(project.path)]
+    return variables | {
+        "DJANGO_SETTINGS_MODULE": "djconn_settings",
+        "DJCONN_SETTINGS": str(place / "settings.json"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": os.pathsep.join([*search, *filter(None, own_path)]),
+        **({"DJCONN_SOCKET": str(place / "s")} if probe else {}),
+    }
 
 
 class Databases:
@@ -105,6 +112,19 @@ class Databases:
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
         self._failures: dict[str, PreparationError] = {}
+        self._begun: dict[str, _Preparation] = {}
+
+    def begin(self, project: Project, launcher: Launcher) -> None:
+        """Begin to make the databases of ``project``, where there are none, and return at once."""
+        name = self._keys.databases(project)
+        if launcher.is_warm and not self._cache.joinpath(name).is_dir():
+            with suppress(OSError):  # they will be made when they are needed, or it will be said why not
+                self._begun[name] = _Preparation(project, launcher, wait=False)
+
+    def close(self) -> None:
+        """End what has begun and that nobody has needed."""
+        while self._begun:
+            self._begun.popitem()[1].close()
 
     def prepared(self, project: Project, launcher: Launcher, interruption: Interruption) -> Path:
         """Return a folder with the databases of ``project``, to be copied.
@@ -130,15 +150,16 @@ class Databases:
     def _prepare(
         self, project: Project, launcher: Launcher, interruption: Interruption, prepared: Path
     ) -> None:
-        folder = Folder()
-        command = [launcher.python, str(_INSIDE / "prepare.py"), *project.fixtures]
-        with closing(launcher.supervise(command, folder.path)) as process, folder:
-            process.start(env=folder.environ(project, {}, probe=False), cwd=project.path, seconds=_SECONDS)
-            reports = process.finish(interruption, _SECONDS)
-            if reports.get("exit") != 0:
-                raise _explained(project, folder, reports, tail(process.log))
-            process.close()
-            self._keep(folder.path, prepared)
+        begun = self._begun.pop(prepared.name, None)
+        if begun is not None:
+            with closing(begun):
+                if begun.finish(interruption):
+                    self._keep(begun.folder.path, prepared)
+                    return
+        with closing(_Preparation(project, launcher)) as preparation:
+            if not preparation.finish(interruption):
+                raise _explained(project, preparation.folder, {}, b"")
+            self._keep(preparation.folder.path, prepared)
 
     def _keep(self, made: Path, prepared: Path) -> None:
         """Move what was made into the cache: there whole, or not at all."""
@@ -156,6 +177,45 @@ class Databases:
                 ) from error
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+
+
+class _Preparation:
+    """The process that makes the databases of ``project``, and the folder in which it does.
+
+    ``wait`` asks it to wait for the warm process; else nothing may come of it.
+    """
+
+    def __init__(self, project: Project, launcher: Launcher, *, wait: bool = True) -> None:
+        self.folder = Folder()
+        self._project = project
+        command = [launcher.python, str(_INSIDE / "prepare.py"), *project.fixtures]
+        self._process = launcher.supervise(command, self.folder.path, wait=wait)
+        try:
+            self.folder.__enter__()
+            self.folder.tell(settings_in(self.folder.path, project, {}))
+            env = variables_in(self.folder.path, project, probe=False)
+            self._process.start(env=env, cwd=project.path, seconds=_SECONDS)
+        except BaseException:
+            self.close()
+            raise
+
+    def finish(self, interruption: Interruption) -> bool:
+        """Wait for the end of it; return whether there was one, and not only an end of the warm process.
+
+        Raises :class:`PreparationError` and ``Cancelled``.
+        """
+        reports = self._process.finish(interruption, _SECONDS)
+        if not reports:
+            return False
+        if reports.get("exit") != 0:
+            raise _explained(self._project, self.folder, reports, tail(self._process.log))
+        self._process.close()
+        return True
+
+    def close(self) -> None:
+        """End it, and remove its folder."""
+        self._process.close()
+        self.folder.__exit__()
 
 
 def _explained(project: Project, folder: Folder, reports: Mapping[str, Any], output: bytes) -> PreparationError:

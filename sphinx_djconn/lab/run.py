@@ -3,7 +3,7 @@
 import errno
 import json
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from sphinx_djconn.lab.feed import Feed
 from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.logs import LineCounter, Sanitizer
 from sphinx_djconn.lab.player import Player
+from sphinx_djconn.lab.port import Port
 from sphinx_djconn.lab.process import Launcher, SupervisedProcess, tail
 from sphinx_djconn.lab.profiles import Profiles, Project
 from sphinx_djconn.lab.projects import Databases, Folder
@@ -61,18 +62,26 @@ class Run:
         try:
             prepared = self._databases.prepared(project, self._launcher, self._interruption)
             folder = Folder()
-            with closing(Starting(self._scenario, self._profiles, self._launcher.python, folder)) as starting:
-                process = self._launcher.supervise(starting.argv(), folder.path)
-                with closing(process), folder:
-                    folder.take(prepared)
-                    return self._serve(folder, starting, process)
+            with ExitStack() as stack:
+                port = stack.enter_context(closing(Port())) if self._is_given_its_port() else None
+                starting = Starting(
+                    self._scenario, self._profiles, folder.path, None if port is None else port.number
+                )
+                process = self._launcher.supervise(starting.argv(), folder.path, starting.like())
+                stack.enter_context(closing(process))
+                stack.enter_context(folder)
+                folder.take(prepared)
+                return self._serve(folder, starting, process, port)
         except OSError as error:
             raise RunError(_not_possible(error)) from error
 
-    def _serve(self, folder: Folder, starting: Starting, process: SupervisedProcess) -> Trace:
+    def _serve(
+        self, folder: Folder, starting: Starting, process: SupervisedProcess, port: Port | None
+    ) -> Trace:
         server, project = starting.server, starting.project
         feed = Feed(folder.path, time.monotonic() + self._seconds)
         try:
+            folder.tell(starting.settings())
             process.start(
                 env=starting.environ(),
                 cwd=project.path,
@@ -80,7 +89,7 @@ class Run:
                 log_limit=server.log_limit,
             )
             feed.add_supervisor(process.reports)
-            player = Player(feed, folder.path / "djconn_reload.py", starting.port)
+            player = Player(feed, folder.path / "djconn_reload.py", port)
             try:
                 with self._interruption.ends(feed.cancel), self._interruption.ends(process.kill):
                     player.play(self._scenario.sequence)
@@ -107,6 +116,9 @@ class Run:
                 "`stop_seconds` of its profile in `djconn_servers`"
             )
         return self._trace(events, log, self._sanitizer(folder, project), starting)
+
+    def _is_given_its_port(self) -> bool:
+        return self._profiles.servers[self._scenario.server].is_given_its_port
 
     def _sanitizer(self, folder: Folder, project: Project) -> Sanitizer:
         env = self._profiles.servers[self._scenario.server].env
@@ -151,7 +163,7 @@ def _not_possible(error: OSError) -> str:
 
 
 def _ports(wire: list[dict[str, Any]], starting: Starting) -> list[int]:
-    held = [] if starting.port is None else [starting.port.number]
+    held = [] if starting.port is None else [starting.port]
     return held + [event["port"] for event in wire if event["k"] in ("listening", "http.open")]
 
 

@@ -38,6 +38,7 @@ class Scheduler:
         interrupted between two outcomes has to close it.
         """
         with ThreadPoolExecutor(self._jobs, "djconn-run") as executor:
+            executor.submit(self._laboratory.foresee, list(scenarios.values()))
             # Those that wait longest begin first, so that none is left to wait alone at the end.
             order = sorted(scenarios.items(), key=lambda each: -_waiting(each[1]))
             futures = {executor.submit(self._outcome, scenario): name for name, scenario in order}

@@ -1,68 +1,86 @@
-"""How the server of one run is started: the command, the variables and the port of a profile, filled in."""
+"""How the server of one run is started: the command and the variables of a profile, filled in."""
 
+import json
 import os
+from pathlib import Path
 from typing import Any, Final
 
 from sphinx_djconn.lab.installed import check_installed, program, unprivileged
-from sphinx_djconn.lab.port import Port
 from sphinx_djconn.lab.profiles import Profiles
-from sphinx_djconn.lab.projects import Folder
+from sphinx_djconn.lab.projects import PLACE, settings_in, variables_in
 from sphinx_djconn.lab.servers import filled
 from sphinx_djconn.scenario import PROJECT_DEFAULT, Scenario
+
+_RUNSERVER: Final = ["-m", "django", "runserver"]
+"""The command that ``inside/readied.py`` knows the beginning of."""
 
 _SHOWN: Final = {"python": "python", "folder": "<run>"}
 
 
 class Starting:
-    """The start of ``scenario``'s server in ``folder``; to be closed when the server has ended.
+    """The start of ``scenario``'s server, in the folder ``place``, at ``port`` where it is given one.
 
-    ``port`` is that of a server that is given one. Raises :class:`AbsentError` for what is not installed.
+    Without a folder it is that of all servers which begin alike. Raises :class:`AbsentError` for a server
+    that is not installed.
     """
 
-    def __init__(self, scenario: Scenario, profiles: Profiles, python: str, folder: Folder) -> None:
+    def __init__(
+        self, scenario: Scenario, profiles: Profiles, place: Path = PLACE, port: int | None = None
+    ) -> None:
         self.server = profiles.servers[scenario.server]
         self.project = profiles.projects[scenario.project]
         check_installed(scenario.server, self.server)
         self._scenario = scenario
-        self._python = python
-        self._folder = folder
-        first = self.server.command[0]
-        self._program = python if first == "{python}" else program(first, python)
-        self.port = Port() if self.server.is_given_its_port else None
-
-    def close(self) -> None:
-        """Give the port back."""
-        if self.port is not None:
-            self.port.close()
+        self._profiles = profiles
+        self._place = place
+        self.port = port
+        self.python = profiles.environments[scenario.environment].python
+        wsgi, asgi = (self.project.application(interface) for interface in ("wsgi", "asgi"))
+        self._applications = {"wsgi": wsgi, "asgi": asgi, "wsgi_module": wsgi.partition(":")[0]}
+        self._values = {
+            **self._applications,
+            "python": self.python,
+            "folder": str(place),
+            **({} if port is None else {"port": str(port)}),
+        }
 
     def argv(self) -> list[str]:
         """Return the command."""
-        values = self._applications() | {"python": self._python, "folder": str(self._folder.path)}
-        argv = [self._program, *(filled(word, values | self._port()) for word in self.server.command[1:])]
+        first, *rest = self.server.command
+        executable = self.python if first == "{python}" else program(first, self.python)
+        argv = [executable, *(filled(word, self._values) for word in rest)]
         return unprivileged(argv) if self.server.refuses_root else argv
 
-    def environ(self) -> dict[str, str]:
-        """Return the variables; what the settings of this run are is written into the folder."""
-        spec: dict[str, Any] = {
-            "apps": self.server.apps,
-            "asgi": self._applications()["asgi"].replace(":", "."),
-        }
+    def settings(self) -> dict[str, Any]:
+        """Return what the settings module of the run has to know."""
+        own: dict[str, Any] = {}
         if self._scenario.conn_max_age != PROJECT_DEFAULT:
-            spec["conn_max_age"] = self._scenario.conn_max_age
+            own["conn_max_age"] = self._scenario.conn_max_age
         if self._scenario.conn_health_checks is not None:
-            spec["conn_health_checks"] = self._scenario.conn_health_checks
-        values = {"folder": str(self._folder.path), **self._port()}
-        own = {name: filled(value, values) for name, value in self.server.env}
-        return self._folder.environ(self.project, spec, probe=True) | own
+            own["conn_health_checks"] = self._scenario.conn_health_checks
+        if self.server.apps:
+            own |= {"apps": self.server.apps, "asgi": self._applications["asgi"].replace(":", ".")}
+        return settings_in(self._place, self.project, own)
+
+    def environ(self) -> dict[str, str]:
+        """Return the variables."""
+        own = {name: filled(value, self._values) for name, value in self.server.env}
+        return variables_in(self._place, self.project, probe=True) | own
+
+    def like(self) -> str:
+        """Return what the starts of all servers have in common that can be set up as this one can.
+
+        It is empty where the server is none of those.
+        """
+        argv = self.argv()
+        if argv[1:4] != _RUNSERVER or "--noreload" not in argv or self.server.is_given_its_port:
+            return ""
+        if self._place != PLACE:
+            return Starting(self._scenario, self._profiles).like()
+        like = {"argv": argv, "env": self.environ(), "cwd": str(self.project.path), "settings": self.settings()}
+        return json.dumps(like, sort_keys=True)
 
     def shown(self) -> str:
         """Return the command as a page shows it: as a user would write it, whatever this run's port is."""
-        words = (filled(word, self._applications() | _SHOWN) for word in self.server.command)
+        words = (filled(word, self._applications | _SHOWN) for word in self.server.command)
         return " ".join(word.rpartition(os.sep)[2] if index == 0 else word for index, word in enumerate(words))
-
-    def _applications(self) -> dict[str, str]:
-        wsgi, asgi = (self.project.application(interface) for interface in ("wsgi", "asgi"))
-        return {"wsgi": wsgi, "asgi": asgi, "wsgi_module": wsgi.partition(":")[0]}
-
-    def _port(self) -> dict[str, str]:
-        return {} if self.port is None else {"port": str(self.port.number)}

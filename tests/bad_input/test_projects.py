@@ -68,7 +68,8 @@ def built(shared_docs: Docs) -> Built:
     docs = shared_docs
     count = docs.folder / "count"
     raises = f"""
-    TOKEN, DATABASE = open({str(count)!r}, "a").write("x"), "postgres://ada:lovelace-1815@localhost/x"
+    PREPARES = __import__("sys").argv[0].endswith("prepare.py")
+    TOKEN, DATABASE = open({str(count)!r}, "a").write("x" * PREPARES), "postgres://ada:lovelace-1815@localhost/x"
     raise RuntimeError("DATABASE_URL is not set, & <b>that</b> is bad", len(DATABASE and "lovelace-1815"))
     """
     docs.configure(
@@ -108,7 +109,11 @@ def built(shared_docs: Docs) -> Built:
         (":: no-fixture", "djconn.run", "CommandError: No fixture named 'nothing' found."),
         (":: misses-an-app", "djconn.run", "ModuleNotFoundError: No module named 'shop'"),
         (":: no-command", "djconn.config", "djconn_servers['no-command']['command'] must be a list of words"),
-        (":: misspelt", "djconn.config", "djconn_servers['misspelt']: unknown key `reload`. Known: apps, command"),
+        (
+            ":: misspelt",
+            "djconn.config",
+            "djconn_servers['misspelt']: unknown key `reload`. Known: apps, command",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_at_the_scenario(

@@ -1,3 +1,4 @@
+import json
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -42,9 +43,23 @@ def test_epub_pages_are_xml(tmp_path, hostile):
 
 def test_html_folds_with_details(tmp_path, everything):
     page = build(tmp_path, "html", everything)
-    assert '<details class="djconn-fold">' in page
+    assert '<details class="djconn-fold no-search">' in page
     assert "<summary>Settings</summary>" in page
     assert page.count("<details") == page.count("</details>")
+
+
+def test_the_search_finds_nothing_of_what_is_folded(tmp_path):
+    one, trace = keep_alive()
+    found = []
+    for parts in (["requests"], ["requests", "settings"], ["requests", "summary"], ["requests", "log"]):
+        folder = tmp_path / parts[-1]
+        folder.mkdir()
+        build(folder, "html", evidence(one, [trace], parts))
+        index = folder.joinpath("html", "searchindex.js").read_text().removeprefix("Search.setIndex(")
+        found.append(json.loads(index.removesuffix(")"))["terms"])
+    first, *others = found
+    assert first
+    assert others == [first] * 3
 
 
 @pytest.mark.parametrize("builder", ["html", "singlehtml"])

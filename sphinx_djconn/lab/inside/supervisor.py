@@ -97,9 +97,7 @@ class Supervisor:
         self.pid = os.fork()
         if self.pid == 0:
             os.setsid()
-            control(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:
-                os._exit(127)
+            die_with_parent(parent)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.dup2(log, 1)
             os.dup2(log, 2)
@@ -184,6 +182,13 @@ def control(option: int, value: int) -> None:
     """Call ``prctl``, which only Linux has."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def die_with_parent(parent: int) -> None:
+    """End with the process ``parent``, where the system can see to that."""
+    control(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(127)
 
 
 def receive() -> bytes:

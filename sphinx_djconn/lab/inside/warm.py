@@ -13,6 +13,7 @@ import array
 import contextlib
 import gc
 import importlib
+import json
 import os
 import runpy
 import select
@@ -24,9 +25,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sphinx_djconn.lab.inside.supervisor import Supervisor, supervise
+    from sphinx_djconn.lab.inside.readied import Readied, ready
+    from sphinx_djconn.lab.inside.supervisor import Supervisor, die_with_parent, supervise
 else:  # this folder, and not the package, is on the path of what runs here
-    from supervisor import Supervisor, supervise
+    from readied import Readied, ready
+    from supervisor import Supervisor, die_with_parent, supervise
 
 _PROBE = os.path.join(
     os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
@@ -96,7 +99,7 @@ class _ForkedServer(Supervisor):
 
 
 def main() -> None:
-    """Import, say so, and fork a supervisor for each connection that is handed over."""
+    """Import, say so, and fork for each connection that is handed over."""
     base = sys.path[1:]  # without the folder of this file
     parent = int(sys.argv[1])
     attach = runpy.run_path(_PROBE)  # no lab listens yet: this loads the probe, and watches nothing
@@ -104,33 +107,75 @@ def main() -> None:
     for name in _MODULES:
         with contextlib.suppress(Exception):  # another version of Django, or a module it lacks
             importlib.import_module(name)
-    # A collection in a fork would look through all of this, and so copy its pages, to find nothing.
-    gc.collect()
-    gc.freeze()
-    os.write(1, b"ready" if _is_fit() else b"unfit")
+    _keep_still()
+    fit = not _is_configured()
+    with contextlib.suppress(OSError):  # the lab is gone: what it has handed over has to be cleared away
+        os.write(1, b"ready" if fit and _is_alone() else b"unfit")
     os.dup2(2, 1)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # supervisors are nobody's to wait for
-    with socket.socket(fileno=os.dup(0)) as control:
-        while (connection := _received(control, parent)) is not None and _is_fit():
+    for name in ("noticing", "readied", "supervisor", "__main__"):
+        sys.modules.pop(name, None)
+    control = socket.socket(fileno=os.dup(0))
+    while (received := _received(control, parent)) is not None and fit and _is_alone():
+        kind, connection = received
+        if os.fork() == 0:
+            control.close()
+            if kind == b"r":
+                _ready_project(connection, base, attach["attach"])
+            else:
+                _supervise(connection, lambda spec: _serve(spec, base, attach["attach"]))
+            return
+        os.close(connection)
+    os._exit(0)  # there is nothing to clear away, and the build waits
+
+
+def _ready_project(fd: int, base: list[str], attach: Callable[[], None]) -> None:
+    """Set up the project that the lab tells of, and fork for each connection that it hands over then."""
+    parent = os.getppid()
+    die_with_parent(parent)
+    with socket.socket(fileno=fd) as control:
+        with control.makefile("rb") as lines:
+            spec = json.loads(lines.readline())
+        _take_on(spec, base)
+        os.environ.pop("DJCONN_SOCKET", None)
+        attach()  # which only takes its folder off the path, where no lab is told of
+        os.chdir(spec["cwd"])
+        readied = ready(spec)
+        _keep_still()
+        control.sendall(b"unfit" if readied is None else b"ready")
+        while readied is not None and (received := _received(control, parent)) is not None and _is_alone():
+            _, connection = received
             if os.fork() == 0:
                 control.close()
-                os.dup2(connection, 0)
-                os.dup2(connection, 1)
-                os.close(connection)
-                os.setsid()
-                try:
-                    supervise(_ForkedServer)
-                except _Become as become:
-                    spec = become.spec
-                else:
-                    os._exit(0)
-                _serve(spec, base, attach["attach"])
+                _supervise(connection, lambda run: _serve(run, base, attach, readied))
                 return
             os.close(connection)
+    os._exit(0)  # what the project has for its end is for the ends of its servers
 
 
-def _received(control: socket.socket, parent: int) -> int | None:
-    """Return the next descriptor that is handed over; ``None`` when there will be none."""
+def _supervise(connection: int, serve: Callable[[dict[str, Any]], None]) -> None:
+    """Be a supervisor, and its server, which goes on with ``serve``."""
+    os.dup2(connection, 0)
+    os.dup2(connection, 1)
+    os.close(connection)
+    os.setsid()
+    try:
+        supervise(_ForkedServer)
+    except _Become as become:
+        spec = become.spec
+    else:
+        os._exit(0)
+    serve(spec)
+
+
+def _keep_still() -> None:
+    """Spare forks a collection: it would look through all of this, and so copy its pages, to find nothing."""
+    gc.collect()
+    gc.freeze()
+
+
+def _received(control: socket.socket, parent: int) -> tuple[bytes, int] | None:
+    """Return what the next descriptor that is handed over is for, and it; ``None`` when there will be none."""
     while not select.select([control], [], [], _PARENT_CHECK)[0]:
         # Other children of the parent may hold its end of the socket open when it is gone.
         if os.getppid() != parent and not select.select([control], [], [], 0)[0]:
@@ -140,32 +185,48 @@ def _received(control: socket.socket, parent: int) -> int | None:
     if not message:
         return None
     (_, _, data), *_ = ancillary
-    return array.array("i", data[: array.array("i").itemsize])[0]
+    return message, array.array("i", data[: array.array("i").itemsize])[0]
 
 
-def _is_fit() -> bool:
-    """Return whether a fork of this process is like a process of its own."""
+def _is_configured() -> bool:
     settings = sys.modules.get("django.conf")
-    configured = settings is not None and settings.settings.configured
-    return len(os.listdir("/proc/self/task")) == 1 and threading.active_count() == 1 and not configured
+    return settings is not None and settings.settings.configured
 
 
-def _serve(spec: dict[str, Any], base: list[str], attach: Callable[[], None]) -> None:
-    """Go on as ``python -m django …``, or as a script of the lab's, would from its start."""
+def _is_alone() -> bool:
+    """Return whether this process has one thread, and a fork of it all that it has."""
+    return len(os.listdir("/proc/self/task")) == 1 and threading.active_count() == 1
+
+
+def _take_on(spec: dict[str, Any], base: list[str]) -> None:
+    """Have the variables, the arguments and the path of a process that is started with ``spec``."""
     os.environ.clear()
     os.environ.update(spec["env"])
-    for name in ("supervisor", "__main__"):
-        sys.modules.pop(name, None)
     _, *argv = spec["argv"]
     search = os.environ["PYTHONPATH"].split(os.pathsep)
     if argv[0] == "-m":
         sys.argv = ["-m", *argv[2:]]
-        first = os.getcwd()
+        first = spec["cwd"]
     else:
         sys.argv = argv
         first = os.path.dirname(argv[0])
     sys.path[:] = [first, *search, *(entry for entry in base if entry not in search)]
+
+
+def _serve(
+    spec: dict[str, Any], base: list[str], attach: Callable[[], None], readied: Readied | None = None
+) -> None:
+    """Go on as ``python -m django …``, or as a script of the lab's, would from its start."""
+    path = list(sys.path)
+    _take_on(spec, base)
+    sys.modules.pop("__main__", None)
+    if readied is not None:
+        sys.path[:] = path
+        readied.adopt(os.path.dirname(os.environ["DJCONN_SETTINGS"]))
     attach()
+    if readied is not None:
+        readied.look()
+    _, *argv = spec["argv"]
     if argv[0] == "-m":
         runpy.run_module(argv[1], run_name="__main__", alter_sys=True)
     else:

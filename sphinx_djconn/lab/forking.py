@@ -1,0 +1,105 @@
+"""Processes that fork others: the warm one, and those of it that have a project set up as well."""
+
+import os
+import select
+import socket
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+_INSIDE: Final = Path(__file__).parent / "inside"
+FAREWELL: Final = 10.0
+"""Seconds that a process has for ending; it needs some milliseconds."""
+
+_WARMING: Final = 20.0
+"""Seconds a warm process may take to import Django."""
+
+_NOT_INHERITED: Final = frozenset({"RUN_MAIN", "PYTHONSTARTUP", "PYTHONSAFEPATH", "PYTHONINSPECT"})
+
+HUNG_UP: Final = getattr(select, "POLLHUP", 0) | getattr(select, "POLLRDHUP", 0)
+
+
+class Forking:
+    """A process that forks supervisors, at the other end of ``control``.
+
+    It says ``ready`` when it can, within ``seconds``, or something else.
+    """
+
+    def __init__(self, control: socket.socket, seconds: float) -> None:
+        self._control = control
+        self._control.settimeout(seconds)
+        self._ready: bool | None = None
+
+    def hand_over(self, connection: socket.socket, kind: bytes = b"f", *, wait: bool = True) -> bool:
+        """Have what is to be forked listen on ``connection``; return whether that was possible."""
+        if self._ready is None and wait:
+            self._ready = self._is_ready()
+        if self._ready is False:
+            return False
+        try:
+            socket.send_fds(self._control, [kind], [connection.fileno()])
+        except OSError:
+            self._ready = False
+        return self._ready is not False
+
+    def _is_ready(self) -> bool:
+        try:
+            return self._control.recv(16) == b"ready"
+        except OSError:
+            return False
+
+    def dismiss(self) -> None:
+        """Tell it to end when it has forked what was handed over."""
+        with suppress(OSError):
+            self._control.shutdown(socket.SHUT_WR)
+
+    def is_gone(self, seconds: float) -> bool:
+        """Return whether it ends within ``seconds``."""
+        poll = select.poll()
+        poll.register(self._control, HUNG_UP)
+        return bool(poll.poll(seconds * 1000))
+
+    def close(self) -> None:
+        """Wait until it is gone; it ends with the warm process at the latest."""
+        self.is_gone(FAREWELL)
+        self._control.close()
+
+
+class WarmProcess(Forking):
+    """The warm process of one interpreter; ``inside/warm.py`` is its code."""
+
+    def __init__(self, python: str) -> None:
+        ours, theirs = socket.socketpair()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process is
+        environ = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        with theirs:
+            self._process = subprocess.Popen(
+                [python, str(_INSIDE / "warm.py"), str(os.getpid())],
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=self._errors,
+                env={**inherited(), **environ},
+                start_new_session=True,
+            )
+        super().__init__(ours, _WARMING)
+
+    def close(self) -> None:
+        """End it, and wait until it is gone."""
+        self._control.close()
+        try:
+            self._process.wait(FAREWELL)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._errors.close()
+
+
+def inherited() -> dict[str, str]:
+    """Return the variables that a process of the lab's has from the one that builds the docs."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("DJCONN_", "DJANGO_RUNSERVER")) and name not in _NOT_INHERITED
+    }
