@@ -16,6 +16,7 @@ from sphinx_djconn.store import Key, Store, Stored, StoreError, digest
 
 if TYPE_CHECKING:
     from sphinx_djconn.lab import Laboratory, Outcome, Profiles
+    from sphinx_djconn.scenario import Scenario
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ class Gathering:
                 stringify_func=lambda done: done[0],
             ):
                 for same in wanted[self._keys[name].name]:
-                    self._take(self._scenarios[same], outcome)
+                    self._take(self._scenarios[same], outcome, self._keys[name].scenario)
 
     def _find(self, declared: DeclaredScenario, key: Key) -> bool:
         """Return whether a stored recording serves, or has to, since nothing may run."""
@@ -118,20 +119,26 @@ class Gathering:
         for note in stored.notes:
             self._trouble(declared, note, "run")
 
-    def _take(self, declared: DeclaredScenario, outcome: "Outcome") -> None:
+    def _take(self, declared: DeclaredScenario, outcome: "Outcome", ran: "Scenario") -> None:
+        """Take the outcome of ``ran``, which is equal to the scenario of ``declared``."""
         if outcome.recording is None:
             assert outcome.error is not None
-            self._absent(declared, outcome.error, "run")
+            self._absent(declared, outcome.error, "run", ran)
             return
         try:
             self._found(declared, self._store.write(outcome.recording))
         except StoreError as error:
             self._absent(declared, LabError(str(error)), "run")
 
-    def _absent(self, declared: DeclaredScenario, error: LabError, subtype: str) -> None:
+    def _absent(
+        self, declared: DeclaredScenario, error: LabError, subtype: str, ran: "Scenario | None" = None
+    ) -> None:
         log = error.log if isinstance(error, RunError) else ()
         self._absences[declared.name] = Absence(error.message, log)
-        self._trouble(declared, error.message, subtype, log, error.line)
+        line, own = error.line, declared.scenario
+        if ran is not None and own is not None and line in ran.sequence.lines:
+            line = own.sequence.lines[ran.sequence.lines.index(line)]
+        self._trouble(declared, error.message, subtype, log, line)
 
     def _missing(self, declared: DeclaredScenario, message: str) -> None:
         """Say that nothing serves, and nothing may run."""

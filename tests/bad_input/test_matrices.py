@@ -413,6 +413,45 @@ def test_the_cells_that_did_not_run_are_in_the_reports(failing: Built, docs: Doc
     assert 'name="scenario failing[server=mine,conn-max-age=0,sequence=fine]"' in checked.read("junit.xml")
 
 
+def test_the_line_of_a_step_is_that_of_each_page_that_has_it(docs: Docs) -> None:
+    docs.configure(djconn_project=docs.project())
+    docs.page(
+        "one",
+        """
+        .. djconn:matrix:: titled
+           :conn-max-age: none, 0
+
+           fine
+              browser: GET /
+
+           refused
+              # a comment
+              browser: GET /
+              together:
+                 new client: GET /
+                 browser: GET / -> 201
+        """,
+    )
+    docs.page(
+        "two",
+        """
+        .. djconn:scenario:: the-same
+           :conn-max-age: none
+
+           browser: GET /
+           together:
+              new client: GET /
+              browser: GET / -> 201
+        """,
+    )
+    built = docs.build()
+    assert len(built.ran) == 4
+    assert (
+        "titled[conn-max-age=none,sequence=refused]" in built.warning("one.rst", docs.line("201", "one")).text
+    )
+    assert "scenario `the-same`" in built.warning("two.rst", docs.line("201", "two")).text
+
+
 def test_a_profile_that_there_is_not_fails_its_cells_alone(docs: Docs) -> None:
     docs.configure(djconn_project=docs.project())
     docs.page(
