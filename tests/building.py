@@ -86,7 +86,7 @@ class Built:
     @property
     def ran(self) -> list[str]:
         """The names of the scenarios that were run, in alphabetical order."""
-        return sorted(re.findall(r"running scenarios\.\.\. \[ *\d+%\] ([\w.-]+)", self.status))
+        return sorted(re.findall(r"running scenarios\.\.\. \[ *\d+%\] ([\w.-]+(?:\[[^\]]*\])?)", self.status))
 
     def read(self, name: str) -> str:
         """Return the text of a file that was written."""

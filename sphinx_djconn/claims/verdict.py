@@ -1,8 +1,8 @@
 """Verdicts: a claim judged by the facts of its runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sphinx_djconn.claims.errors import ExpressionError
 from sphinx_djconn.claims.figures import figure_text
@@ -21,10 +21,18 @@ class Verdict(StrEnum):
 
 
 class Judgement(NamedTuple):
-    """A verdict, and the values that decided it as half a sentence."""
+    """A verdict, and the values that decided it as half a sentence.
+
+    ``cell`` is the one of a matrix that decided it, where one did.
+    """
 
     verdict: Verdict
     reason: str
+    cell: str = ""
+
+
+_ALONE: Final = ""
+"""Stands for the cell where there are none, only runs."""
 
 
 def judge(expression: "Expression", runs: "Sequence[Facts]", *, sometimes: bool = False) -> Judgement:
@@ -34,23 +42,46 @@ def judge(expression: "Expression", runs: "Sequence[Facts]", *, sometimes: bool 
     run decides that, the reason is its values, else those of all runs. Without a run, or where the
     expression is neither true nor false of one of them, the claim is unproven.
     """
-    if not runs:
-        return Judgement(Verdict.UNPROVEN, "no run reached its end")
+    return judge_cells(expression, {_ALONE: runs}, sometimes=sometimes)
+
+
+def judge_cells(
+    expression: "Expression", cells: "Mapping[str, Sequence[Facts]]", *, sometimes: bool = False
+) -> Judgement:
+    """Return the verdict on ``expression`` over the runs of several ``cells``, as :func:`judge` does.
+
+    A cell without a run can be the reason that a claim is unproven, where no other cell decides it.
+    """
     if not expression.tree.mentions_fact():
         return Judgement(Verdict.UNPROVEN, f"`{expression.text}` speaks about no fact")
-    truths = []
-    for number, facts in enumerate(runs):
-        try:
-            truths.append(expression.evaluate(facts))
-        except ExpressionError as error:
-            return Judgement(Verdict.UNPROVEN, f"{error}{_place(number, runs)}")
-    if sometimes in truths:  # one run decides: a false one, or with ``sometimes`` a true one
-        number = truths.index(sometimes)
-        reason = _reason(expression, [runs[number]]) + _place(number, runs)
-    else:
-        reason = _reason(expression, runs)
-    holds = any(truths) if sometimes else all(truths)
-    return Judgement(Verdict.HOLDS if holds else Verdict.REFUTED, reason)
+    deciding: list[tuple[str, int]] = []  # false ones, or with ``sometimes`` true ones
+    for cell, runs in cells.items():
+        for number, facts in enumerate(runs):
+            try:
+                truth = expression.evaluate(facts)
+            except ExpressionError as error:
+                where = _place(cell, number, runs)
+                return Judgement(Verdict.UNPROVEN, f"{error}{where and f' ({where})'}", cell)
+            if truth == sometimes:
+                deciding.append((cell, number))
+    if deciding:
+        cell, number = deciding[0]
+        told = [_place(cell, number, cells[cell]), _share(deciding, cells, sometimes=sometimes)]
+        reason = _reason(expression, [cells[cell][number]])
+        return Judgement(_verdict(holds=sometimes), _with(reason, told), cell)
+    for cell, runs in cells.items():
+        if not runs:
+            where = f" in the cell {cell}" if cell else ""
+            return Judgement(Verdict.UNPROVEN, f"no run{where} reached its end", cell)
+    if not cells:
+        return Judgement(Verdict.UNPROVEN, "no run reached its end")
+    everywhere = "".join(cells) and f"in {f'all {len(cells)} cells' if len(cells) > 1 else next(iter(cells))}"
+    reason = _reason(expression, [facts for runs in cells.values() for facts in runs])
+    return Judgement(_verdict(holds=not sometimes), _with(reason, [everywhere]))
+
+
+def _verdict(*, holds: bool) -> Verdict:
+    return Verdict.HOLDS if holds else Verdict.REFUTED
 
 
 def _reason(expression: "Expression", runs: "Sequence[Facts]") -> str:
@@ -61,5 +92,23 @@ def _reason(expression: "Expression", runs: "Sequence[Facts]") -> str:
     return ", ".join(f"{name} is {figure_text(values)}" for name, values in found.items())
 
 
-def _place(number: int, runs: "Sequence[Facts]") -> str:
-    return f" (in run {number + 1} of {len(runs)})" if len(runs) > 1 else ""
+def _with(reason: str, told: Sequence[str]) -> str:
+    found = "; ".join(filter(None, told))
+    return f"{reason} ({found})" if found else reason
+
+
+def _place(cell: str, number: int, runs: "Sequence[Facts]") -> str:
+    run = f"run {number + 1} of {len(runs)}" if len(runs) > 1 else ""
+    where = ", ".join(filter(None, (cell, run)))
+    return f"in {where}" if where else ""
+
+
+def _share(
+    deciding: Sequence[tuple[str, int]], cells: "Mapping[str, Sequence[Facts]]", *, sometimes: bool
+) -> str:
+    """Return how many of the cells say the same."""
+    if len(cells) <= 1:
+        return ""
+    count = len({cell for cell, _ in deciding})
+    truth = "true" if sometimes else "false"
+    return f"{truth} in {count} of {len(cells)} cells"

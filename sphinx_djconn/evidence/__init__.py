@@ -2,8 +2,9 @@
 
 ``parts`` names the parts and puts them together; ``requests``, ``summary`` and ``log`` build one
 each, with the help of ``rows`` (long tables), ``timeline`` (events and lines in the order of the
-sequence) and ``wording``; ``text`` makes foreign text fit for every format; ``nodes`` and ``lexer``
-hold what the extension has to register.
+sequence) and ``wording``; ``matrix`` builds the table of many scenarios, and ``howrun`` says how these
+were run; ``text`` makes foreign text fit for every format; ``nodes`` and ``lexer`` hold what the extension
+has to register.
 """
 
 from typing import TYPE_CHECKING
@@ -23,22 +24,37 @@ from sphinx_djconn.evidence.text import printable
 from sphinx_djconn.faces import on_demand
 
 if TYPE_CHECKING:
+    from sphinx_djconn.evidence.howrun import HowRun, how_run
+    from sphinx_djconn.evidence.matrix import DEFAULT_FACTS, NO_FIGURE, ShownCell, matrix_table
     from sphinx_djconn.evidence.parts import DEFAULT_PARTS, PARTS, Part, evidence
 else:
-    __getattr__ = on_demand(__name__, {"parts": "DEFAULT_PARTS PARTS Part evidence"})
+    __getattr__ = on_demand(
+        __name__,
+        {
+            "howrun": "HowRun how_run",
+            "matrix": "DEFAULT_FACTS NO_FIGURE ShownCell matrix_table",
+            "parts": "DEFAULT_PARTS PARTS Part evidence",
+        },
+    )
 
 __all__ = [
+    "DEFAULT_FACTS",
     "DEFAULT_PARTS",
     "FOLD_VISITORS",
     "LOG_LANGUAGE",
+    "NO_FIGURE",
     "PARTS",
+    "HowRun",
     "LogLexer",
     "Part",
+    "ShownCell",
     "djconn_fold",
     "evidence",
     "failure",
     "fold",
+    "how_run",
     "literal",
+    "matrix_table",
     "printable",
     "table",
     "verdict_badge",

@@ -45,6 +45,7 @@ def check(app: Sphinx, env: BuildEnvironment) -> list[str]:
         absences = dict.fromkeys(registry.scenarios(), absence)
         results = Results(registry, Store(Path()), {}, {}, absences)
     domain.results = results
+    domain.format = app.builder.format
     _report(results)
     return results.outdated(Written(app).digests)
 
@@ -98,7 +99,7 @@ def _report(results: Results) -> None:
         kind = "expect" if claim.expect else "sometimes"
         message = results.misplaced.get(claim.name) or (
             f"{judgement.verdict}, but declared `{claim.declared}`: "
-            f"“{claim.sentence}” In `{claim.scenario}`, `:{kind}: {claim.expression}` was "
+            f"“{claim.sentence}” In `{claim.told_in}`, `:{kind}: {claim.expression}` was "
             f"checked; {judgement.reason}. Correct the sentence and the expression, or declare "
             f"`:verdict: {judgement.verdict}`"
         )

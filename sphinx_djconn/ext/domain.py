@@ -1,6 +1,6 @@
 """The domain ``djconn``: names, links, and the data that survives from one build to the next."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from docutils import nodes
@@ -15,8 +15,17 @@ from sphinx.util.docutils import SphinxRole
 from sphinx.util.nodes import make_refnode
 
 from sphinx_djconn.evidence import verdict_badge
+from sphinx_djconn.ext.choosing import split_figure
 from sphinx_djconn.ext.nodes import fact_placeholder
-from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredScenario, FactUse, Place, Registry
+from sphinx_djconn.ext.registry import (
+    DeclaredClaim,
+    DeclaredMatrix,
+    DeclaredScenario,
+    FactUse,
+    Place,
+    Registry,
+    kind_of,
+)
 from sphinx_djconn.ext.results import Results
 
 if TYPE_CHECKING:
@@ -28,13 +37,13 @@ class FactRole(SphinxRole):
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """Register the use of the figure, and leave a placeholder for it."""
-        scenario, _, expression = self.text.partition(" ")
+        scenario, expression = split_figure(self.text)
         source, line = self.get_source_info()
         place = Place(self.env.docname, str(source or self.env.docname), line or 0)
         page = Registry(self.env.get_domain("djconn").data).page(self.env.docname)
-        page.facts.append(FactUse(place, scenario, expression.strip()))
+        page.facts.append(FactUse(place, scenario, expression))
         placeholder = fact_placeholder(
-            "", self.text, scenario=scenario, expression=expression.strip(), classes=["djconn-fact"]
+            "", self.text, scenario=scenario, expression=expression, classes=["djconn-fact"]
         )
         placeholder.source, placeholder.line = place.source, place.line
         return [placeholder], []
@@ -57,12 +66,13 @@ class _LinkRole(XRefRole):
 
 
 class DjconnDomain(Domain):
-    """Scenarios and claims."""
+    """Scenarios, matrices and claims."""
 
     name = "djconn"
     label = "Django connections"
     object_types: ClassVar[dict[str, ObjType]] = {
         "scenario": ObjType("scenario", "scenario"),
+        "matrix": ObjType("matrix", "scenario"),
         "claim": ObjType("claim", "claim"),
     }
     roles: ClassVar[dict[str, Any]] = {
@@ -71,17 +81,20 @@ class DjconnDomain(Domain):
         "fact": FactRole(),
     }
     dangling_warnings: ClassVar[dict[str, str]] = {
-        "scenario": "no djconn:scenario is named `%(target)s`",
+        "scenario": "no djconn:scenario or djconn:matrix is named `%(target)s`",
         "claim": "no djconn:claim is named `%(target)s`",
     }
     initial_data: ClassVar[dict[str, Any]] = {"pages": {}, "judgements": {}}
-    data_version = 2
+    data_version = 3
 
     laboratory: "Laboratory | None" = None
     """Where this build runs scenarios, from the time when it begins to read pages; never pickled."""
 
     results: Results | None = None
     """What this build has found out; never pickled."""
+
+    format: str = ""
+    """What this build writes, as its builder names it; never pickled."""
 
     def directive(self, name: str) -> type[Directive] | None:
         """Return the directive ``name``. With the first of them comes what only the reading of pages needs."""
@@ -104,9 +117,9 @@ class DjconnDomain(Domain):
         self.registry.merge(set(docnames), otherdata)
 
     def get_objects(self) -> Iterator[tuple[str, str, str, str, str, int]]:
-        """Yield every scenario and claim, for ``objects.inv`` and the search."""
-        for kind, declared in self._declared():
-            yield declared.name, declared.name, kind, declared.place.docname, declared.node_id, 1
+        """Yield every scenario, matrix and claim, for ``objects.inv`` and the search."""
+        for each in self._declared():
+            yield each.name, each.name, kind_of(each), each.place.docname, each.node_id, 1
 
     def resolve_xref(
         self,
@@ -118,10 +131,11 @@ class DjconnDomain(Domain):
         node: pending_xref,
         contnode: Element,
     ) -> nodes.reference | None:
-        """Return the link to the scenario or claim ``target``; a claim's shows its verdict, unless bare."""
-        found: DeclaredScenario | DeclaredClaim | None = (
-            self.registry.scenarios().get(target) if typ == "scenario" else self.registry.claims().get(target)
-        )
+        """Return the link to the scenario, cell, matrix or claim ``target``.
+
+        That to a claim shows its verdict, unless it is bare.
+        """
+        found = self._found(typ, target)
         if found is None:
             return None
         content: list[nodes.Node] = [contnode]
@@ -147,9 +161,14 @@ class DjconnDomain(Domain):
                 found.append((f"djconn:{typ}", link))
         return found
 
-    def _declared(self) -> Iterable[tuple[str, DeclaredScenario | DeclaredClaim]]:
-        yield from (("scenario", each) for each in self.registry.scenarios().values())
-        yield from (("claim", each) for each in self.registry.claims().values())
+    def _found(self, typ: str, target: str) -> DeclaredScenario | DeclaredMatrix | DeclaredClaim | None:
+        if typ == "claim":
+            return self.registry.claims().get(target)
+        return self.registry.declared().get(target) or self.registry.scenarios().get(target)
+
+    def _declared(self) -> Iterator[DeclaredScenario | DeclaredMatrix | DeclaredClaim]:
+        yield from self.registry.declared().values()
+        yield from self.registry.claims().values()
 
 
 def domain_of(env: BuildEnvironment) -> DjconnDomain:

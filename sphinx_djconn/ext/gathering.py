@@ -1,14 +1,14 @@
 """Find or make a recording of every scenario, and say at its place why one has none."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sphinx.util import logging
 from sphinx.util.display import status_iterator
 
 from sphinx_djconn.ext.config import Settings
-from sphinx_djconn.ext.registry import DeclaredScenario, Registry
+from sphinx_djconn.ext.registry import DeclaredMatrix, DeclaredScenario, Registry
 from sphinx_djconn.ext.results import Absence, Results
 from sphinx_djconn.lab import LabError, ProfileError, RunError
 from sphinx_djconn.lab.keys import portable
@@ -16,8 +16,19 @@ from sphinx_djconn.store import Key, Store, Stored, StoreError, digest
 
 if TYPE_CHECKING:
     from sphinx_djconn.lab import Laboratory, Outcome, Profiles
+    from sphinx_djconn.scenario import Scenario
 
 logger = logging.getLogger(__name__)
+
+
+class _Trouble(NamedTuple):
+    """What is to be warned of, and where."""
+
+    declared: DeclaredScenario
+    message: str
+    subtype: str
+    log: tuple[str, ...]
+    place: str
 
 
 class Gathering:
@@ -32,6 +43,7 @@ class Gathering:
         self._keys: dict[str, Key] = {}
         self._stamps: dict[str, str] = {}
         self._absences: dict[str, Absence] = {}
+        self._troubles: list[_Trouble] = []
 
     def gather(self, laboratory: "Laboratory") -> Results:
         """Have ``laboratory`` run what has no valid recording, and return the results."""
@@ -51,9 +63,15 @@ class Gathering:
         if self._settings.mode != "replay":
             if wanted:
                 self._run(wanted, laboratory)
-            if self._settings.recordings is None and not self._absences:
+            if self._settings.recordings is None and not self._absences and not self._refused():
                 self._store.prune(self._keys.values())
+        self._tell()
         return Results(self._registry, self._store, self._keys, self._stamps, self._absences)
+
+    def _refused(self) -> bool:
+        """Return whether there is a matrix whose cells nobody knows."""
+        found = self._registry.declared().values()
+        return any(isinstance(each, DeclaredMatrix) and not each.cells for each in found)
 
     def _run(self, wanted: Mapping[str, list[str]], laboratory: "Laboratory") -> None:
         """Run each of the scenarios in ``wanted`` once, under the first of its names."""
@@ -69,7 +87,7 @@ class Gathering:
                 stringify_func=lambda done: done[0],
             ):
                 for same in wanted[self._keys[name].name]:
-                    self._take(self._scenarios[same], outcome)
+                    self._take(self._scenarios[same], outcome, self._keys[name].scenario)
 
     def _find(self, declared: DeclaredScenario, key: Key) -> bool:
         """Return whether a stored recording serves, or has to, since nothing may run."""
@@ -99,26 +117,28 @@ class Gathering:
     def _found(self, declared: DeclaredScenario, stored: Stored) -> None:
         self._stamps[declared.name] = digest([stored.digest, self._keys[declared.name].name])
         for note in stored.notes:
-            warn(f"djconn:scenario `{declared.name}`", note, "run", str(declared.place))
+            self._trouble(declared, note, "run")
 
-    def _take(self, declared: DeclaredScenario, outcome: "Outcome") -> None:
+    def _take(self, declared: DeclaredScenario, outcome: "Outcome", ran: "Scenario") -> None:
+        """Take the outcome of ``ran``, which is equal to the scenario of ``declared``."""
         if outcome.recording is None:
             assert outcome.error is not None
-            self._absent(declared, outcome.error, "run")
+            self._absent(declared, outcome.error, "run", ran)
             return
         try:
             self._found(declared, self._store.write(outcome.recording))
         except StoreError as error:
             self._absent(declared, LabError(str(error)), "run")
 
-    def _absent(self, declared: DeclaredScenario, error: LabError, subtype: str) -> None:
+    def _absent(
+        self, declared: DeclaredScenario, error: LabError, subtype: str, ran: "Scenario | None" = None
+    ) -> None:
         log = error.log if isinstance(error, RunError) else ()
         self._absences[declared.name] = Absence(error.message, log)
-        place = str(declared.place)
-        if error.line is not None:
-            place = declared.place.moved(declared.body_offset + error.line)
-        tail = "\n    ".join(["", "the end of the log:", *log]) if log else ""
-        warn(f"djconn:scenario `{declared.name}`", error.message + tail, subtype, place)
+        line, own = error.line, declared.scenario
+        if ran is not None and own is not None and line in ran.sequence.lines:
+            line = own.sequence.lines[ran.sequence.lines.index(line)]
+        self._trouble(declared, error.message, subtype, log, line)
 
     def _missing(self, declared: DeclaredScenario, message: str) -> None:
         """Say that nothing serves, and nothing may run."""
@@ -127,7 +147,32 @@ class Gathering:
 
     def _stale(self, declared: DeclaredScenario, message: str) -> None:
         advice = "build once with djconn_mode = 'auto', and commit the folder of djconn_recordings"
-        warn(f"djconn:scenario `{declared.name}`", f"{message}; {advice}", "stale", str(declared.place))
+        self._trouble(declared, f"{message}; {advice}", "stale")
+
+    def _trouble(
+        self,
+        declared: DeclaredScenario,
+        message: str,
+        subtype: str,
+        log: Sequence[str] = (),
+        line: int | None = None,
+    ) -> None:
+        place = str(declared.place)
+        if line is not None:
+            place = declared.place.moved(declared.body_offset + line)
+        self._troubles.append(_Trouble(declared, message, subtype, tuple(log), place))
+
+    def _tell(self) -> None:
+        """Warn of all troubles in the order of the pages; once, where many cells have the same."""
+        order = {name: index for index, name in enumerate(self._scenarios)}
+        alike: dict[tuple[str, ...], list[_Trouble]] = {}
+        for each in sorted(self._troubles, key=lambda each: order[each.declared.name]):
+            group = each.declared.matrix or each.declared.name
+            alike.setdefault((group, each.message, each.subtype, each.place), []).append(each)
+        for first, *others in alike.values():
+            tail = "\n    ".join(["", "the end of the log:", *first.log]) if first.log else ""
+            more = f" (and {len(others)} more of its cells)" if others else ""
+            warn(first.declared.subject + more, first.message + tail, first.subtype, first.place)
 
 
 def warn(subject: str, message: str, subtype: str, location: str) -> None:

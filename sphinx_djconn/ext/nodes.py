@@ -10,6 +10,10 @@ class evidence_placeholder(nodes.container):  # noqa: N801 - as docutils names i
     """The evidence of the scenario ``scenario``, in the parts ``parts``."""
 
 
+class matrix_placeholder(nodes.container):  # noqa: N801
+    """The table of the matrix ``matrix``, and the parts ``parts`` of each cell's evidence."""
+
+
 class proof_placeholder(nodes.container):  # noqa: N801
     """The verdict of the claim ``claim``, with what decided it."""
 

@@ -2,10 +2,11 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 from sphinx_djconn.claims import Verdict
-from sphinx_djconn.scenario import PROJECT_DEFAULT
+from sphinx_djconn.scenario import PROJECT_DEFAULT, axis_text
 
 _MOST_RUNS = 1000
 _MOST_KNOWN = 12
@@ -23,6 +24,55 @@ def word(text: str | None) -> str:
     if text is None or not text.strip():
         raise ValueError("a value is missing")
     return text.strip()
+
+
+class Several(NamedTuple):
+    """The values of an option that was given a list."""
+
+    values: tuple[Any, ...]
+
+
+def single(read: Callable[[str | None], Any]) -> Callable[[str | None], Any]:
+    """Return what reads one value as ``read`` does, and refuses a list of several."""
+
+    def read_single(text: str | None) -> Any:
+        if text is not None and "," in text:
+            raise ValueError(f"`{text}` is a list, and a scenario has one value; use djconn:matrix for several")
+        return read(text)
+
+    return read_single
+
+
+def several(read: Callable[[str | None], Any]) -> Callable[[str | None], Any]:
+    """Return what reads one value as ``read`` does, or :class:`Several` out of a list with commas."""
+
+    def read_several(text: str | None) -> Any:
+        if text is None or "," not in text:
+            return read(text)
+        found: list[Any] = []
+        for part in text.split(","):
+            if not part.strip():
+                raise ValueError(f"`{text}` has an empty value; write values with commas between them")
+            value = read(part.strip())
+            if value in found:
+                raise ValueError(f"`{axis_text(value)}` is in the list twice; remove one of them")
+            found.append(value)
+        return Several(tuple(found))
+
+    return read_several
+
+
+def facts(text: str | None) -> tuple[str, ...]:
+    """Return names of facts, with commas or blanks between them."""
+    found = tuple(filter(None, re.split(r"[,\s]+", word(text))))
+    for fact in found:
+        if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", fact):
+            raise ValueError(f"`{fact}` is no name of a fact; write names with commas between them")
+        if found.count(fact) > 1:
+            raise ValueError(f"`{fact}` is named twice; remove one of them")
+    if not found:
+        raise ValueError("no fact is named; write some, as in `threads, db.opened`")
+    return found
 
 
 def conn_max_age(text: str | None) -> float | str | None:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sphinx_djconn.claims import Judgement, Verdict
-from sphinx_djconn.scenario import Scenario
+from sphinx_djconn.scenario import Axis, Scenario, cell_label
 from sphinx_djconn.values import value
 
 if TYPE_CHECKING:
     from sphinx_djconn.claims import Expression
+    from sphinx_djconn.scenario import AxisValue
 
 
 @value
@@ -34,7 +35,9 @@ class Place:
 
 
 FIGURE_MARK: Final = "\N{SYMBOL FOR UNIT SEPARATOR}"
-"""Stands on both sides of a figure in the sentence of a claim, until the figure is known."""
+"""Stands on both sides of a figure in the sentence of a claim, and between what it is about and its
+expression, until the figure is known.
+"""
 
 
 class Problem(NamedTuple):
@@ -47,24 +50,54 @@ class Problem(NamedTuple):
 
 @value
 class DeclaredScenario:
-    """A scenario of a page; ``scenario`` is ``None`` where what the page says was refused."""
+    """A scenario of a page; ``scenario`` is ``None`` where what the page says was refused.
+
+    A cell of a matrix is one, too: ``matrix`` names that, and ``values`` are those of its axes.
+    """
 
     name: str
     place: Place
     node_id: str
     scenario: Scenario | None
     body_offset: int = 0
+    matrix: str = ""
+    values: "tuple[AxisValue, ...]" = ()
+
+    @property
+    def subject(self) -> str:
+        """What a warning begins with."""
+        return f"djconn:{'matrix' if self.matrix else 'scenario'} `{self.name}`"
+
+
+@value
+class DeclaredMatrix:
+    """A matrix of a page, with the facts that its table shows; it has no cells where it was refused."""
+
+    name: str
+    place: Place
+    node_id: str
+    axes: tuple[Axis, ...]
+    facts: tuple[str, ...]
+    cells: tuple[DeclaredScenario, ...]
+
+    def label(self, cell: DeclaredScenario) -> str:
+        """Return what tells ``cell`` from the others: ``server=runserver, conn-max-age=0``."""
+        return cell_label(self.axes, cell.values)
 
 
 @value
 class DeclaredClaim:
-    """A claim of a page. One of ``expect`` and ``sometimes`` is set."""
+    """A claim of a page. One of ``expect`` and ``sometimes`` is set.
+
+    ``scenario`` names a scenario, a matrix, or cells of one; ``where`` chooses among those of a matrix.
+    """
 
     name: str
     place: Place
     node_id: str
     sentence: str
     scenario: str
+    where: str | None
     expect: str | None
     sometimes: str | None
     declared: Verdict
@@ -73,6 +106,11 @@ class DeclaredClaim:
     def expression(self) -> str:
         """The expression that decides it."""
         return self.expect or self.sometimes or ""
+
+    @property
+    def told_in(self) -> str:
+        """What it is about, in a line of text."""
+        return self.scenario if self.where is None else f"{self.scenario} where {self.where}"
 
 
 @value
@@ -88,7 +126,7 @@ class FactUse:
 class Page:
     """What one page declares and shows, and what was refused of it."""
 
-    scenarios: list[DeclaredScenario] = field(default_factory=list)
+    scenarios: list[DeclaredScenario | DeclaredMatrix] = field(default_factory=list)
     claims: list[DeclaredClaim] = field(default_factory=list)
     facts: list[FactUse] = field(default_factory=list)
     shown: set[str] = field(default_factory=set)
@@ -127,11 +165,19 @@ class Registry:
         """Take over what another process has read of ``docnames``."""
         self.pages.update({name: page for name, page in Registry(other).pages.items() if name in docnames})
 
-    def scenarios(self) -> dict[str, DeclaredScenario]:
-        """Return the scenarios by name, in the order of pages; of two with a name, the first."""
-        found: dict[str, DeclaredScenario] = {}
+    def declared(self) -> dict[str, DeclaredScenario | DeclaredMatrix]:
+        """Return scenarios and matrices by name, in the order of pages; of two with a name, the first."""
+        found: dict[str, DeclaredScenario | DeclaredMatrix] = {}
         for each in self._all_scenarios():
             found.setdefault(each.name, each)
+        return found
+
+    def scenarios(self) -> dict[str, DeclaredScenario]:
+        """Return what can be run, by name: the scenarios, and every cell of a matrix."""
+        found: dict[str, DeclaredScenario] = {}
+        for each in self.declared().values():
+            cells = each.cells if isinstance(each, DeclaredMatrix) else [each]
+            found.update((cell.name, cell) for cell in cells)
         return found
 
     def claims(self) -> dict[str, DeclaredClaim]:
@@ -145,24 +191,34 @@ class Registry:
         """Yield what was refused while pages were read, and every name that is declared once more."""
         for _, page in sorted(self.pages.items()):
             yield from page.problems
-        for kind, declared in (("scenario", self._all_scenarios()), ("claim", self._all_claims())):
+        for declared in (self._all_scenarios(), self._all_claims()):
             first: dict[str, Place] = {}
             for each in declared:
                 if first.setdefault(each.name, each.place) is not each.place:
                     yield Problem(
-                        f"djconn:{kind} `{each.name}`",
+                        f"djconn:{kind_of(each)} `{each.name}`",
                         f"declared twice: the one at {first[each.name]} counts, and this one does "
                         "not; give it another name",
                         each.place,
                     )
 
-    def _all_scenarios(self) -> Iterator[DeclaredScenario]:
+    def _all_scenarios(self) -> Iterator[DeclaredScenario | DeclaredMatrix]:
         for _, page in sorted(self.pages.items()):
             yield from page.scenarios
 
     def _all_claims(self) -> Iterator[DeclaredClaim]:
         for _, page in sorted(self.pages.items()):
             yield from page.claims
+
+
+def kind_of(declared: DeclaredScenario | DeclaredMatrix | DeclaredClaim) -> str:
+    """Return the name of the directive that declares it."""
+    match declared:
+        case DeclaredClaim():
+            return "claim"
+        case DeclaredMatrix():
+            return "matrix"
+    return "scenario"
 
 
 def checked_expression(text: str, scenario: Scenario) -> "Expression":

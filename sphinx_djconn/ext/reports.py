@@ -14,7 +14,7 @@ from sphinx.util.console import colorize
 
 from sphinx_djconn.claims import Judgement, Verdict
 from sphinx_djconn.ext.domain import domain_of
-from sphinx_djconn.ext.registry import DeclaredClaim
+from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredMatrix, DeclaredScenario
 from sphinx_djconn.ext.results import Results
 from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.trace import Facts
@@ -84,6 +84,7 @@ def _claim(judged: _Judged) -> dict[str, Any]:
         "line": claim.place.line,
         "sentence": claim.sentence,
         "in": claim.scenario,
+        **({} if claim.where is None else {"where": claim.where}),
         kind: claim.expression,
         "declared": claim.declared,
         "verdict": judgement.verdict,
@@ -95,11 +96,13 @@ def _facts(results: Results) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, declared in sorted(results.scenarios.items()):
         if declared.scenario is not None:
             runs = [_plain(facts) for facts in results.facts(name)]
-            yield name, {"axes": _axes(declared.scenario), "runs": runs}
+            yield name, {"axes": _axes(declared, declared.scenario, results), "runs": runs}
 
 
-def _axes(scenario: Scenario) -> dict[str, Any]:
-    return {
+def _axes(declared: DeclaredScenario, scenario: Scenario, results: Results) -> dict[str, Any]:
+    matrix = results.declared.get(declared.matrix)
+    varied = matrix.axes if isinstance(matrix, DeclaredMatrix) else ()
+    axes = {
         "server": scenario.server,
         "database": scenario.database,
         "environment": scenario.environment,
@@ -107,6 +110,7 @@ def _axes(scenario: Scenario) -> dict[str, Any]:
         "conn-max-age": scenario.conn_max_age,
         "conn-health-checks": scenario.conn_health_checks,
     }
+    return axes | {axis.name: value for axis, value in zip(varied, declared.values, strict=True)}
 
 
 def _plain(facts: Facts) -> dict[str, Any]:
@@ -167,7 +171,7 @@ def _summary(judged: list[_Judged], failed: list[str], told: str) -> str:
         verdict = str(judgement.verdict)
         if not as_declared:
             verdict = f"**{verdict}** (declared {claim.declared})"
-        cells = (verdict, claim.sentence, claim.scenario, judgement.reason)
+        cells = (verdict, claim.sentence, claim.told_in, judgement.reason)
         lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
     if failed:
         lines += ["", "## What could not be checked", "", *(f"- {_cell(line)}" for line in failed)]

@@ -12,12 +12,13 @@ from sphinx_djconn.claims import (
     Judgement,
     Verdict,
     figure_text,
-    judge,
+    judge_cells,
 )
-from sphinx_djconn.ext.options import unknown
+from sphinx_djconn.ext.choosing import ChoiceError, Chosen, chosen, narrowed
 from sphinx_djconn.ext.registry import (
     FIGURE_MARK,
     DeclaredClaim,
+    DeclaredMatrix,
     DeclaredScenario,
     Page,
     Problem,
@@ -28,9 +29,10 @@ from sphinx_djconn.store import Key, Recording, Store, digest
 from sphinx_djconn.values import value
 
 if TYPE_CHECKING:
+    from sphinx_djconn.claims import Expression
     from sphinx_djconn.trace import Facts
 
-_FIGURE: Final = rf"{FIGURE_MARK}(?P<scenario>\S*) ?(?P<expression>.*?){FIGURE_MARK}"
+_FIGURE: Final = rf"{FIGURE_MARK}(?P<scenario>.*?){FIGURE_MARK}(?P<expression>.*?){FIGURE_MARK}"
 
 _IN_MEMORY: Final = 8
 """How many recordings are held at a time: a page asks for the same few again and again."""
@@ -76,8 +78,13 @@ class Results:
         self._judgements: dict[str, Judgement] = {}
 
     @cached_property
+    def declared(self) -> dict[str, DeclaredScenario | DeclaredMatrix]:
+        """The scenarios and matrices by name."""
+        return self._registry.declared()
+
+    @cached_property
     def scenarios(self) -> dict[str, DeclaredScenario]:
-        """The scenarios by name."""
+        """The scenarios and the cells of matrices by name."""
         return self._registry.scenarios()
 
     @cached_property
@@ -143,48 +150,84 @@ class Results:
         return self.judgement(claim.name).verdict == claim.declared and claim.name not in self.misplaced
 
     def _judge(self, claim: DeclaredClaim) -> Judgement:
-        declared = self.scenarios.get(claim.scenario)
-        absence = self.absences.get(claim.scenario)
-        if declared is None:
-            message = unknown("scenario", claim.scenario, self.scenarios)
-            return self._unproven(claim, f"a claim about nothing: {message}", message)
-        kept = self._registry.judgements.get(claim.name)
-        made_of = (f"{claim.expect} {claim.sometimes} {__version__}", self._stamps.get(claim.scenario, ""))
-        if kept is not None and kept[0] == made_of:
-            return kept[1]
         try:
-            scenario = declared.scenario
-            expression = None if scenario is None else checked_expression(claim.expression, scenario)
+            named = chosen(self.declared, claim.scenario)
+            kept = self._registry.judgements.get(claim.name)
+            made_of = (f"{claim.where} {claim.expect} {claim.sometimes} {__version__}", self._made_of(named))
+            if kept is not None and kept[0] == made_of:
+                return kept[1]
+            about = narrowed(named, claim.where)
+        except ChoiceError as error:
+            return self._unproven(claim, f"a claim about nothing: {error}", str(error))
+        try:
+            expression = self._checked(claim.expression, about)
         except ExpressionError as error:
             return self._unproven(claim, str(error), str(error))
-        if absence is not None or expression is None:
-            message = f"unproven: no run of the scenario `{claim.scenario}` reached its end; its own warning"
+        absent = [cell for cell in about.cells if self._is_absent(cell)]
+        if expression is None or (absent and about.matrix is None):
+            absence = self.absences.get(claim.scenario)
+            message = (
+                f"unproven: no run of the {about.kind} `{claim.scenario}` reached its end; its own warning"
+            )
             reason = "no run reached its end" if absence is None else absence.message
             return self._unproven(claim, f"{message} says why", reason)
-        found = judge(expression, self.facts(claim.scenario), sometimes=claim.sometimes is not None)
-        self._registry.judgements[claim.name] = (made_of, found)
+        names = {about.label(cell): cell.name for cell in about.cells}
+        facts = {label: self.facts(name) for label, name in names.items()}
+        found = judge_cells(expression, facts, sometimes=claim.sometimes is not None)
+        found = found._replace(cell=names[found.cell] if about.matrix is not None and found.cell else "")
+        if absent and found.verdict is Verdict.UNPROVEN:
+            return self._unproven(claim, f"unproven: {found.reason}; its own warning says why", *found[1:])
+        if not absent:
+            self._registry.judgements[claim.name] = (made_of, found)
         return found
 
-    def _unproven(self, claim: DeclaredClaim, message: str, reason: str) -> Judgement:
+    def _made_of(self, named: Chosen) -> str:
+        """Return what changes whenever the recordings of what is ``named`` do."""
+        if named.matrix is None:
+            return self._stamps.get(named.cells[0].name, "")
+        return digest([[cell.name, self._stamps.get(cell.name, "")] for cell in named.cells])
+
+    def _is_absent(self, cell: DeclaredScenario) -> bool:
+        return cell.scenario is None or cell.name in self.absences
+
+    def _checked(self, text: str, about: Chosen) -> "Expression | None":
+        """Return the expression in ``text``, whose names every cell knows; ``None`` without a cell."""
+        expression = None
+        checked: set[tuple[str, ...]] = set()
+        for cell in about.cells:
+            if cell.scenario is None or cell.scenario.sequence.labels in checked:
+                continue
+            checked.add(cell.scenario.sequence.labels)
+            try:
+                expression = checked_expression(text, cell.scenario)
+            except ExpressionError as error:
+                if about.matrix is None:
+                    raise
+                message = f"{error.message} (in the cell {about.label(cell)})"
+                raise ExpressionError(message, error.hint, error.text, error.column) from error
+        return expression
+
+    def _unproven(self, claim: DeclaredClaim, message: str, reason: str, cell: str = "") -> Judgement:
         self.misplaced[claim.name] = message
-        return Judgement(Verdict.UNPROVEN, reason)
+        return Judgement(Verdict.UNPROVEN, reason, cell)
 
     def figure(self, name: str, text: str) -> str:
-        """Return the figure of the expression ``text`` in the scenario ``name``.
+        """Return the figure of the expression ``text`` in ``name``: a scenario, a matrix, or cells of it.
 
         Raises :class:`FactError` where there is none.
         """
-        declared = self.scenarios.get(name)
-        if declared is None:
-            raise FactError(unknown("scenario", name, self.scenarios))
-        if not text:
-            raise FactError("name a fact after the scenario, as in `keep-alive threads`")
-        if declared.scenario is None or name in self.absences:
-            raise FactError(f"no run of the scenario `{name}` reached its end; its own warning says why")
         try:
-            expression = checked_expression(text, declared.scenario)
-            return figure_text([expression.figure(run) for run in self.facts(name)])
-        except ExpressionError as error:
+            about = chosen(self.declared, name)
+            if not text:
+                raise FactError("name a fact after the scenario, as in `keep-alive threads`")
+            expression = self._checked(text, about)
+            absent = [cell for cell in about.cells if self._is_absent(cell)]
+            if expression is None or absent:
+                what = f"cell `{absent[0].name}`" if absent and about.matrix else f"{about.kind} `{name}`"
+                raise FactError(f"no run of the {what} reached its end; its own warning says why")
+            runs = (run for cell in about.cells for run in self.facts(cell.name))
+            return figure_text([expression.figure(run) for run in runs])
+        except (ExpressionError, ChoiceError) as error:
             raise FactError(str(error)) from error
 
     def outdated(self, written: Mapping[str, str]) -> list[str]:
@@ -207,10 +250,17 @@ class Results:
             ]
         )
 
-    def _stamp(self, scenario: str) -> str:
+    def _stamp(self, name: str) -> list[str]:
+        try:
+            about = chosen(self.declared, name)
+        except ChoiceError as error:
+            return [str(error)]
+        return [f"{cell.name} {self._stamp_of(cell.name)}" for cell in about.cells]
+
+    def _stamp_of(self, scenario: str) -> str:
         absence = self.absences.get(scenario)
         return self._stamps.get(scenario, "") if absence is None else absence.message
 
     def _proof(self, name: str) -> list[str]:
         claim = self.claims[name]
-        return [*self.judgement(name), claim.declared, claim.sentence, claim.place.docname]
+        return [*self.judgement(name), claim.told_in, claim.declared, claim.sentence, claim.place.docname]

@@ -1,7 +1,8 @@
 """What is to be done, as frozen values, and the grammar that reads them from a page.
 
 ``model`` holds the values, ``grammar`` turns the ``lines`` of a directive into a :class:`Sequence`, with
-the help of ``request``, which reads one request.
+the help of ``request``, which reads one request; ``titles`` finds several sequences in a body, and
+``matrix`` makes scenarios of all combinations of what varies.
 """
 
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from sphinx_djconn.faces import on_demand
 if TYPE_CHECKING:
     from sphinx_djconn.scenario.grammar import parse_sequence
     from sphinx_djconn.scenario.lines import SequenceError
+    from sphinx_djconn.scenario.matrix import SEQUENCE, Axis, AxisValue, Cell, axis_text, cell_label, expand
     from sphinx_djconn.scenario.model import (
         PROJECT_DEFAULT,
         Close,
@@ -23,18 +25,25 @@ if TYPE_CHECKING:
         Together,
         Wait,
     )
+    from sphinx_djconn.scenario.titles import parse_sequences
 else:
     __getattr__ = on_demand(
         __name__,
         {
             "grammar": "parse_sequence",
             "lines": "SequenceError",
+            "matrix": "SEQUENCE Axis AxisValue Cell axis_text cell_label expand",
             "model": "PROJECT_DEFAULT Close DatabaseFault Reload Request Scenario Sequence Step Together Wait",
+            "titles": "parse_sequences",
         },
     )
 
 __all__ = [
     "PROJECT_DEFAULT",
+    "SEQUENCE",
+    "Axis",
+    "AxisValue",
+    "Cell",
     "Close",
     "DatabaseFault",
     "Reload",
@@ -45,5 +54,9 @@ __all__ = [
     "Step",
     "Together",
     "Wait",
+    "axis_text",
+    "cell_label",
+    "expand",
     "parse_sequence",
+    "parse_sequences",
 ]

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final, Literal
 
-from sphinx_djconn.scenario.lines import NEW_CLIENT, Line, SequenceError, short, unknown
+from sphinx_djconn.scenario.lines import NEW_CLIENT, Line, SequenceError, short, significant, unknown
 from sphinx_djconn.scenario.model import (
     Close,
     DatabaseFault,
@@ -49,7 +49,7 @@ _FAULTS: Final[dict[str, Literal["end sessions", "restart"]]] = {
     "end sessions": "end sessions",
     "restart": "restart",
 }
-_NOT_A_CLIENT: Final = {
+NOT_A_CLIENT: Final = {
     "database": "write 'database: end sessions' or 'database: restart'",
     "reload": "write 'reload' alone on its line",
     "together": "write 'together:' alone on its line and its requests below it, indented",
@@ -57,15 +57,17 @@ _NOT_A_CLIENT: Final = {
 }
 
 
-def parse_sequence(text: str | Iterable[str]) -> Sequence:
+def parse_sequence(text: str | Iterable[str], first: int = 0) -> Sequence:
     """Return the sequence that ``text``, or a list of its lines, describes.
 
-    Raise :class:`SequenceError` at the first line that is wrong.
+    ``first`` is the number of its first line. Raise :class:`SequenceError` at the first line that is wrong.
     """
     body = text.splitlines() if isinstance(text, str) else list(text)
-    lines = deque(_significant(body))
+    lines = deque(significant(body, first))
     if not lines:
-        raise SequenceError("the sequence has no step", "write at least one, as in 'browser: GET /polls/'", 0)
+        raise SequenceError(
+            "the sequence has no step", "write at least one, as in 'browser: GET /polls/'", first
+        )
     steps = tuple(_steps(lines))
     sequence = Sequence(steps, "\n".join(body))
     _check_labels(sequence)
@@ -73,16 +75,13 @@ def parse_sequence(text: str | Iterable[str]) -> Sequence:
     return sequence
 
 
-def _significant(body: list[str]) -> Iterator[Line]:
-    """Yield the lines that count; the indentation that all of them share is taken off."""
-    found = []
-    for number, raw in enumerate(body):
-        text = raw.strip()
-        if text and not text.startswith("#"):
-            indentation = raw[: len(raw) - len(raw.lstrip())].expandtabs()
-            found.append(Line(number, len(indentation), text))
-    margin = min((line.indent for line in found), default=0)
-    return (line._replace(indent=line.indent - margin) for line in found)
+def is_step(line: Line) -> bool:
+    """Return whether ``line`` by itself is a step."""
+    try:
+        _step(line)
+    except SequenceError:
+        return False
+    return True
 
 
 # The two levels.
@@ -206,8 +205,8 @@ def _client(line: Line, written: str, text: str) -> str | None:
     name = " ".join(written.split())
     if name == NEW_CLIENT:
         return None
-    if name.casefold() in _NOT_A_CLIENT:
-        raise line.error(f"'{name}' cannot name a client", _NOT_A_CLIENT[name.casefold()])
+    if name.casefold() in NOT_A_CLIENT:
+        raise line.error(f"'{name}' cannot name a client", NOT_A_CLIENT[name.casefold()])
     if re.match(r"new[\s_-]*clients?(?![^\W\d_])", name, re.IGNORECASE):
         raise line.error(
             f"'{short(name)}' cannot name a client",

@@ -1,5 +1,6 @@
 """Lines of a sequence, and the error for one that cannot be read."""
 
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Final, NamedTuple
 
@@ -36,6 +37,25 @@ class Line(NamedTuple):
     def error(self, message: str, hint: str) -> SequenceError:
         """Return an error about this line."""
         return SequenceError(message, hint, self.number)
+
+
+def significant(body: Iterable[str], first: int = 0) -> Iterator[Line]:
+    """Yield the lines that count; the indentation that all of them share is taken off.
+
+    ``first`` is the number of the first line of ``body``.
+    """
+    found = []
+    for number, raw in enumerate(body, first):
+        text = raw.strip()
+        if text and not text.startswith("#"):
+            found.append(Line(number, indentation(raw), text))
+    margin = min((line.indent for line in found), default=0)
+    return (line._replace(indent=line.indent - margin) for line in found)
+
+
+def indentation(raw: str) -> int:
+    """Return how many columns of blanks ``raw`` begins with."""
+    return len(raw[: len(raw) - len(raw.lstrip())].expandtabs())
 
 
 def cut(text: str) -> tuple[str, str]:

@@ -91,6 +91,12 @@ class Sequence:
                     yield from requests
 
     @property
+    def lines(self) -> tuple[int, ...]:
+        """The lines of all steps; equal sequences have them in the same order."""
+        inner = (request.line for request in self.requests())
+        return (*(step.line for step in self.steps), *inner)
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The labels given with ``as``, in the order of the page."""
         return tuple(request.label for request in self.requests() if request.label)

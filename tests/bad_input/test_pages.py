@@ -256,7 +256,7 @@ CLAIMS = [
     (":: unknown-fact", "djconn.claim", "no fact 'thread'; did you mean 'threads'?"),
     (":: unknown-label", "djconn.claim", "no step has the label 'frist'; did you mean 'first'?"),
     (":: no-expression", "djconn.claim", "`threads ==` is no expression"),
-    (":: about-nothing", "djconn.config", "a claim about nothing: name its scenario with `:in:`"),
+    (":: about-nothing", "djconn.config", "a claim about nothing: name its scenario or matrix with `:in:`"),
     (":: about-no-scenario", "djconn.claim", "a claim about nothing: unknown scenario `goood`; did you"),
     (":: about-a-refused-one", "djconn.claim", "no run of the scenario `unknown-step` reached its end"),
     (":: about-no-fact", "djconn.claim", "`1 == 1` is the same in every run: nothing could refute it"),
@@ -313,7 +313,10 @@ def test_a_link_to_no_claim_and_to_no_scenario_is_told(built: Built, shared_docs
     assert (
         "no djconn:claim is named `nobody-said-so`" in built.warning("index.rst", line, kind="ref.claim").text
     )
-    assert "no djconn:scenario is named `nowhere`" in built.warning("index.rst", line, kind="ref.scenario").text
+    assert (
+        "no djconn:scenario or djconn:matrix is named `nowhere`"
+        in built.warning("index.rst", line, kind="ref.scenario").text
+    )
 
 
 def test_the_line_in_a_file_that_is_included_is_that_file_s(built: Built, shared_docs: Docs) -> None:

@@ -62,13 +62,34 @@ def tell(app, _):
     pathlib.Path(app.outdir, "modules").write_text("\\n".join(sys.modules))
 """
 
+MATRIX = """
+    Matrix
+    ======
+
+    .. djconn:matrix:: ages
+       :conn-max-age: none, 0
+
+       a title
+          browser: GET /
+
+    .. djconn:claim:: of-one-age
+       :in: ages
+       :where: conn_max_age == 0
+       :expect: threads == 1
+
+       One thread.
+"""
+
 FOR_CHANGES = {
     "concurrent.futures",
-    *(f"sphinx_djconn.claims.{name}" for name in ("expression", "nodes", "operations", "parser", "syntax")),
-    *(f"sphinx_djconn.evidence.{name}" for name in ("log", "parts", "requests", "summary")),
-    "sphinx_djconn.ext.directives",
+    *(
+        f"sphinx_djconn.claims.{name}"
+        for name in ("choice", "expression", "nodes", "operations", "parser", "syntax")
+    ),
+    *(f"sphinx_djconn.evidence.{name}" for name in ("howrun", "log", "matrix", "parts", "requests", "summary")),
+    *(f"sphinx_djconn.ext.{name}" for name in ("directives", "matrix", "running")),
     *(f"sphinx_djconn.lab.{name}" for name in ("clients", "feed", "logs", "player", "run", "scheduler")),
-    *(f"sphinx_djconn.scenario.{name}" for name in ("grammar", "request")),
+    *(f"sphinx_djconn.scenario.{name}" for name in ("grammar", "request", "titles")),
     *(f"sphinx_djconn.trace.{name}" for name in ("entities", "facts", "reading")),
 }
 """Modules that take part in reading, running, judging and writing."""
@@ -121,6 +142,7 @@ def test_a_build_with_no_change_runs_nothing_and_writes_nothing(pages: Docs) -> 
 def test_a_build_with_no_change_imports_nothing_that_only_a_change_needs(docs: Docs) -> None:
     docs.configure(djconn_project=docs.project())
     docs.page("one", ONE)
+    docs.page("matrix", MATRIX)
     with docs.source.joinpath("conf.py").open("a", encoding="utf-8") as conf:
         conf.write(TELL_MODULES)
     first = set(docs.build_apart().read("modules").split())

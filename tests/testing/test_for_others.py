@@ -62,3 +62,30 @@ def test_what_is_wrong_with_the_pages_is_an_error(tmp_path):
     page.write_text(page.read_text().replace("2 x browser: GET /polls/", "browser: GET polls"))
     with pytest.raises(CheckError, match="does not begin with"):
         check(tmp_path)
+
+
+MATRIX = """
+    Ages
+    ====
+
+    .. djconn:matrix:: ages
+       :conn-max-age: none, 0
+       :facts: db.opened
+
+       2 x browser: GET /polls/
+
+    .. djconn:claim:: reused
+       :in: ages
+       :where: conn_max_age is None
+       :expect: db.opened == 1
+
+       The connection is reused.
+"""
+
+
+def test_claims_about_cells_of_a_matrix_are_returned_with_what_chooses_them(tmp_path):
+    page = docs(tmp_path, "holds") / "index.rst"
+    page.write_text(textwrap.dedent(MATRIX))
+    (claim,) = check(tmp_path)
+    assert (claim["verdict"], claim["in"], claim["where"]) == ("holds", "ages", "conn_max_age is None")
+    assert claim["reason"] == "db.opened is 1 (in conn-max-age=none)"
