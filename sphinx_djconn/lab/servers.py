@@ -62,10 +62,6 @@ def filled(word: str, values: Mapping[str, str]) -> str:
 
 
 _RUNSERVER: Final = ("{python}", "-m", "django", "runserver", "127.0.0.1:0")
-_GUNICORN: Final = (
-    ("GUNICORN_CMD_ARGS", "--bind=127.0.0.1:{port}"),
-    ("XDG_RUNTIME_DIR", "{folder}"),  # for its control socket, which is in the home folder otherwise
-)
 _UWSGI: Final = (
     "pyuwsgi",
     "--http=127.0.0.1:{port}",
@@ -76,6 +72,16 @@ _UWSGI: Final = (
 )
 _GRANIAN: Final = ("granian", "--host=127.0.0.1", "--port={port}")
 _HYPERCORN: Final = ("hypercorn", "--bind=127.0.0.1:{port}", "--graceful-timeout=1")
+
+
+def _gunicorn(*words: str, requires: tuple[str, ...] = ("gunicorn",)) -> Server:
+    env = (
+        ("GUNICORN_CMD_ARGS", "--bind=127.0.0.1:{port}"),
+        ("XDG_RUNTIME_DIR", "{folder}"),  # for its control socket, which is in the home folder otherwise
+    )
+    # gevent's workers look once a second whether they are to end, and have others to see out then.
+    return Server(("gunicorn", *words), requires, env=env, stop_seconds=5.0)
+
 
 SERVERS: Final[Mapping[str, Server]] = {
     "runserver": Server((*_RUNSERVER, "--noreload")),
@@ -93,29 +99,19 @@ SERVERS: Final[Mapping[str, Server]] = {
         reloads=True,
     ),
     # The next three are command lines of a widely read answer, word for word.
-    "gunicorn-sync": Server(("gunicorn", "--workers=3", "{wsgi}"), ("gunicorn",), env=_GUNICORN),
-    "gunicorn-gthread": Server(
-        ("gunicorn", "--workers=3", "--threads=2", "--worker-class=gthread", "{wsgi}"),
-        requires=("gunicorn",),
-        env=_GUNICORN,
-    ),
-    "gunicorn-gevent": Server(
-        ("gunicorn", "--worker-class=gevent", "--worker-connections=1000", "--workers=3", "{wsgi}"),
+    "gunicorn-sync": _gunicorn("--workers=3", "{wsgi}"),
+    "gunicorn-gthread": _gunicorn("--workers=3", "--threads=2", "--worker-class=gthread", "{wsgi}"),
+    "gunicorn-gevent": _gunicorn(
+        *("--worker-class=gevent", "--worker-connections=1000", "--workers=3", "{wsgi}"),
         requires=("gunicorn", "gevent"),
-        env=_GUNICORN,
     ),
-    "gunicorn-tornado": Server(
-        ("gunicorn", "--worker-class=tornado", "--workers=3", "{wsgi}"),
-        requires=("gunicorn", "tornado"),
-        env=_GUNICORN,
+    "gunicorn-tornado": _gunicorn(
+        *("--worker-class=tornado", "--workers=3", "{wsgi}"), requires=("gunicorn", "tornado")
     ),
-    "gunicorn-asgi": Server(
-        ("gunicorn", "--worker-class=asgi", "--workers=3", "{asgi}"), ("gunicorn>=25",), env=_GUNICORN
-    ),
-    "gunicorn-uvicorn": Server(
-        ("gunicorn", "--worker-class=uvicorn_worker.UvicornWorker", "--workers=3", "{asgi}"),
+    "gunicorn-asgi": _gunicorn("--worker-class=asgi", "--workers=3", "{asgi}", requires=("gunicorn>=25",)),
+    "gunicorn-uvicorn": _gunicorn(
+        *("--worker-class=uvicorn_worker.UvicornWorker", "--workers=3", "{asgi}"),
         requires=("gunicorn", "uvicorn-worker"),
-        env=_GUNICORN,
     ),
     "uwsgi": Server((*_UWSGI, "--processes=3"), ("pyuwsgi",)),
     "uwsgi-threads": Server((*_UWSGI, "--processes=2", "--threads=3"), ("pyuwsgi",)),
