@@ -11,6 +11,7 @@ from sphinx_djconn.ext.config import Settings
 from sphinx_djconn.ext.registry import DeclaredScenario, Registry
 from sphinx_djconn.ext.results import Absence, Results
 from sphinx_djconn.lab import LabError, ProfileError, RunError
+from sphinx_djconn.lab.errors import AbsentError
 from sphinx_djconn.lab.keys import portable
 from sphinx_djconn.store import Key, Store, Stored, StoreError, digest
 
@@ -104,7 +105,8 @@ class Gathering:
     def _take(self, declared: DeclaredScenario, outcome: "Outcome") -> None:
         if outcome.recording is None:
             assert outcome.error is not None
-            self._absent(declared, outcome.error, "run")
+            uninstalled = isinstance(outcome.error, AbsentError)
+            self._absent(declared, outcome.error, "absent" if uninstalled else "run")
             return
         try:
             self._found(declared, self._store.write(outcome.recording))
@@ -113,7 +115,7 @@ class Gathering:
 
     def _absent(self, declared: DeclaredScenario, error: LabError, subtype: str) -> None:
         log = error.log if isinstance(error, RunError) else ()
-        self._absences[declared.name] = Absence(error.message, log)
+        self._absences[declared.name] = Absence(error.message, log, uninstalled=subtype == "absent")
         place = str(declared.place)
         if error.line is not None:
             place = declared.place.moved(declared.body_offset + error.line)

@@ -38,11 +38,12 @@ FIGURE_MARK: Final = "\N{SYMBOL FOR UNIT SEPARATOR}"
 
 
 class Problem(NamedTuple):
-    """What cannot be used of a page: which part, why and what to do, and where."""
+    """What cannot be used of a page: which part, why and what to do, where, and the warning's type."""
 
     subject: str
     message: str
     place: Place
+    subtype: str = "config"
 
 
 @value
