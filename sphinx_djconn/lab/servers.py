@@ -74,13 +74,13 @@ _GRANIAN: Final = ("granian", "--host=127.0.0.1", "--port={port}")
 _HYPERCORN: Final = ("hypercorn", "--bind=127.0.0.1:{port}", "--graceful-timeout=1")
 
 
-def _gunicorn(*words: str, requires: tuple[str, ...] = ("gunicorn",)) -> Server:
+def _gunicorn(*words: str, requires: tuple[str, ...] = ("gunicorn",), stop_seconds: float = 5.0) -> Server:
     env = (
         ("GUNICORN_CMD_ARGS", "--bind=127.0.0.1:{port}"),
         ("XDG_RUNTIME_DIR", "{folder}"),  # for its control socket, which is in the home folder otherwise
     )
-    # gevent's workers look once a second whether they are to end, and have others to see out then.
-    return Server(("gunicorn", *words), requires, env=env, stop_seconds=5.0)
+    # Workers that run an event loop look once a second whether they are to end, tornado's in two steps.
+    return Server(("gunicorn", *words), requires, env=env, stop_seconds=stop_seconds)
 
 
 SERVERS: Final[Mapping[str, Server]] = {
@@ -106,15 +106,17 @@ SERVERS: Final[Mapping[str, Server]] = {
         requires=("gunicorn", "gevent"),
     ),
     "gunicorn-tornado": _gunicorn(
-        *("--worker-class=tornado", "--workers=3", "{wsgi}"), requires=("gunicorn", "tornado")
+        *("--worker-class=tornado", "--workers=3", "{wsgi}"),
+        requires=("gunicorn", "tornado"),
+        stop_seconds=10.0,
     ),
     "gunicorn-asgi": _gunicorn("--worker-class=asgi", "--workers=3", "{asgi}", requires=("gunicorn>=25",)),
     "gunicorn-uvicorn": _gunicorn(
         *("--worker-class=uvicorn_worker.UvicornWorker", "--workers=3", "{asgi}"),
         requires=("gunicorn", "uvicorn-worker"),
     ),
-    "uwsgi": Server((*_UWSGI, "--processes=3"), ("pyuwsgi",)),
-    "uwsgi-threads": Server((*_UWSGI, "--processes=2", "--threads=3"), ("pyuwsgi",)),
+    "uwsgi": Server((*_UWSGI, "--processes=3"), ("pyuwsgi",), stop_seconds=5.0),
+    "uwsgi-threads": Server((*_UWSGI, "--processes=2", "--threads=3"), ("pyuwsgi",), stop_seconds=5.0),
     "mod_wsgi": Server(
         (
             "mod_wsgi-express",

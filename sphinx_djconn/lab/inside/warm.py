@@ -156,6 +156,7 @@ def _serve(spec: dict[str, Any], base: list[str], attach: Callable[[], None]) ->
     os.environ.update(spec["env"])
     for name in ("supervisor", "__main__"):
         sys.modules.pop(name, None)
+    sys.orig_argv[:] = spec["argv"]  # by which a reloader starts itself again
     _, *argv = spec["argv"]
     search = os.environ["PYTHONPATH"].split(os.pathsep)
     if argv[0] == "-m":
