@@ -1,15 +1,21 @@
 """What is known of a server's run without the probe: the kernel's tables, and what a view says of itself."""
 
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import pytest
+
+from sphinx_djconn.lab.errors import AbsentError
+from sphinx_djconn.lab.installed import check_installed
+from sphinx_djconn.lab.servers import SERVERS
 
 LISTENING, ESTABLISHED = "0A", "01"  # include/net/tcp_states.h of Linux
 
 VIEWS = '''
 import itertools
-import threading
 import weakref
 
 SERIALS = itertools.count(1)
@@ -48,17 +54,17 @@ def held(request):
     while not os.path.exists(os.path.join(FOLDER, ".seen")) and time.monotonic() < limit:
         time.sleep(0.01)
     return myself(request)
-
-
-def killed(request):
-    os.kill(os.getpid(), 9)
-
-
-def threaded(request):
-    """Leave a thread that goes on for longer than anybody waits."""
-    threading.Thread(target=time.sleep, args=(60,)).start()
-    return myself(request)
 '''
+
+
+def skip_where_absent(name: str) -> None:
+    """Skip the test where the server is not installed, unless all are to be: in CI."""
+    try:
+        check_installed(name, SERVERS[name])
+    except AbsentError as error:
+        if "CI" in os.environ and sys.platform == "linux":
+            raise
+        pytest.skip(error.message)
 
 
 @dataclass(frozen=True)

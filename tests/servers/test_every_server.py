@@ -12,11 +12,9 @@ from typing import Any
 
 import pytest
 from building import Docs
-from server_witness import VIEWS, Look
+from server_witness import VIEWS, Look, skip_where_absent
 
 from sphinx_djconn.lab import Laboratory, Profiles
-from sphinx_djconn.lab.errors import AbsentError
-from sphinx_djconn.lab.installed import check_installed
 from sphinx_djconn.lab.profiles import read_project
 from sphinx_djconn.lab.servers import SERVERS
 from sphinx_djconn.scenario import Scenario, parse_sequence
@@ -105,16 +103,6 @@ class Observed:
     @property
     def held(self) -> RequestEntity:
         return next(request for request in self.requests if request.label == "held")
-
-
-def skip_where_absent(name: str) -> None:
-    """Skip the test where the server is not installed, unless all are to be: in CI."""
-    try:
-        check_installed(name, SERVERS[name])
-    except AbsentError as error:
-        if "CI" in os.environ and sys.platform == "linux":
-            raise
-        pytest.skip(error.message)
 
 
 def laboratory(docs: Docs, databases: Path) -> Laboratory:
