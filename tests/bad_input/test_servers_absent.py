@@ -138,6 +138,7 @@ def test_a_build_that_refuses_warnings_goes_on_where_absence_is_no_fault(docs: D
     assert (built.code, built.warnings) == (0, [])
     assert "has no evidence" in built.read("index.html")
     assert 'djconn-unproven"' in built.read("index.html")
+    assert docs.build("djconn").code == 1, "what was not run is not checked"
 
 
 def test_what_is_suppressed_is_no_license_for_a_sentence_that_is_wrong(docs: Docs) -> None:
