@@ -22,7 +22,7 @@ from sphinx_djconn.evidence import DEFAULT_PARTS, PARTS, table
 from sphinx_djconn.ext.config import described
 from sphinx_djconn.ext.directives import DIRECTIVES
 from sphinx_djconn.lab.profiles import DATABASES
-from sphinx_djconn.lab.servers import SERVERS
+from sphinx_djconn.lab.servers import PLACES, SERVERS
 from sphinx_djconn.scenario import SequenceError, parse_sequence
 from sphinx_djconn.trace import FACTS, REQUEST_FACTS
 
@@ -58,8 +58,14 @@ def _parts() -> Rows:
 
 def _servers() -> Rows:
     for name, server in SERVERS.items():
-        command = " ".join(server.command).replace("{python}", "python")
-        yield f"``{name}``", f"``{command}``", "yes" if server.reloads else "no"
+        words = [f"{key}={value}" for key, value in server.env if key.endswith("_ARGS")]
+        command = " ".join([*words, *server.command]).replace("{python}", "python")
+        needs = ", ".join(f"``{each}``" for each in server.requires) or "nothing more"
+        yield f"``{name}``", f"``{command}``", needs, "yes" if server.reloads else "no"
+
+
+def _places() -> Rows:
+    return ((f"``{{{name}}}``", meaning) for name, meaning in PLACES.items())
 
 
 def _databases() -> Rows:
@@ -72,7 +78,8 @@ _TABLES: Final = {
     "functions": ([("Function", 30), ("Value", 70)], _functions),
     "parts": ([("Part", 20), ("Shows", 60), ("Unless chosen", 20)], _parts),
     "request-facts": ([("Fact", 35), ("Meaning", 65)], _request_facts),
-    "servers": ([("Name", 32), ("Command", 50), ("``reload``", 18)], _servers),
+    "places": ([("Word", 25), ("Stands for", 75)], _places),
+    "servers": ([("Name", 22), ("Command", 45), ("Needs", 20), ("``reload``", 13)], _servers),
 }
 
 

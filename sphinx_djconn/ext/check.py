@@ -91,7 +91,7 @@ def note_written(app: Sphinx, exception: Exception | None) -> None:
 def _report(results: Results) -> None:
     """Warn of everything on the pages that is not as declared."""
     for problem in results.problems:
-        warn(problem.subject, problem.message, "config", str(problem.place))
+        warn(problem.subject, problem.message, problem.subtype, str(problem.place))
     for claim in results.claims.values():
         if results.is_as_declared(claim):
             continue
@@ -103,4 +103,5 @@ def _report(results: Results) -> None:
             f"checked; {judgement.reason}. Correct the sentence and the expression, or declare "
             f"`:verdict: {judgement.verdict}`"
         )
-        warn(f"djconn:claim `{claim.name}`", message, "claim", str(claim.place))
+        subtype = results.warning_type(claim.scenario, "claim")
+        warn(f"djconn:claim `{claim.name}`", message, subtype, str(claim.place))

@@ -47,8 +47,9 @@ class Settings:
     servers: Any = _value(
         {},
         (dict,),
-        "more servers by name: ``{'command': […]}`` with ``{python}`` for the interpreter, and if "
-        "needed ``reloads``, ``env``, ``stop_seconds``, ``log_limit`` (bytes)",
+        "more servers by name: ``{'command': […]}`` with ``{port}``, ``{wsgi}`` and the like, and if "
+        "needed ``requires``, ``env``, ``apps``, ``reloads``, ``refuses_root``, ``stop_seconds``, "
+        "``log_limit`` (bytes)",
     )
     mode: str = _value(
         "auto",

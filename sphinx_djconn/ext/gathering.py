@@ -11,6 +11,7 @@ from sphinx_djconn.ext.config import Settings
 from sphinx_djconn.ext.registry import DeclaredMatrix, DeclaredScenario, Registry
 from sphinx_djconn.ext.results import Absence, Results
 from sphinx_djconn.lab import LabError, ProfileError, RunError
+from sphinx_djconn.lab.errors import AbsentError
 from sphinx_djconn.lab.keys import portable
 from sphinx_djconn.store import Key, Store, Stored, StoreError, digest
 
@@ -123,7 +124,8 @@ class Gathering:
         """Take the outcome of ``ran``, which is equal to the scenario of ``declared``."""
         if outcome.recording is None:
             assert outcome.error is not None
-            self._absent(declared, outcome.error, "run", ran)
+            uninstalled = isinstance(outcome.error, AbsentError)
+            self._absent(declared, outcome.error, "absent" if uninstalled else "run", ran)
             return
         try:
             self._found(declared, self._store.write(outcome.recording))
@@ -134,7 +136,7 @@ class Gathering:
         self, declared: DeclaredScenario, error: LabError, subtype: str, ran: "Scenario | None" = None
     ) -> None:
         log = error.log if isinstance(error, RunError) else ()
-        self._absences[declared.name] = Absence(error.message, log)
+        self._absences[declared.name] = Absence(error.message, log, uninstalled=subtype == "absent")
         line, own = error.line, declared.scenario
         if ran is not None and own is not None and line in ran.sequence.lines:
             line = own.sequence.lines[ran.sequence.lines.index(line)]

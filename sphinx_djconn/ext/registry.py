@@ -41,11 +41,12 @@ expression, until the figure is known.
 
 
 class Problem(NamedTuple):
-    """What cannot be used of a page: which part, why and what to do, and where."""
+    """What cannot be used of a page: which part, why and what to do, where, and the warning's type."""
 
     subject: str
     message: str
     place: Place
+    subtype: str = "config"
 
 
 @value

@@ -40,10 +40,14 @@ _IN_MEMORY: Final = 8
 
 @value
 class Absence:
-    """Why a scenario has no recording: a message, and the end of the server's log."""
+    """Why a scenario has no recording: a message, and the end of the server's log.
+
+    ``uninstalled`` tells that this machine lacks what it needs, and that the page may well be right.
+    """
 
     message: str
     log: tuple[str, ...] = ()
+    uninstalled: bool = False
 
 
 class FactError(ValueError):
@@ -113,7 +117,8 @@ class Results:
                     self.figure(use.scenario, use.expression)
                 except FactError as error:
                     text = f"{use.scenario} {use.expression}".strip()
-                    found.append(Problem(f"djconn:fact `{text}`", str(error), use.place))
+                    subtype = self.warning_type(use.scenario, "config")
+                    found.append(Problem(f"djconn:fact `{text}`", str(error), use.place, subtype))
         return found
 
     def recording(self, scenario: str) -> Recording | None:
@@ -148,6 +153,11 @@ class Results:
     def is_as_declared(self, claim: DeclaredClaim) -> bool:
         """Return whether the verdict on ``claim`` is the declared one; never of a misplaced claim."""
         return self.judgement(claim.name).verdict == claim.declared and claim.name not in self.misplaced
+
+    def warning_type(self, scenario: str, otherwise: str) -> str:
+        """Return the type of a warning about ``scenario``: ``absent`` where that is not installed."""
+        absence = self.absences.get(scenario)
+        return "absent" if absence is not None and absence.uninstalled else otherwise
 
     def _judge(self, claim: DeclaredClaim) -> Judgement:
         try:

@@ -49,7 +49,8 @@ class _Observer:
         self.used: int | None = None
         self.new = False
         self.sent: Callable[[], None] = _nothing
-        self.closed_ports: list[int] = []
+        self.carried: dict[int, int] = {}
+        self.closed_ports: list[tuple[int, int]] = []
 
     def opened(self, connection: "_Connection") -> None:
         connection.serial = self._serials()
@@ -65,7 +66,7 @@ class _Observer:
     def closed(self, connection: "_Connection") -> None:
         by = "client" if self.hanging_up else "server"
         self._feed.emit("http.close", h=connection.serial, by=by)
-        self.closed_ports.append(connection.local_port)
+        self.closed_ports.append((connection.local_port, connection.serial))
 
 
 class _Connection(urllib3.connection.HTTPConnection):
@@ -167,6 +168,7 @@ class Client:
         try:
             status, size, value = self._exchange(number, request, base_url, meet=meet)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            self._note_carrier(number)
             self.error = _name(error)
             self._feed.emit(
                 "request.error",
@@ -176,6 +178,7 @@ class Client:
                 error=self.error,
             )
             return None
+        self._note_carrier(number)
         self._feed.emit(
             "response",
             number,
@@ -186,6 +189,10 @@ class Client:
             json=value if request.label else None,
         )
         return status
+
+    def _note_carrier(self, number: int) -> None:
+        if self._observer.used is not None:
+            self._observer.carried[self._observer.used] = number
 
     def _exchange(self, number: int, request: Request, base_url: str, *, meet: bool) -> tuple[int, int, Any]:
         headers = {HEADER: f"{number} meet" if meet else str(number)}
@@ -226,10 +233,13 @@ class Client:
         """Close what the server has closed: after a reload there is another server to connect to."""
         self._session.close()
 
-    def closed_ports(self) -> list[int]:
-        """Return the local ports of the connections that were closed since the last call."""
-        ports, self._observer.closed_ports = self._observer.closed_ports, []
-        return ports
+    def closed_ports(self) -> list[tuple[int, int]]:
+        """Return the local ports of the connections that were closed since the last call.
+
+        With each comes the number of the last request that it has carried, 0 for none.
+        """
+        closed, self._observer.closed_ports = self._observer.closed_ports, []
+        return [(port, self._observer.carried.pop(serial, 0)) for port, serial in closed]
 
 
 def _json(response: requests.Response, body: bytes, size: int) -> Any:

@@ -42,6 +42,8 @@ class Feed:
         self.serving: dict[int, tuple[int, int]] = {}
         self.natives: dict[tuple[int, int], int] = {}
         self.ended_threads: set[tuple[int, int]] = set()
+        self.greenlets: dict[int, tuple[int, int]] = {}
+        self.ended_greenlets: set[tuple[int, int]] = set()
         self.arrived: dict[tuple[int, str], socket.socket] = {}
         self.reports: dict[str, Any] = {}
         self._sources: list[Source] = []
@@ -273,7 +275,7 @@ class Feed:
                 self.events.append(event)
                 self._index(event, source.process)
 
-    def _index(self, event: dict[str, Any], process: int) -> None:
+    def _index(self, event: dict[str, Any], process: int) -> None:  # noqa: C901 - a flat table
         match event["k"]:
             case "process.start":
                 self.pids[process] = event["pid"]
@@ -283,6 +285,10 @@ class Feed:
                 self.serving_processes.add(process)
             case "request.begin":
                 self.begun[event["r"]] = process
+                if "g" in event:
+                    self.greenlets[event["r"]] = (process, event["g"])
+            case "greenlet.end":
+                self.ended_greenlets.add((process, event["g"]))
             case "request.end":
                 self.ended.add(event["r"])
             case "thread.start":

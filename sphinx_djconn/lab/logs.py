@@ -34,6 +34,15 @@ _TIMES: Final = (
     re.compile(r"\d{1,2}/[A-Z][a-z]{2}/\d{4}[ :]\d\d:\d\d:\d\d(?: [+-]\d{4})?"),  # access logs
     re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?[+-]\d\d:?\d\d|Z)?"),  # ISO 8601
     re.compile(r"[A-Z][a-z]+ \d\d, \d{4} - \d\d:\d\d:\d\d"),  # the banner of runserver
+    re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? \d{4}"),  # asctime
+    re.compile(r"(?<=\bin )\d+(?:\.\d+)?(?= ?(?:seconds|msecs|ms)\b)|(?<![\w.])\d+\.\d+(?=ms\b)"),  # durations
+    re.compile(r"(?<=\[)\d+\.\d\d(?=, \d+\.\d+\.\d+\.\d+:)"),  # how long a request took Daphne
+)
+_MACHINE: Final = (
+    (re.compile(r"(?<!\w)0x[0-9a-f]{6,16}(?!\w)"), "<address>"),
+    # Of processes and threads that have no probe, and of a port between two of them.
+    (re.compile(r"(?P<before>\b[pt]id\W{1,2})\d+\b"), r"\g<before><pid>"),
+    (re.compile(r"(?P<before>\b127\.0\.0\.1:)\d{5}\b"), r"\g<before><port>"),
 )
 
 
@@ -129,6 +138,8 @@ class _Replacing:
             line = pattern.sub("<time>", line)
         line = self._port.sub(r"\g<before><port>", line)
         line = self._pid.sub(r"\g<before><pid>", line)
+        for pattern, shown in _MACHINE:
+            line = pattern.sub(shown, line)
         return line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + " …"
 
 

@@ -145,11 +145,22 @@ class Player:
             )
 
     def _settle(self, client: Client) -> None:
-        """Wait for the threads that served the connections which ``client`` no longer has."""
-        for port in client.closed_ports():
+        """Wait for the threads and greenlets that served the connections which ``client`` no longer has."""
+        for port, number in client.closed_ports():
             serving = self._feed.serving.pop(port, None)
             if serving is not None:
                 self._await_thread(*serving)
+            greenlet = self._feed.greenlets.get(number)
+            if greenlet is not None:
+                self._await_greenlet(greenlet)
+
+    def _await_greenlet(self, greenlet: tuple[int, int]) -> None:
+        feed = self._feed
+        feed.wait(
+            lambda: greenlet in feed.ended_greenlets or greenlet[0] in feed.gone,
+            "the greenlet of a connection that was closed",
+            seconds=_SETTLING,
+        )
 
     def _await_thread(self, process: int, thread: int) -> None:
         feed = self._feed

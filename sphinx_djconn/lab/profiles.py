@@ -57,7 +57,7 @@ class Project:
             if self.path.joinpath(*package.split("."), f"{interface}.py").is_file():
                 return f"{package}.{interface}:application"
             package, _, _ = package.rpartition(".")
-        return f"djconn_application:{interface}"
+        return f"djconn_{interface}:application"
 
 
 DATABASES: Final[Mapping[str, Database]] = {"sqlite": Database("SQLite")}

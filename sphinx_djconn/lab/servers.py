@@ -62,10 +62,6 @@ def filled(word: str, values: Mapping[str, str]) -> str:
 
 
 _RUNSERVER: Final = ("{python}", "-m", "django", "runserver", "127.0.0.1:0")
-_GUNICORN: Final = (
-    ("GUNICORN_CMD_ARGS", "--bind=127.0.0.1:{port}"),
-    ("XDG_RUNTIME_DIR", "{folder}"),  # for its control socket, which is in the home folder otherwise
-)
 _UWSGI: Final = (
     "pyuwsgi",
     "--http=127.0.0.1:{port}",
@@ -76,6 +72,16 @@ _UWSGI: Final = (
 )
 _GRANIAN: Final = ("granian", "--host=127.0.0.1", "--port={port}")
 _HYPERCORN: Final = ("hypercorn", "--bind=127.0.0.1:{port}", "--graceful-timeout=1")
+
+
+def _gunicorn(*words: str, requires: tuple[str, ...] = ("gunicorn",), stop_seconds: float = 5.0) -> Server:
+    env = (
+        ("GUNICORN_CMD_ARGS", "--bind=127.0.0.1:{port}"),
+        ("XDG_RUNTIME_DIR", "{folder}"),  # for its control socket, which is in the home folder otherwise
+    )
+    # Workers that run an event loop look once a second whether they are to end, tornado's in two steps.
+    return Server(("gunicorn", *words), requires, env=env, stop_seconds=stop_seconds)
+
 
 SERVERS: Final[Mapping[str, Server]] = {
     "runserver": Server((*_RUNSERVER, "--noreload")),
@@ -93,32 +99,24 @@ SERVERS: Final[Mapping[str, Server]] = {
         reloads=True,
     ),
     # The next three are command lines of a widely read answer, word for word.
-    "gunicorn-sync": Server(("gunicorn", "--workers=3", "{wsgi}"), ("gunicorn",), env=_GUNICORN),
-    "gunicorn-gthread": Server(
-        ("gunicorn", "--workers=3", "--threads=2", "--worker-class=gthread", "{wsgi}"),
-        requires=("gunicorn",),
-        env=_GUNICORN,
-    ),
-    "gunicorn-gevent": Server(
-        ("gunicorn", "--worker-class=gevent", "--worker-connections=1000", "--workers=3", "{wsgi}"),
+    "gunicorn-sync": _gunicorn("--workers=3", "{wsgi}"),
+    "gunicorn-gthread": _gunicorn("--workers=3", "--threads=2", "--worker-class=gthread", "{wsgi}"),
+    "gunicorn-gevent": _gunicorn(
+        *("--worker-class=gevent", "--worker-connections=1000", "--workers=3", "{wsgi}"),
         requires=("gunicorn", "gevent"),
-        env=_GUNICORN,
     ),
-    "gunicorn-tornado": Server(
-        ("gunicorn", "--worker-class=tornado", "--workers=3", "{wsgi}"),
+    "gunicorn-tornado": _gunicorn(
+        *("--worker-class=tornado", "--workers=3", "{wsgi}"),
         requires=("gunicorn", "tornado"),
-        env=_GUNICORN,
+        stop_seconds=10.0,
     ),
-    "gunicorn-asgi": Server(
-        ("gunicorn", "--worker-class=asgi", "--workers=3", "{asgi}"), ("gunicorn>=25",), env=_GUNICORN
-    ),
-    "gunicorn-uvicorn": Server(
-        ("gunicorn", "--worker-class=uvicorn_worker.UvicornWorker", "--workers=3", "{asgi}"),
+    "gunicorn-asgi": _gunicorn("--worker-class=asgi", "--workers=3", "{asgi}", requires=("gunicorn>=25",)),
+    "gunicorn-uvicorn": _gunicorn(
+        *("--worker-class=uvicorn_worker.UvicornWorker", "--workers=3", "{asgi}"),
         requires=("gunicorn", "uvicorn-worker"),
-        env=_GUNICORN,
     ),
-    "uwsgi": Server((*_UWSGI, "--processes=3"), ("pyuwsgi",)),
-    "uwsgi-threads": Server((*_UWSGI, "--processes=2", "--threads=3"), ("pyuwsgi",)),
+    "uwsgi": Server((*_UWSGI, "--processes=3"), ("pyuwsgi",), stop_seconds=5.0),
+    "uwsgi-threads": Server((*_UWSGI, "--processes=2", "--threads=3"), ("pyuwsgi",), stop_seconds=5.0),
     "mod_wsgi": Server(
         (
             "mod_wsgi-express",

@@ -109,11 +109,7 @@ def built(shared_docs: Docs) -> Built:
         (":: no-fixture", "djconn.run", "CommandError: No fixture named 'nothing' found."),
         (":: misses-an-app", "djconn.run", "ModuleNotFoundError: No module named 'shop'"),
         (":: no-command", "djconn.config", "djconn_servers['no-command']['command'] must be a list of words"),
-        (
-            ":: misspelt",
-            "djconn.config",
-            "djconn_servers['misspelt']: unknown key `reload`. Known: apps, command",
-        ),
+        (":: misspelt", "djconn.config", "djconn_servers['misspelt']: unknown key `reload`. Known: apps"),
     ],
 )
 def test_what_is_wrong_is_told_at_the_scenario(

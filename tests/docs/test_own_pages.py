@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from sphinx_djconn.ext.config import described
 from sphinx_djconn.ext.directives import DIRECTIVES
 from sphinx_djconn.ext.domain import DjconnDomain
 from sphinx_djconn.lab.profiles import DATABASES
-from sphinx_djconn.lab.servers import SERVERS
+from sphinx_djconn.lab.servers import PLACES, SERVERS, Server
 from sphinx_djconn.trace import FACTS, REQUEST_FACTS
 
 
@@ -79,8 +80,13 @@ def test_the_reference_has_every_option_of_every_directive(reference: str) -> No
 
 
 def test_the_reference_has_every_setting_profile_and_part(reference: str) -> None:
-    names = [*described(), *SERVERS, *DATABASES, *PARTS]
+    names = [*described(), *SERVERS, *DATABASES, *PARTS, *(f"{{{place}}}" for place in PLACES)]
     assert [name for name in names if f">{name}<" not in reference] == []
+
+
+def test_the_reference_has_every_key_of_a_server(reference: str) -> None:
+    keys = [each.name for each in fields(Server)]
+    assert [key for key in keys if f">{key}<" not in reference] == []
 
 
 def test_the_reference_has_every_directive_and_role(reference: str) -> None:

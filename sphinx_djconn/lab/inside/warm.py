@@ -202,6 +202,7 @@ def _take_on(spec: dict[str, Any], base: list[str]) -> None:
     """Have the variables, the arguments and the path of a process that is started with ``spec``."""
     os.environ.clear()
     os.environ.update(spec["env"])
+    sys.orig_argv[:] = spec["argv"]  # by which a reloader starts itself again
     _, *argv = spec["argv"]
     search = os.environ["PYTHONPATH"].split(os.pathsep)
     if argv[0] == "-m":
