@@ -16,4 +16,4 @@ class RequestThreadMiddleware:
     def __call__(self, request):
         _thread_locals.request = request
         response = self.get_response(request)
-        return response  # noqa: RET504 - as it is pasted
+        return response
