@@ -39,6 +39,11 @@ djconn_projects = {
         "settings": "mysite.settings_without_common_middleware",
         "fixtures": ["polls"],
     },
+    # Ways to keep the current request, from demo_site/whose.
+    **{
+        way.replace("_", "-"): {"path": str(DEMO.path), "settings": f"mysite.settings_whose_{way}"}
+        for way in ("thread_local", "thread_local_async", "context_var", "asgiref_local", "done_right")
+    },
 }
 
 html_theme = "furo"

@@ -55,6 +55,13 @@ def _requests(scenario: "Scenario", runs: "Sequence[Trace]") -> Body:
     return Body(children, rows, number(len(runs[0].entities.requests)))
 
 
+def _responses(_: "Scenario", runs: "Sequence[Trace]") -> Body:
+    from sphinx_djconn.evidence.responses import responses_table  # noqa: PLC0415
+
+    children, rows = responses_table(runs[0])
+    return Body(children, rows, number(rows))
+
+
 def _summary(_: "Scenario", runs: "Sequence[Trace]") -> Body:
     from sphinx_djconn.evidence.summary import Summary  # noqa: PLC0415
 
@@ -85,6 +92,12 @@ PARTS: Final = {
         "a row a request: who sent it, its status, and the HTTP connection, the thread and the "
         "database connection that served it",
         _requests,
+        which=_FIRST,
+    ),
+    "responses": Part(
+        "Responses",
+        "a row for each request that has a label: the status, and what its body says where that is JSON",
+        _responses,
         which=_FIRST,
     ),
     "summary": Part("Summary", "the facts, over all runs", _summary, aside=True, which="{} runs"),

@@ -42,7 +42,7 @@ class Server:
     reloads: bool = False
     refuses_root: bool = False
     env: tuple[tuple[str, str], ...] = ()
-    stop_seconds: float = 2.0
+    stop_seconds: float = 5.0
     log_limit: int = 1 << 24
 
     @property
@@ -133,7 +133,6 @@ SERVERS: Final[Mapping[str, Server]] = {
         ),
         requires=("mod_wsgi",),
         refuses_root=True,
-        stop_seconds=5.0,
     ),
     "waitress": Server(("waitress-serve", "--listen=127.0.0.1:{port}", "{wsgi}"), ("waitress",)),
     "cheroot": Server(("cheroot", "--bind=127.0.0.1:{port}", "{wsgi}"), ("cheroot",)),

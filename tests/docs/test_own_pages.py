@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from commands import run
-from snippets import DOCS
+from snippets import DOCS, ROOT, snippets
 
 from sphinx_djconn.evidence import PARTS
 from sphinx_djconn.ext.config import described
@@ -110,3 +110,11 @@ def test_the_reference_has_every_key_of_the_reports(built: Path, reference: str)
 def test_the_reference_names_every_report(built: Path, reference: str) -> None:
     written = {path.name for path in built.joinpath("report").iterdir() if path.is_file()}
     assert {name for name in written if f">{name}<" not in reference} == set()
+
+
+def test_the_page_of_whose_request_shows_the_code_that_it_runs() -> None:
+    shown = [snippet for snippet in snippets(DOCS / "whose-request.rst") if snippet.file is not None]
+    assert len(shown) == 3
+    for snippet in shown:
+        name, _ = snippet.file or ("", False)
+        assert snippet.text in ROOT.joinpath(name).read_text(encoding="utf-8"), name

@@ -120,7 +120,9 @@ class Simulation:
         else:
             self.event("db.use", client.thread, number, w=client.wrapper, c=client.connection)
 
-    def leave(self, client: Client, number: int, path: str, status: int, *, new: bool) -> None:
+    def leave(
+        self, client: Client, number: int, path: str, status: int, *, new: bool, json: Any = None
+    ) -> None:
         self.log.append(f'[<time>] "GET {path} HTTP/1.1" {status} 5412')
         if client.connection is not None and self.max_age == 0:
             self.event(
@@ -134,7 +136,7 @@ class Simulation:
             )
             client.connection = None
         self.event("request.end", client.thread, number)
-        self.event("response", request=number, h=client.http, new=new, status=status, size=5412)
+        self.event("response", request=number, h=client.http, new=new, status=status, size=5412, json=json)
 
     def request(
         self,
@@ -145,6 +147,7 @@ class Simulation:
         label: str | None = None,
         query: bool = True,
         closes: bool = False,
+        json: Any = None,
     ) -> None:
         """Send one request; ``closes`` tells that the server then closes the HTTP connection."""
         client = self.client(name)
@@ -152,7 +155,7 @@ class Simulation:
         new = self.new
         if query:
             self.query(client, number)
-        self.leave(client, number, path, status, new=new)
+        self.leave(client, number, path, status, new=new, json=json)
         if closes:
             self.hang_up(client, by="server")
         elif name == "new client":
