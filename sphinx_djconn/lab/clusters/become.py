@@ -6,6 +6,7 @@ the parent (``prctl(2)``, PR_SET_PDEATHSIG), so that is given anew.
 
 import ctypes
 import os
+import shutil
 import signal
 import sys
 
@@ -13,6 +14,7 @@ _PR_SET_PDEATHSIG = 1
 
 if __name__ == "__main__":
     user, group = int(sys.argv[1]), int(sys.argv[2])
+    program = shutil.which(sys.argv[3]) or sys.argv[3]  # now: later, root's own library may be out of reach
     parent = os.getppid()
     os.setgroups([])
     os.setgid(group)
@@ -20,4 +22,4 @@ if __name__ == "__main__":
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() == parent:
-        os.execvp(sys.argv[3], sys.argv[3:])  # noqa: S606 - no shell is meant
+        os.execv(program, sys.argv[3:])  # noqa: S606 - no shell is meant

@@ -84,7 +84,10 @@ class Cluster:
         """Restart the server, with its data; all sessions end."""
         with self._lock:
             self._hang_up()
-            self._server.restart()
+            try:
+                self._connection = self._server.restart()
+            except self._engine.error as error:
+                raise self._server.failure(error) from None
 
     def close(self) -> None:
         """End the server, or remove what was made on one that is not ours."""
@@ -118,8 +121,7 @@ class Cluster:
             except self._engine.error:
                 self._hang_up()
         if self._connection is None:
-            self._connection = self._engine.connect(self._server.admin)
-            self._server.adopt(self._connection)
+            self._connection = self._server.connect()
         return self._connection
 
     def _hang_up(self) -> None:

@@ -86,6 +86,10 @@ class Engine(ABC):
     def serve(self, binaries: Binaries, folder: Path, connections: int) -> list[str]:
         """Return the command of the server; the application can hold so many ``connections``."""
 
+    def ballast(self, connections: int) -> int:
+        """Return how many connections the lab has to hold so that so many, and no more, are left."""
+        return 0
+
     @abstractmethod
     def address(self, folder: Path) -> Address:
         """Return the address of a private cluster's administrator."""

@@ -18,6 +18,12 @@ _DRIVERS: Final = ("MySQLdb", "pymysql")
 """mysqlclient, the one that Django supports, and what its users have where that cannot be built."""
 
 _CONNECT_TIMEOUT: Final = 10
+_WITNESS: Final = 1
+"""The lab's own connection takes one of ``max_connections``, and is held all the time."""
+
+_LEAST: Final = 10
+"""The smallest ``max_connections`` that there is."""
+
 _NO_SUCH_THREAD: Final = 1094
 _NO_SYNC: Final = (
     ("innodb-flush-method", "nosync"),
@@ -61,18 +67,22 @@ class MariaDB(Engine):
         return [*command, "--auth-root-authentication-method=normal", "--skip-name-resolve", *options(_NO_SYNC)]
 
     def serve(self, binaries: Binaries, folder: Path, connections: int) -> list[str]:
-        """Return the command of the server; beyond ``max_connections`` it has one for its administrator."""
+        """Return the command of the server."""
         places = (
             ("datadir", str(folder / "data")),
             ("socket", str(folder / "socket")),
             ("pid-file", str(folder / "pid")),
             ("tmpdir", str(folder)),
-            ("max-connections", str(connections)),
+            ("max-connections", str(max(_LEAST, connections + _WITNESS))),
         )
         return [
             *(str(binaries.server), "--no-defaults", "--skip-networking", "--skip-name-resolve"),
             *options((*_SETTINGS, *places)),
         ]
+
+    def ballast(self, connections: int) -> int:
+        """Return how many to hold where the limit cannot be as small as it is to be."""
+        return max(0, _LEAST - connections - _WITNESS)
 
     def address(self, folder: Path) -> Address:
         """Return the address of a private cluster's administrator."""

@@ -12,11 +12,14 @@ from sphinx_djconn.lab.clusters.engine import APPLICATION, Address, Connection, 
 from sphinx_djconn.lab.clusters.engine import server_options as options
 from sphinx_djconn.lab.errors import AbsentError
 
-_RESERVED: Final = 4
-"""Connections for the lab's own use, beyond those that the application may hold."""
+_RESERVED: Final = 3
+"""Connections that PostgreSQL keeps for administrators, beyond those that are said to be free for all."""
+
+_WITNESS: Final = 1
+"""The lab's own, which is held all the time, takes one of those that are free for all."""
 
 _CONNECT_TIMEOUT: Final = 10
-_SMALL_SEGMENTS: Final = (11,)
+_INITIAL_SETTINGS: Final = (16,)
 _STRATEGY: Final = (15,)
 _FORCE: Final = (13,)
 
@@ -70,13 +73,16 @@ class PostgreSQL(Engine):
         """Return ``initdb``: of no locale, since the machine may have none, and with no wait for the disk."""
         command = [str(binaries.initialise), "-D", str(folder / "data"), "--username=postgres", "--auth=trust"]
         command += ["--encoding=UTF8", "--no-locale", "--no-sync"]
-        return [*command, "--wal-segsize=1"] if binaries.version >= _SMALL_SEGMENTS else command
+        command.append("--wal-segsize=1")
+        if binaries.version >= _INITIAL_SETTINGS:
+            command += ["-c", "dynamic_shared_memory_type=mmap"]
+        return command
 
     def serve(self, binaries: Binaries, folder: Path, connections: int) -> list[str]:
         """Return the command of the server."""
         places = (
             ("unix_socket_directories", str(folder)),
-            ("max_connections", str(connections + _RESERVED)),
+            ("max_connections", str(connections + _WITNESS + _RESERVED)),
         )
         return [str(binaries.server), "-D", str(folder / "data"), *options((*_SETTINGS, *places))]
 

@@ -31,12 +31,15 @@ class Server(ABC):
     """Whose the databases are, where that is not who makes them."""
 
     @abstractmethod
-    def restart(self) -> None:
-        """End the server as an administrator does, and start it again with its data."""
+    def connect(self) -> Connection:
+        """Return a connection for the lab's own use. Raises the driver's error."""
 
     @abstractmethod
-    def adopt(self, connection: Connection) -> None:
-        """Do what is due on each new connection of the lab's own."""
+    def restart(self) -> Connection:
+        """End the server as an administrator does, and start it again with its data.
+
+        Return the first connection, which is to be held: the limits of the server reckon with it.
+        """
 
     @abstractmethod
     def failure(self, error: Exception) -> LabError:
@@ -61,24 +64,29 @@ class PrivateServer(Server):
         self.names = ""
         self.owner = APPLICATION
         self.daemon = Daemon(engine.label, folder)
+        self._ballast: list[Connection] = []
+        self._first: Connection | None = None
         try:
             self.daemon.run(engine.initialise(self._binaries, folder.path), _INITIALISING)
-            self._start().close()
+            self._first = self._start()
+            engine.add_application(self._first)
         except BaseException:
             self.daemon.close()
             raise
 
-    def restart(self) -> None:
+    def connect(self) -> Connection:
+        """Return a connection, at first the one that was made at the start."""
+        connection, self._first = self._first, None
+        return connection or self._engine.connect(self.admin)
+
+    def restart(self) -> Connection:
         """End the server as an administrator does, and start it again with its data."""
         if self.daemon.has_ended():
             raise self.daemon.failure("", is_lost=True)
         self.daemon.signal(self._engine.stop)
         if not self.daemon.has_ended(_STOPPING):
             raise self.daemon.error(f"{self._engine.label} did not end within {_STOPPING:g} s, for its restart")
-        self._start(add=False).close()
-
-    def adopt(self, connection: Connection) -> None:
-        """Nothing is due."""
+        return self._start()
 
     def failure(self, error: Exception) -> LabError:
         """Say that the server is gone, where it is."""
@@ -89,13 +97,16 @@ class PrivateServer(Server):
         self.daemon.signal(self._engine.quit)
         self.daemon.has_ended(_QUITTING)
         self.daemon.close()
+        for each in (self._first, *self._ballast):
+            if each is not None:
+                with suppress(self._engine.error):
+                    each.close()
 
-    def _start(self, *, add: bool = True) -> Connection:
+    def _start(self) -> Connection:
         engine = self._engine
         self.daemon.begin(engine.serve(self._binaries, self.daemon.folder.path, self._connections))
         connection = self.daemon.wait(lambda: engine.connect(self.admin), engine.lost, _STARTING)
-        if add:
-            engine.add_application(connection)
+        self._ballast = [engine.connect(self.admin) for _ in range(engine.ballast(self._connections))]
         return connection
 
 
@@ -113,7 +124,7 @@ class GivenServer(Server):
         except ValueError as error:
             raise ProfileError(f"the DSN of {engine.label} in conf.py cannot be used: {error}") from None
         try:
-            connection = engine.connect(self.admin)
+            connection = self.connect()
         except (engine.error, TypeError, ValueError) as error:
             raise ProfileError(
                 f"nothing answers to the DSN of {engine.label} in conf.py as it should: {self._clean(error)}; "
@@ -134,7 +145,6 @@ class GivenServer(Server):
                 f"the server that the DSN in conf.py names is {engine.label} {'.'.join(map(str, version))}, "
                 f"which is too old: {oldest} is the oldest; name another, or none"
             )
-        self.adopt(connection)
         self._sweep(connection)
         try:
             engine.create(connection, f"{self.names}check", None, None)
@@ -142,7 +152,8 @@ class GivenServer(Server):
         except engine.error as error:
             raise ProfileError(
                 f"the user of the DSN of {engine.label} in conf.py cannot make databases: "
-                f"{self._clean(error)}; let the user have that right (CREATEDB, or CREATE for all that begin with `djconn_`)"
+                f"{self._clean(error)}; let the user have that right (CREATEDB, or CREATE for all that begin "
+                "with `djconn_`)"
             ) from None
 
     def _sweep(self, connection: Connection) -> None:
@@ -153,16 +164,18 @@ class GivenServer(Server):
                 with suppress(self._engine.error):
                     self._engine.drop(connection, name)
 
-    def restart(self) -> None:
+    def connect(self) -> Connection:
+        """Return a connection that tells other builds that this one lives."""
+        connection = self._engine.connect(self.admin)
+        self._engine.hold(connection, PREFIX + self._token)
+        return connection
+
+    def restart(self) -> Connection:
         """Refuse: others may use that server."""
         raise ClusterError(
             f"`database: restart` needs a {self._engine.label} of the build's own, and conf.py names a server: "
             "others may be using it; take the DSN out of conf.py, or the step out of the page"
         )
-
-    def adopt(self, connection: Connection) -> None:
-        """Tell other builds that this one lives."""
-        self._engine.hold(connection, PREFIX + self._token)
 
     def failure(self, error: Exception) -> LabError:
         """Say what the server said, without the password."""
