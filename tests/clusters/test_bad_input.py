@@ -206,8 +206,18 @@ def test_files_that_may_not_be_large_are_named(engine: Engine) -> None:
 
 
 def test_next_to_no_shared_memory_is_enough(engine: Engine) -> None:
-    said = started(engine.kind, *mounting(), script="mount -t tmpfs -o size=64k tmpfs /dev/shm")
+    old = engine.kind == "postgresql" and engine.binaries().version < (16,)
+    size = "8m" if old else "64k"
+    said = started(engine.kind, *mounting(), script=f"mount -t tmpfs -o size={size} tmpfs /dev/shm")
     assert said == "started ()"
+
+
+def test_where_there_is_too_little_shared_memory_the_message_says_what_to_do(postgresql: Engine) -> None:
+    if postgresql.binaries().version >= (16,):
+        pytest.skip("PostgreSQL 16 and later needs none")
+    said = started("postgresql", *mounting(), script="mount -t tmpfs -o size=64k tmpfs /dev/shm")
+    assert said.startswith("ClusterError")
+    assert "--shm-size=8m" in said
 
 
 def test_a_folder_with_a_long_name_gives_way_to_a_short_one(tmp_path: Path) -> None:

@@ -33,6 +33,8 @@ _FOREIGN: Final = ("PG", "MYSQL", "MARIADB", "LC_", "LANG", "LD_PRELOAD", "NOTIF
 _LAST_WORDS: Final = 0.5
 _ROOM: Final = 32 << 20
 _FULL: Final = ("No space left on device", "File too large", "Disk quota exceeded", "disk full", "Errcode: 28")
+_NO_SHARED_MEMORY: Final = "could not resize shared memory segment"
+"""``initdb`` of PostgreSQL before 16 needs some megabytes, and cannot be told to take them from a file."""
 
 Result = TypeVar("Result")
 
@@ -133,7 +135,12 @@ class Daemon:
         lines = Sanitizer({self.folder.path: "<cluster>"}).lines(log, pids=[self._reports.get("pid", 0)])
         lines = tuple(line for line in lines if line.strip())[-_SHOWN:]
         free = self.folder.free()
-        if free < _ROOM or any(sign in text for sign in _FULL for text in (message, *lines)):
+        if any(_NO_SHARED_MEMORY in line for line in lines):
+            message += (
+                "; there is too little shared memory: let /dev/shm have 8 MB (`docker run --shm-size=8m`), or "
+                "install PostgreSQL 16 or later, which does without"
+            )
+        elif free < _ROOM or any(sign in text for sign in _FULL for text in (message, *lines)):
             message += (
                 f"; there is no room for it: {free >> 20} MB are free in {self.folder.path.parent}; free some, "
                 "or let TMPDIR name a folder with 200 MB, and see that files may be as large (`ulimit -f`)"
