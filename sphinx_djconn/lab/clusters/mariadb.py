@@ -27,6 +27,8 @@ _LEAST: Final = 10
 _NO_SUCH_THREAD: Final = 1094
 _NO_SYNC: Final = (
     ("innodb-flush-method", "nosync"),
+    ("loose-debug-no-sync", "1"),  # for all that is not InnoDB's: Aria, the log of definitions
+    ("sync-frm", "0"),
     ("innodb-flush-log-at-trx-commit", "0"),
     ("innodb-doublewrite", "0"),
     ("innodb-use-native-aio", "0"),  # the kernel counts its requests over all containers
