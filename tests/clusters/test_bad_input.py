@@ -234,6 +234,7 @@ def test_a_cluster_that_dies_during_the_build_says_so_each_time(engine: Engine) 
     cluster.create_database("doomed")
     assert server.daemon.pid is not None
     os.kill(server.daemon.pid, 9)
+    assert server.daemon.has_ended(10)
     for question in (
         lambda: cluster.sessions("doomed"),
         lambda: cluster.create_database("more"),

@@ -108,6 +108,7 @@ class Cluster:
         with self._lock:
             if self._closed:
                 raise ClusterError(f"the {self._engine.label} of this build has been closed")
+            self._server.check()
             try:
                 return question(self._connected())
             except self._engine.error as error:

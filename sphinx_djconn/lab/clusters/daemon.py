@@ -5,6 +5,7 @@ When the build is killed, the supervisor hears it, ends the server at once and r
 
 import json
 import os
+import re
 import select
 import sys
 import time
@@ -33,6 +34,7 @@ _FOREIGN: Final = ("PG", "MYSQL", "MARIADB", "LC_", "LANG", "LD_PRELOAD", "NOTIF
 _LAST_WORDS: Final = 0.5
 _ROOM: Final = 32 << 20
 _FULL: Final = ("No space left on device", "File too large", "Disk quota exceeded", "disk full", "Errcode: 28")
+_COMPLAINT: Final = re.compile(r"\b(?:ERROR|FATAL|PANIC|error|fatal)\b")
 _NO_SHARED_MEMORY: Final = "could not resize shared memory segment"
 """``initdb`` of PostgreSQL before 16 needs some megabytes, and cannot be told to take them from a file."""
 
@@ -146,7 +148,8 @@ class Daemon:
                 "or let TMPDIR name a folder with 200 MB, and see that files may be as large (`ulimit -f`)"
             )
         elif lines:
-            message += f"; the last it wrote: {lines[-1]}"
+            told = [line for line in lines if _COMPLAINT.search(line)] or lines
+            message += f"; the last it wrote: {told[-1]}"
         return ClusterError(message, lines)
 
     def _is_over(self) -> bool:

@@ -34,6 +34,10 @@ class Server(ABC):
     def connect(self) -> Connection:
         """Return a connection for the lab's own use. Raises the driver's error."""
 
+    def check(self) -> None:
+        """Raise :class:`ClusterError` where the server is known to be gone, though sessions still answer."""
+        return
+
     @abstractmethod
     def restart(self) -> Connection:
         """End the server as an administrator does, and start it again with its data.
@@ -79,10 +83,14 @@ class PrivateServer(Server):
         connection, self._first = self._first, None
         return connection or self._engine.connect(self.admin)
 
-    def restart(self) -> Connection:
-        """End the server as an administrator does, and start it again with its data."""
+    def check(self) -> None:
+        """Say that the server is gone, where it is."""
         if self.daemon.has_ended():
             raise self.daemon.failure("", is_lost=True)
+
+    def restart(self) -> Connection:
+        """End the server as an administrator does, and start it again with its data."""
+        self.check()
         self.daemon.signal(self._engine.stop)
         if not self.daemon.has_ended(_STOPPING):
             raise self.daemon.error(f"{self._engine.label} did not end within {_STOPPING:g} s, for its restart")
