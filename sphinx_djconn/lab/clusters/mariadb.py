@@ -66,7 +66,9 @@ class MariaDB(Engine):
     def initialise(self, binaries: Binaries, folder: Path) -> list[str]:
         """Return ``mariadb-install-db``: root is who comes through the socket, which nobody else reaches."""
         command = [str(binaries.initialise), "--no-defaults", f"--datadir={folder / 'data'}", "--skip-test-db"]
-        return [*command, "--auth-root-authentication-method=normal", "--skip-name-resolve", *options(_NO_SYNC)]
+        command += ["--auth-root-authentication-method=normal", "--skip-name-resolve"]
+        # Its own: at its start, each server removes all temporary tables from there, another's too.
+        return [*command, f"--tmpdir={folder}", *options(_NO_SYNC)]
 
     def serve(self, binaries: Binaries, folder: Path, connections: int) -> list[str]:
         """Return the command of the server."""
