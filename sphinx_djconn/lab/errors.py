@@ -9,6 +9,7 @@
         ├── PreparationError   the project's settings or migrations failed, before any server
         ├── ServerError        the server ended, or never listened
         │   └── FloodError         it wrote more to its log than it may
+        ├── ClusterError       a database server did not start, ended, or refused what it was asked
         ├── StepError          a step went otherwise than the page says; carries the step's line
         └── TimeLimitError     the run took longer than its timeout
     Cancelled             the build was interrupted; not an error of any scenario
@@ -62,6 +63,10 @@ class FloodError(ServerError):
             log,
             line,
         )
+
+
+class ClusterError(RunError):
+    """A database server did not start, ended by itself, or refused what it was asked."""
 
 
 class StepError(RunError):

@@ -1,0 +1,179 @@
+"""PostgreSQL: its programs, its statements, psycopg 3."""
+
+import importlib
+import re
+import signal
+from pathlib import Path
+from typing import Any, Final
+
+from sphinx_djconn.lab.clusters import binaries
+from sphinx_djconn.lab.clusters.binaries import Binaries
+from sphinx_djconn.lab.clusters.engine import APPLICATION, Address, Connection, Engine, Session, rows
+from sphinx_djconn.lab.clusters.engine import server_options as options
+from sphinx_djconn.lab.errors import AbsentError
+
+_RESERVED: Final = 3
+"""Connections that PostgreSQL keeps for administrators, beyond those that are said to be free for all."""
+
+_WITNESS: Final = 1
+"""The lab's own, which is held all the time, takes one of those that are free for all."""
+
+_CONNECT_TIMEOUT: Final = 10
+_INITIAL_SETTINGS: Final = (16,)
+_STRATEGY: Final = (15,)
+_FORCE: Final = (13,)
+
+_SETTINGS: Final = (
+    ("listen_addresses", ""),
+    ("fsync", "off"),
+    ("full_page_writes", "off"),
+    ("synchronous_commit", "off"),
+    ("autovacuum", "off"),
+    ("shared_buffers", "16MB"),
+    ("wal_level", "minimal"),
+    ("max_wal_senders", "0"),
+    ("max_wal_size", "64MB"),
+    ("shared_memory_type", "mmap"),
+    ("dynamic_shared_memory_type", "mmap"),  # in the folder: /dev/shm of a container may have nothing
+    ("superuser_reserved_connections", str(_RESERVED)),
+    ("max_worker_processes", "2"),
+    ("log_min_messages", "log"),  # how it starts and ends, not what an application did wrong
+    ("log_min_error_statement", "panic"),
+    ("timezone", "UTC"),
+)
+
+
+class PostgreSQL(Engine):
+    """Raises :class:`AbsentError` where there is no psycopg."""
+
+    kind = "postgresql"
+    label = "PostgreSQL"
+    backend = "django.db.backends.postgresql"
+    oldest = binaries.OLDEST_POSTGRESQL
+    stop = signal.SIGINT  # "fast": sessions are ended; SIGTERM would wait for them
+    quit = signal.SIGQUIT  # killed, it would leave a segment of System V shared memory
+
+    def __init__(self) -> None:
+        try:
+            self._driver: Any = importlib.import_module("psycopg")
+            self._conninfo: Any = importlib.import_module("psycopg.conninfo")
+        except ImportError as error:
+            raise AbsentError(
+                "PostgreSQL needs psycopg 3, which cannot be imported from the environment that builds the "
+                f"docs ({error}); install it with `pip install 'sphinx-djconn[postgresql]'`"
+            ) from None
+        self.error = self._driver.Error
+        self.lost = self._driver.OperationalError
+
+    def binaries(self) -> Binaries:
+        """Return its programs."""
+        return binaries.postgresql()
+
+    def initialise(self, binaries: Binaries, folder: Path) -> list[str]:
+        """Return ``initdb``: of no locale, since the machine may have none, and with no wait for the disk."""
+        command = [str(binaries.initialise), "-D", str(folder / "data"), "--username=postgres", "--auth=trust"]
+        command += ["--encoding=UTF8", "--no-locale", "--no-sync"]
+        command.append("--wal-segsize=1")
+        if binaries.version >= _INITIAL_SETTINGS:
+            command += ["-c", "dynamic_shared_memory_type=mmap"]
+        return command
+
+    def serve(self, binaries: Binaries, folder: Path, connections: int) -> list[str]:
+        """Return the command of the server."""
+        places = (
+            ("unix_socket_directories", str(folder)),
+            ("max_connections", str(connections + _WITNESS + _RESERVED)),
+        )
+        return [str(binaries.server), "-D", str(folder / "data"), *options((*_SETTINGS, *places))]
+
+    def address(self, folder: Path) -> Address:
+        """Return the address of a private cluster's administrator."""
+        return Address(str(folder), 5432, "postgres", database="postgres")
+
+    def parsed(self, dsn: str) -> Address:
+        """Return what libpq reads in ``dsn``, with its defaults and variables of the environment."""
+        try:
+            given = self._conninfo.conninfo_to_dict(dsn)
+            port = given.pop("port", None)
+            return Address(
+                host=given.pop("host", ""),
+                port=None if port is None else int(port),
+                user=given.pop("user", ""),
+                password=given.pop("password", ""),
+                database=given.pop("dbname", "") or "postgres",
+                options=tuple(sorted((name, str(value)) for name, value in given.items())),
+            )
+        except (self.error, ValueError):
+            raise ValueError(
+                "it is not one that libpq reads: `postgresql://user:password@host:5432/database`"
+            ) from None
+
+    def connect(self, address: Address) -> Connection:
+        """Return a connection that commits each statement."""
+        given = {"connect_timeout": _CONNECT_TIMEOUT, "options": "", **dict(address.options)}
+        given |= {"host": address.host, "port": address.port, "user": address.user}
+        given |= {"password": address.password, "dbname": address.database}
+        given = {name: value for name, value in given.items() if value or name == "options"}
+        connection: Connection = self._driver.connect(
+            **given, autocommit=True, application_name="sphinx_djconn", prepare_threshold=None
+        )
+        return connection
+
+    def settings(self, address: Address, database: str) -> dict[str, Any]:
+        """Return the entry of Django's ``DATABASES`` for ``database``."""
+        place = {"HOST": address.host, "PORT": str(address.port or "")}
+        user = {"USER": address.user, "PASSWORD": address.password}
+        return {"ENGINE": self.backend, "NAME": database, **user, **place, "OPTIONS": dict(address.options)}
+
+    def version(self, connection: Connection) -> tuple[int, ...]:
+        """Return the server's version."""
+        said = str(rows(connection, "SHOW server_version")[0][0])
+        return tuple(int(each) for each in re.findall(r"\d+", said.split(maxsplit=1)[0]))
+
+    def add_application(self, connection: Connection) -> None:
+        """Make the user that runs connect as."""
+        rows(connection, f"CREATE ROLE {_quoted(APPLICATION)} LOGIN")
+
+    def create(self, connection: Connection, name: str, template: str | None, owner: str | None) -> None:
+        """Make a database by a copy of files, which takes half the time that the log of them does."""
+        version = self.version(connection)
+        statement = f"CREATE DATABASE {_quoted(name)} TEMPLATE {_quoted(template or 'template0')}"
+        statement += "" if owner is None else f" OWNER {_quoted(owner)}"
+        rows(connection, statement + (" STRATEGY file_copy" if version >= _STRATEGY else ""))
+
+    def drop(self, connection: Connection, name: str) -> None:
+        """Remove a database."""
+        force = " WITH (FORCE)" if self.version(connection) >= _FORCE else ""
+        if not force:
+            for session in self.sessions(connection, name):
+                self.end(connection, session.pid)
+        rows(connection, f"DROP DATABASE IF EXISTS {_quoted(name)}{force}")
+
+    def sessions(self, connection: Connection, name: str) -> tuple[Session, ...]:
+        """Return the sessions of clients; workers of the server are none."""
+        found = rows(
+            connection,
+            "SELECT pid, coalesce(state, ''), coalesce(application_name, ''), "
+            "extract(epoch FROM backend_start)::float8 FROM pg_stat_activity "
+            "WHERE datname = %s AND pid <> pg_backend_pid() "
+            "AND coalesce(backend_type, 'client backend') = 'client backend' ORDER BY pid",
+            [name],
+        )
+        return tuple(Session(*row) for row in found)
+
+    def end(self, connection: Connection, pid: int) -> None:
+        """Have a session ended."""
+        rows(connection, "SELECT pg_terminate_backend(%s)", [pid])
+
+    def hold(self, connection: Connection, token: str) -> bool:
+        """Take an advisory lock."""
+        return bool(rows(connection, "SELECT pg_try_advisory_lock(hashtext(%s), 0)", [token])[0][0])
+
+    def names(self, connection: Connection, prefix: str) -> list[str]:
+        """Return the names of the databases that begin with ``prefix``."""
+        found = rows(connection, "SELECT datname FROM pg_database ORDER BY datname")
+        return [str(name) for (name,) in found if str(name).startswith(prefix)]
+
+
+def _quoted(name: str) -> str:
+    return '"{}"'.format(name.replace('"', '""'))
