@@ -10,6 +10,7 @@ from string import ascii_lowercase
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
+from sphinx_djconn.claims import Verdict
 from sphinx_djconn.ext.config import Settings
 from sphinx_djconn.ext.domain import domain_of
 from sphinx_djconn.ext.gathering import Gathering, warn
@@ -103,5 +104,6 @@ def _report(results: Results) -> None:
             f"checked; {judgement.reason}. Correct the sentence and the expression, or declare "
             f"`:verdict: {judgement.verdict}`"
         )
-        subtype = results.warning_type(claim.scenario, "claim")
+        unproven = judgement.verdict is Verdict.UNPROVEN
+        subtype = results.warning_type(claim.scenario, "claim", claim.where) if unproven else "claim"
         warn(f"djconn:claim `{claim.name}`", message, subtype, str(claim.place))

@@ -154,10 +154,18 @@ class Results:
         """Return whether the verdict on ``claim`` is the declared one; never of a misplaced claim."""
         return self.judgement(claim.name).verdict == claim.declared and claim.name not in self.misplaced
 
-    def warning_type(self, scenario: str, otherwise: str) -> str:
-        """Return the type of a warning about ``scenario``: ``absent`` where that is not installed."""
-        absence = self.absences.get(scenario)
-        return "absent" if absence is not None and absence.uninstalled else otherwise
+    def warning_type(self, name: str, otherwise: str, where: str | None = None) -> str:
+        """Return the type of a warning that ``name`` has no runs: ``absent`` where that is not installed.
+
+        ``name`` is that of a scenario, or of a matrix, of whose cells ``where`` chooses some.
+        """
+        try:
+            about = narrowed(chosen(self.declared, name), where)
+        except ChoiceError:
+            return otherwise
+        missing = [self.absences.get(cell.name) for cell in about.cells if self._is_absent(cell)]
+        uninstalled = (absence is not None and absence.uninstalled for absence in missing)
+        return "absent" if missing and all(uninstalled) else otherwise
 
     def _judge(self, claim: DeclaredClaim) -> Judgement:
         try:

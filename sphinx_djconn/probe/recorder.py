@@ -45,18 +45,22 @@ class Handling:
 
 
 class _Presence:
-    """Lives in a thread's own storage and dies with it, however the thread was started and ended."""
+    """Lives in a thread's own storage and dies with it, however the thread was started and ended.
 
-    __slots__ = ("recorder", "serial")
+    That of a thread which a forked child has inherited, from the process ``pid``, is nobody's there.
+    """
+
+    __slots__ = ("pid", "recorder", "serial")
 
     def __init__(self, recorder: "Recorder", serial: int) -> None:
+        self.pid = os.getpid()
         self.recorder = recorder
         self.serial = serial
 
     def __del__(self) -> None:
         # A process that ends clears the storage of threads that go on to its very end: that is no end
         # of theirs.
-        if not sys.is_finalizing():
+        if not sys.is_finalizing() and os.getpid() == self.pid:
             self.recorder.send("thread.end", self.serial)
 
 
@@ -100,12 +104,12 @@ class Recorder:
         It touches no storage of this thread's, which is being cleared when a thread ends, and when the
         garbage collector runs anything may be under way.
         """
+        if os.getpid() != self.channel.pid:
+            self._forked()
         self._write(kind, thread, None, data)
 
     def _write(self, kind: str, thread: int, request: Optional[int], data: Dict[str, Any]) -> None:
         channel = self.channel
-        if os.getpid() != channel.pid:
-            self._forked()
         # By hand, because most of what an event costs would be the making of JSON.
         more = "" if request is None else f',"r":{request}'
         for name, value in data.items():
@@ -114,10 +118,11 @@ class Recorder:
 
     def thread(self, name: Optional[str] = None) -> int:
         """Return the serial of this thread, which is new where the thread was never seen before."""
+        if os.getpid() != self.channel.pid:
+            self._forked()
         try:
             serial: int = self._local.presence.serial
         except AttributeError:
-            self._forked()
             serial = next(self._threads)
             self._local.presence = _Presence(self, serial)
             self._thread_started(serial, name)
@@ -167,18 +172,20 @@ class Recorder:
         self.send("process.start", pid=os.getpid(), ppid=os.getppid(), python=sys.version.split()[0])
 
     def _forked(self) -> None:
-        # Called by Python in the child, or before its first event where a server in C has forked it.
+        """Begin anew in a child.
+
+        Called by Python in the child, or before its first event, in any thread, where a server in C forks.
+        """
         if self.channel.pid == os.getpid():
             return
         with self._forking:
             if self.channel.pid == os.getpid():
                 return
             self.channel.connect()
-        # Serials go on from those of the parent, so that none names two things in this process.
+            # Serials go on from those of the parent, so that none names two things in this process.
+            self._local = threading.local()
         self._process_started()
-        presence: Optional[_Presence] = getattr(self._local, "presence", None)
-        if presence is not None:
-            self._thread_started(presence.serial)
+        self.thread()
 
 
 class _ThreadVar(threading.local):
