@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sphinx_djconn import __version__
 from sphinx_djconn.lab.profiles import DEMO
+from sphinx_djconn.lab.servers import SERVERS
 from sphinx_djconn.scenario.grammar import MAX_COUNT, MAX_WAIT
 from sphinx_djconn.scenario.request import METHODS, RESERVED_LABELS
 
@@ -43,6 +44,20 @@ djconn_projects = {
     **{
         way.replace("_", "-"): {"path": str(DEMO.path), "settings": f"mysite.settings_whose_{way}"}
         for way in ("thread_local", "thread_local_async", "context_var", "asgiref_local", "done_right")
+    },
+}
+
+djconn_servers = {
+    # One process is enough to see what its threads, or its greenlets, do.
+    "gunicorn-one-gthread": {
+        "command": ["gunicorn", "--workers=1", "--threads=2", "--worker-class=gthread", "{wsgi}"],
+        "env": dict(SERVERS["gunicorn-gthread"].env),
+        "requires": ["gunicorn"],
+    },
+    "gunicorn-one-gevent": {
+        "command": ["gunicorn", "--workers=1", "--worker-class=gevent", "{wsgi}"],
+        "env": dict(SERVERS["gunicorn-gevent"].env),
+        "requires": ["gunicorn", "gevent"],
     },
 }
 
