@@ -25,7 +25,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
     shutil.copytree(DOCS, folder / "docs", ignore=shutil.ignore_patterns("_build", "__pycache__"))
     for builder, out in (("html", "out"), ("djconn", "report")):
-        done = run(f"python -m sphinx -q -W --keep-going -b {builder} -d doctrees docs {out}", folder)
+        done = run(
+            f"python -m sphinx -q -W --keep-going -b {builder} -d doctrees docs {out}", folder, seconds=600
+        )
         assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
