@@ -1,10 +1,11 @@
 from django.urls import path
 
-from . import views
+from . import async_views, views
 
 urlpatterns = [
     path("plain/", views.plain),
     path("query/", views.query),
+    path("query/async/", async_views.query),
     path("broken-query/", views.broken_query),
     path("caught-error/", views.caught_error),
     path("stream/", views.stream),

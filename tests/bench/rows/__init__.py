@@ -5,7 +5,7 @@ from typing import Final
 
 from ..report import Row
 from ..workplace import Workplace
-from . import changed, cold, growth, large, lifecycle, probe, unchanged
+from . import changed, cold, documentation, growth, large, lifecycle, matrix, probe, unchanged
 
 ROWS: Final[dict[str, Callable[[Workplace], Row]]] = {
     "cold": cold.measure,
@@ -15,4 +15,6 @@ ROWS: Final[dict[str, Callable[[Workplace], Row]]] = {
     "probe": probe.measure,
     "large": large.measure,
     "lifecycle": lifecycle.measure,
+    "matrix": matrix.measure,
+    "documentation": documentation.measure,
 }
