@@ -94,6 +94,9 @@ class Figure(Node):
             known = ".".join(self.parts[:length])
             if known in facts.figures:
                 return self._look_up(known, facts.figures[known], self.parts[length:])
+        absent = facts.absent(self.name)
+        if absent is not None:
+            raise ExpressionError(*absent)
         raise ExpressionError(
             f"no fact '{self.name}' in this run",
             nearest(self.name, list(facts.figures), kind="facts"),

@@ -55,6 +55,13 @@ def _requests(scenario: "Scenario", runs: "Sequence[Trace]") -> Body:
     return Body(children, rows, number(len(runs[0].entities.requests)))
 
 
+def _sessions(scenario: "Scenario", runs: "Sequence[Trace]") -> Body:
+    from sphinx_djconn.evidence.sessions import sessions_table  # noqa: PLC0415
+
+    children, rows, gist = sessions_table(scenario, runs[0])
+    return Body(children, rows, gist)
+
+
 def _responses(_: "Scenario", runs: "Sequence[Trace]") -> Body:
     from sphinx_djconn.evidence.responses import responses_table  # noqa: PLC0415
 
@@ -100,6 +107,12 @@ PARTS: Final = {
         _responses,
         which=_FIRST,
     ),
+    "sessions": Part(
+        "Sessions",
+        "a row a step: the sessions that the database server has at its end, where there is a server",
+        _sessions,
+        which=_FIRST,
+    ),
     "summary": Part("Summary", "the facts, over all runs", _summary, aside=True, which="{} runs"),
     "log": Part(
         "Server log and probe",
@@ -112,7 +125,7 @@ PARTS: Final = {
 }
 """Name to :class:`Part`."""
 
-DEFAULT_PARTS: Final = ("sequence", "requests", "summary", "log", "settings")
+DEFAULT_PARTS: Final = ("sequence", "requests", "sessions", "summary", "log", "settings")
 """The parts that are shown where a page chooses none."""
 
 

@@ -19,6 +19,8 @@ _PHASES: Final = {"start": "at start", "view": "in the view", "end": "at end"}
 _FATES: Final = {
     "abandoned": "Abandoned: Django never closed the connection, and the thread or greenlet that held it "
     "has ended. Nothing can use or close it any more.",
+    "lost": "Lost: Django never closed the connection, and the thread or greenlet that held it has ended. The "
+    "server has no session of it any more: Python freed the object, or the server ended the session.",
     "dropped": "Dropped: Django never closed the connection, and the process that held it has ended.",
 }
 _NOTHING: Final = Cell("—")
@@ -146,6 +148,8 @@ class _Databases:
 
     def _after(self, connection: DatabaseConnection, request: int) -> str:
         """What became of ``connection`` in ``request``, or later where that was its last."""
+        if request in connection.returned_in:
+            return ", given back to its pool"
         if connection.closed_in == request:
             return f", closed {_closing(connection)}"
         if self.last_use[connection.key] != request or connection.closed_in is not None:

@@ -12,7 +12,7 @@ from sphinx_djconn.trace import FACTS, Trace, facts_of
 
 _ALWAYS: Final = frozenset(
     {"requests", "statuses", "threads", "thread_idents", "http.connections"}
-    | {"db.opened", "db.reused", "db.closed", "db.open", "db.abandoned"}
+    | {"db.opened", "db.reused", "db.closed", "db.open", "db.sessions", "db.abandoned"}
 )
 _SAME_AS: Final = {"responses": "requests", "executors": "threads"}
 """Facts that tell something only where they differ from another."""
@@ -29,7 +29,11 @@ class Summary:
 
     def __init__(self, runs: Sequence[Trace]) -> None:
         figures = [facts_of(run).figures for run in runs]
-        self._values = {name: [figure[name] for figure in figures] for name in FACTS}
+        self._values = {
+            name: [figure[name] for figure in figures]
+            for name in FACTS
+            if all(name in figure for figure in figures)
+        }
         self.rows: list[tuple[nodes.Node, str, list[nodes.Node]]] = [
             (nodes.literal(name, name), printable(figure_text(values)), inline(FACTS[name][0]))
             for name, values in self._values.items()

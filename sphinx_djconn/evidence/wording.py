@@ -36,7 +36,7 @@ class Wording:
         self._abandoned: dict[tuple[bool, tuple[int, int]], list[str]] = {}
         self._dropped: dict[int, list[str]] = {}
         for connection in trace.entities.db_connections.values():
-            if connection.abandoned:
+            if connection.abandoned or connection.lost:
                 in_greenlet, owner = connection.greenlet is not None, connection.greenlet or connection.thread
                 self._abandoned.setdefault((in_greenlet, owner), []).append(connection.name)
             elif connection.dropped:
@@ -109,16 +109,21 @@ class Wording:
         return "DB wrapper created" + _alias(event.data.get("alias", "default"))
 
     def _connection(self, event: Event) -> str:
-        found = self._entities.db_connections.get((event.process, event.data["c"]))
+        found = self._entities.db_connection(event.process, event.data["c"])
         return f"DB connection {found.name}{_alias(found.alias)}" if found else "a DB connection"
 
     def _opened(self, event: Event) -> str:
+        if self._entities.is_taken_again(event):
+            return f"{self._connection(event)} taken from its pool again"
         return f"{self._connection(event)} opened"
 
     def _reused(self, event: Event) -> str:
         return f"{self._connection(event)} reused"
 
     def _closed(self, event: Event) -> str:
+        if event.data.get("pooled"):
+            when = _PHASES.get(event.data["phase"], "")
+            return f"{self._connection(event)} given back to its pool{when}"
         phase, why = event.data["phase"], event.data["why"]
         when, reason = _PHASES.get(phase, ""), _REASONS.get(why, why)
         return f"{self._connection(event)} closed{when}: {reason}"

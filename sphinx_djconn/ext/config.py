@@ -10,9 +10,9 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 from sphinx_djconn.lab import ProfileError, Profiles
+from sphinx_djconn.lab.database import DATABASES, read_database
 from sphinx_djconn.lab.laboratory import DEFAULT_TIMEOUT
 from sphinx_djconn.lab.profiles import (
-    DATABASES,
     DEMO,
     ENVIRONMENTS,
     read_project,
@@ -50,6 +50,13 @@ class Settings:
         "more servers by name: ``{'command': […]}`` with ``{port}``, ``{wsgi}`` and the like, and if "
         "needed ``requires``, ``env``, ``apps``, ``reloads``, ``refuses_root``, ``stop_seconds``, "
         "``log_limit`` (bytes)",
+    )
+    databases: Any = _value(
+        {},
+        (dict,),
+        "more databases by name: ``{'kind': 'postgresql'}`` or ``'mariadb'``, and if needed ``dsn`` (a server "
+        "that is there; else the build starts one), ``options`` (Django's ``OPTIONS``), ``max_connections`` "
+        "and ``server_settings`` (of a server that the scenario has to itself)",
     )
     mode: str = _value(
         "auto",
@@ -111,7 +118,13 @@ class Settings:
                 servers[name] = read_server(table, f"djconn_servers[{name!r}]")
             except ProfileError as error:
                 faults["server", name] = error
-        return Profiles(servers, DATABASES, ENVIRONMENTS, projects, faults)
+        databases = dict(DATABASES)
+        for name, table in tables("djconn_databases", self.databases):
+            try:
+                databases[name] = read_database(table, f"djconn_databases[{name!r}]")
+            except ProfileError as error:
+                faults["database", name] = error
+        return Profiles(servers, databases, ENVIRONMENTS, projects, faults)
 
     def recordings_folder(self, confdir: Path, doctrees: Path) -> Path:
         """Return the folder that recordings are kept in."""

@@ -14,18 +14,20 @@ from typing import TYPE_CHECKING
 from sphinx_djconn.faces import on_demand
 
 if TYPE_CHECKING:
+    from sphinx_djconn.lab.database import Database
     from sphinx_djconn.lab.errors import LabError, ProfileError, RunError
     from sphinx_djconn.lab.laboratory import Laboratory
-    from sphinx_djconn.lab.profiles import Database, Environment, Profiles, Project
+    from sphinx_djconn.lab.profiles import Environment, Profiles, Project
     from sphinx_djconn.lab.scheduler import Outcome, Scheduler
     from sphinx_djconn.lab.servers import Server
 else:
     __getattr__ = on_demand(
         __name__,
         {
+            "database": "Database",
             "errors": "LabError ProfileError RunError",
             "laboratory": "Laboratory",
-            "profiles": "Database Environment Profiles Project",
+            "profiles": "Environment Profiles Project",
             "scheduler": "Outcome Scheduler",
             "servers": "Server",
         },

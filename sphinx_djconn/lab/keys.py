@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.metadata
+import json
 import os
 import sys
 import threading
@@ -10,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from sphinx_djconn.lab.database import Database
 from sphinx_djconn.lab.profiles import Profiles, Project
 from sphinx_djconn.lab.servers import Server
 from sphinx_djconn.scenario import Scenario
@@ -32,6 +34,7 @@ class Keys:
 
     def of(self, scenario: Scenario) -> Key:
         """Return the key of ``scenario``'s recording on this machine, now."""
+        database = self._profiles.databases[scenario.database]
         return Key(
             scenario,
             {
@@ -41,6 +44,7 @@ class Keys:
                 "python": sys.version.split()[0],
                 "django": _django(),
                 "instrument": instrument(),
+                **(_database(database) if database.has_server else {}),
             },
         )
 
@@ -62,13 +66,22 @@ def portable(key: Key) -> Key:
     """Return ``key`` without what a machine that only replays cannot know."""
     return Key(
         key.scenario,
-        {name: part for name, part in key.parts.items() if name in ("server", "project")},
+        {name: part for name, part in key.parts.items() if name in ("server", "project", "database")},
     )
 
 
 @cache
 def _server(server: Server) -> str:
     return digest([list(server.command), server.reloads, list(server.env)])
+
+
+def _database(database: Database) -> dict[str, str]:
+    from sphinx_djconn.lab.served import version  # noqa: PLC0415 - most builds need none
+
+    return {
+        "database": json.dumps(database.described(), sort_keys=True, default=str),
+        "database server": f"{database.kind} {version(database)}".rstrip(),
+    }
 
 
 @cache

@@ -18,6 +18,7 @@ from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.store import Recording
 
 if TYPE_CHECKING:
+    from sphinx_djconn.lab.served import ServedDatabases
     from sphinx_djconn.trace import Trace
 
 DEFAULT_TIMEOUT = 30.0
@@ -42,6 +43,7 @@ class Laboratory:
         self.profiles = profiles
         self.keys = Keys(profiles)
         self._databases = Databases(cache, self.keys)
+        self._served: ServedDatabases | None = None
         self._launchers: dict[str, Launcher] = {}
         self._warm = warm
         self._timeout = timeout
@@ -59,6 +61,7 @@ class Laboratory:
         self.profiles.check(scenario)
         key = self.keys.of(scenario)
         seconds = self._timeout if scenario.timeout is None else scenario.timeout
+        served = self._serving(scenario)
         traces: list[Trace] = []
         notes: dict[str, None] = {}
         for _ in range(scenario.runs):
@@ -66,7 +69,7 @@ class Laboratory:
             run = Run(
                 scenario,
                 self.profiles,
-                self._databases,
+                self._databases if served is None else served,
                 self.launcher(python),
                 self._interruption,
                 seconds,
@@ -81,6 +84,17 @@ class Laboratory:
             if python not in self._launchers:
                 self._launchers[python] = Launcher(python, warm=self._warm)
             return self._launchers[python]
+
+    def _serving(self, scenario: Scenario) -> "ServedDatabases | None":
+        """Return what has the database servers of this build, where ``scenario`` needs one."""
+        if not self.profiles.databases[scenario.database].has_server:
+            return None
+        from sphinx_djconn.lab.served import ServedDatabases  # noqa: PLC0415 - most builds need none
+
+        with self._lock:
+            if self._served is None:
+                self._served = ServedDatabases(self.keys)
+        return self._served
 
     def warm_up(self, *, databases: bool = True) -> None:
         """Begin what takes time before the first run, and return at once.
@@ -99,6 +113,9 @@ class Laboratory:
         for scenario in scenarios:
             with suppress(LabError):  # which its own run will raise
                 self.profiles.check(scenario)
+                served = self._serving(scenario)
+                if served is not None:
+                    served.warm_up(self.profiles.databases[scenario.database])
                 starting = Starting(scenario, self.profiles)
                 alike[starting.python, starting.like()] += scenario.runs
         for (python, like), runs in alike.most_common():
@@ -108,6 +125,8 @@ class Laboratory:
     def close(self) -> None:
         """End the warm processes, and what was begun in vain."""
         self._databases.close()
+        if self._served is not None:
+            self._served.close()
         with self._lock:
             for launcher in self._launchers.values():
                 launcher.close()

@@ -49,7 +49,8 @@ _MACHINE: Final = (
 class Sanitizer:
     """Replaces in texts what belongs to this machine or must stay secret.
 
-    ``places`` maps absolute paths to what is shown for them; ``secrets`` are texts to hide.
+    ``places`` maps absolute paths to what is shown for them, ``names`` other texts; ``secrets`` are texts to
+    hide.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Sanitizer:
         places: Mapping[Path, str],
         secrets: Iterable[str] = (),
         env: Iterable[tuple[str, str]] = (),
+        names: Mapping[str, str] | None = None,
     ) -> None:
         paths = {
             **places,
@@ -71,6 +73,7 @@ class Sanitizer:
         known = {str(path): shown for path, shown in reversed(paths.items()) if len(path.parts) > 1}
         known |= {str(Path(path).resolve()): shown for path, shown in known.items()}
         known |= dict(_of_environment([*os.environ.items(), *env]))
+        known |= names or {}
         known |= dict.fromkeys(_parts(secrets), _SECRET)
         self._known = known
 

@@ -16,6 +16,8 @@ from sphinx_djconn.lab.feed import Feed
 from sphinx_djconn.lab.meeting import Meeting, Participant
 from sphinx_djconn.lab.port import Port
 from sphinx_djconn.lab.quiet import Rest
+from sphinx_djconn.lab.served import RunDatabases
+from sphinx_djconn.lab.witness import Witness
 from sphinx_djconn.scenario import (
     Close,
     DatabaseFault,
@@ -36,12 +38,19 @@ _SETTLING: Final = 5.0
 
 
 class Player:
-    """Plays one sequence against the server that ``feed`` tells of, at ``port`` where that is given."""
+    """Plays one sequence against the server that ``feed`` tells of, at ``port`` where that is given.
 
-    def __init__(self, feed: Feed, trigger: Path, port: Port | None = None) -> None:
+    ``databases`` are those of the run, where they are on a server.
+    """
+
+    def __init__(
+        self, feed: Feed, trigger: Path, port: Port | None = None, databases: RunDatabases | None = None
+    ) -> None:
         self._feed = feed
         self._trigger = trigger
         self._port = port
+        self._databases = databases
+        self._witness = None if databases is None else Witness(feed, databases)
         self._serials = Serials()
         self._clients: dict[str, Client] = {}
         self._number = 0
@@ -62,6 +71,8 @@ class Player:
             try:
                 self._feed.check(f"the step `{text}`")
                 self._step(step)
+                if self._witness is not None:
+                    self._witness.look()
             except RunError as error:
                 error.line = step.line if error.line is None else error.line
                 raise
@@ -91,7 +102,9 @@ class Player:
             case Reload():
                 self._reload(step)
             case DatabaseFault(action=action):
-                raise StepError(f"no database of this run can do `{action}`", line=step.line)
+                if self._databases is None:
+                    raise StepError(f"no database of this run can do `{action}`", line=step.line)
+                self._databases.suffer(action)
 
     def _client(self, name: str | None) -> Client:
         if name is None:

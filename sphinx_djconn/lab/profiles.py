@@ -11,20 +11,13 @@ from dataclasses import field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from sphinx_djconn.lab.database import DATABASES, Database
 from sphinx_djconn.lab.errors import ProfileError
 from sphinx_djconn.lab.servers import PLACES, SERVERS, Server, unknown_places
 from sphinx_djconn.scenario import DatabaseFault, Reload, Scenario
 from sphinx_djconn.values import value
 
 Profile = TypeVar("Profile")
-
-
-@value
-class Database:
-    """A kind of database. ``has_server`` tells that it has sessions which can be ended."""
-
-    title: str
-    has_server: bool = False
 
 
 @value
@@ -60,7 +53,6 @@ class Project:
         return f"djconn_{interface}:application"
 
 
-DATABASES: Final[Mapping[str, Database]] = {"sqlite": Database("SQLite")}
 ENVIRONMENTS: Final[Mapping[str, Environment]] = {"current": Environment(sys.executable)}
 
 
@@ -90,7 +82,11 @@ class Profiles:
 
     def check(self, scenario: Scenario) -> None:
         """Raise :class:`ProfileError` where ``scenario`` names or asks what is not there."""
-        for each in (("server", scenario.server), ("project", scenario.project)):
+        for each in (
+            ("server", scenario.server),
+            ("database", scenario.database),
+            ("project", scenario.project),
+        ):
             if each in self.faults:
                 raise self.faults[each]
         server = find("server", scenario.server, self.servers)
@@ -106,9 +102,17 @@ class Profiles:
                     step.line,
                 )
             if isinstance(step, DatabaseFault) and not database.has_server:
+                able = ", ".join(name for name, each in self.databases.items() if each.has_server)
                 raise ProfileError(
                     f"the step `database: {step.action}` needs a database server, and "
-                    f"`{scenario.database}` has none",
+                    f"`{scenario.database}` has none; use one of: {able}",
+                    step.line,
+                )
+            if isinstance(step, DatabaseFault) and step.action == "restart" and database.dsn is not None:
+                raise ProfileError(
+                    "the step `database: restart` needs a server that the build starts, and "
+                    f"`{scenario.database}` is one that conf.py names: others may be using it; take 'dsn' out "
+                    "of conf.py, or the step out of the page",
                     step.line,
                 )
 

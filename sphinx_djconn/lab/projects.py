@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from sphinx_djconn.lab.errors import PreparationError
 from sphinx_djconn.lab.forking import inherited
@@ -112,14 +112,14 @@ class Databases:
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
         self._failures: dict[str, PreparationError] = {}
-        self._begun: dict[str, _Preparation] = {}
+        self._begun: dict[str, Preparation] = {}
 
     def begin(self, project: Project, launcher: Launcher) -> None:
         """Begin to make the databases of ``project``, where there are none, and return at once."""
         name = self._keys.databases(project)
         if launcher.is_warm and not self._cache.joinpath(name).is_dir():
             with suppress(OSError):  # they will be made when they are needed, or it will be said why not
-                self._begun[name] = _Preparation(project, launcher, wait=False)
+                self._begun[name] = Preparation(project, launcher, wait=False)
 
     def close(self) -> None:
         """End what has begun and that nobody has needed."""
@@ -156,9 +156,9 @@ class Databases:
                 if begun.finish(interruption):
                     self._keep(begun.folder.path, prepared)
                     return
-        with closing(_Preparation(project, launcher)) as preparation:
+        with closing(Preparation(project, launcher)) as preparation:
             if not preparation.finish(interruption):
-                raise _explained(project, preparation.folder, {}, b"")
+                raise preparation.failure()
             self._keep(preparation.folder.path, prepared)
 
     def _keep(self, made: Path, prepared: Path) -> None:
@@ -179,20 +179,42 @@ class Databases:
             shutil.rmtree(staging, ignore_errors=True)
 
 
-class _Preparation:
+class OnServer(Protocol):
+    """Databases on a server, to be migrated."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the settings module has to know of them."""
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """Texts of the machine's, and what a page shows for them."""
+
+    @property
+    def secrets(self) -> list[str]:
+        """Texts that no page may show."""
+
+
+class Preparation:
     """The process that makes the databases of ``project``, and the folder in which it does.
 
-    ``wait`` asks it to wait for the warm process; else nothing may come of it.
+    ``wait`` asks it to wait for the warm process; else nothing may come of it. ``databases`` are those on a
+    server; else they are files in the folder. In the folder it also says how many are ``wanted``: where that
+    is more than there are on the server, it has done nothing else.
     """
 
-    def __init__(self, project: Project, launcher: Launcher, *, wait: bool = True) -> None:
+    def __init__(
+        self, project: Project, launcher: Launcher, *, wait: bool = True, databases: OnServer | None = None
+    ) -> None:
         self.folder = Folder()
+        self._databases = databases
         self._project = project
         command = [launcher.python, str(_INSIDE / "prepare.py"), *project.fixtures]
         self._process = launcher.supervise(command, self.folder.path, wait=wait)
         try:
             self.folder.__enter__()
-            self.folder.tell(settings_in(self.folder.path, project, {}))
+            own = {} if databases is None else databases.settings
+            self.folder.tell(settings_in(self.folder.path, project, own))
             env = variables_in(self.folder.path, project, probe=False)
             self._process.start(env=env, cwd=project.path, seconds=_SECONDS)
         except BaseException:
@@ -208,9 +230,13 @@ class _Preparation:
         if not reports:
             return False
         if reports.get("exit") != 0:
-            raise _explained(self._project, self.folder, reports, tail(self._process.log))
+            raise self.failure(reports, tail(self._process.log))
         self._process.close()
         return True
+
+    def failure(self, reports: Mapping[str, Any] | None = None, output: bytes = b"") -> PreparationError:
+        """Return the error that tells what went wrong."""
+        return _explained(self._project, self.folder, reports or {}, output, self._databases)
 
     def close(self) -> None:
         """End it, and remove its folder."""
@@ -218,10 +244,20 @@ class _Preparation:
         self.folder.__exit__()
 
 
-def _explained(project: Project, folder: Folder, reports: Mapping[str, Any], output: bytes) -> PreparationError:
+def _explained(
+    project: Project,
+    folder: Folder,
+    reports: Mapping[str, Any],
+    output: bytes,
+    databases: OnServer | None,
+) -> PreparationError:
     from sphinx_djconn.lab.logs import Sanitizer  # noqa: PLC0415 - for what hardly ever happens
 
-    shown = Sanitizer({project.path: "<project>", folder.path: "<run>"}, folder.secrets()).lines(output)
+    secrets, names = folder.secrets(), {}
+    if databases is not None:
+        secrets, names = [*secrets, *databases.secrets], databases.shown
+    places = {project.path: "<project>", folder.path: "<run>"}
+    shown = Sanitizer(places, secrets, names=names).lines(output)
     if not folder.secrets():  # nobody knows them: no line of the settings may be shown
         shown = tuple(line for line in shown if not line.startswith("    "))
     last = next((line for line in reversed(shown) if line.strip()), "no output")

@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Final
 
+from sphinx_djconn.lab.database import Database
 from sphinx_djconn.lab.errors import FloodError, RunError
 from sphinx_djconn.lab.feed import Feed
 from sphinx_djconn.lab.interruption import Interruption
@@ -16,6 +17,7 @@ from sphinx_djconn.lab.port import Port
 from sphinx_djconn.lab.process import Launcher, SupervisedProcess, tail
 from sphinx_djconn.lab.profiles import Profiles, Project
 from sphinx_djconn.lab.projects import Databases, Folder
+from sphinx_djconn.lab.served import RunDatabases, ServedDatabases
 from sphinx_djconn.lab.starting import Starting
 from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.trace import Event, Trace
@@ -38,7 +40,7 @@ class Run:
         self,
         scenario: Scenario,
         profiles: Profiles,
-        databases: Databases,
+        databases: Databases | ServedDatabases,
         launcher: Launcher,
         interruption: Interruption,
         seconds: float,
@@ -58,25 +60,43 @@ class Run:
         nothing of the run is left: no process, no file.
         """
         self._interruption.check()
-        project = self._profiles.projects[self._scenario.project]
         try:
-            prepared = self._databases.prepared(project, self._launcher, self._interruption)
             folder = Folder()
             with ExitStack() as stack:
+                databases, prepared = None, None
+                if isinstance(self._databases, Databases):
+                    project = self._profiles.projects[self._scenario.project]
+                    prepared = self._databases.prepared(project, self._launcher, self._interruption)
+                else:
+                    databases = stack.enter_context(
+                        self._databases.of_run(
+                            self._scenario, self._profiles, self._launcher, self._interruption
+                        )
+                    )
                 port = stack.enter_context(closing(Port())) if self._is_given_its_port() else None
                 starting = Starting(
-                    self._scenario, self._profiles, folder.path, None if port is None else port.number
+                    self._scenario,
+                    self._profiles,
+                    folder.path,
+                    None if port is None else port.number,
+                    databases,
                 )
                 process = self._launcher.supervise(starting.argv(), folder.path, starting.like())
                 stack.enter_context(closing(process))
                 stack.enter_context(folder)
-                folder.take(prepared)
-                return self._serve(folder, starting, process, port)
+                if prepared is not None:
+                    folder.take(prepared)
+                return self._serve(folder, starting, process, port, databases)
         except OSError as error:
             raise RunError(_not_possible(error)) from error
 
     def _serve(
-        self, folder: Folder, starting: Starting, process: SupervisedProcess, port: Port | None
+        self,
+        folder: Folder,
+        starting: Starting,
+        process: SupervisedProcess,
+        port: Port | None,
+        databases: RunDatabases | None,
     ) -> Trace:
         server, project = starting.server, starting.project
         feed = Feed(folder.path, time.monotonic() + self._seconds)
@@ -89,7 +109,7 @@ class Run:
                 log_limit=server.log_limit,
             )
             feed.add_supervisor(process.reports)
-            player = Player(feed, folder.path / "djconn_reload.py", port)
+            player = Player(feed, folder.path / "djconn_reload.py", port, databases)
             try:
                 with self._interruption.ends(feed.cancel), self._interruption.ends(process.kill):
                     player.play(self._scenario.sequence)
@@ -103,7 +123,8 @@ class Run:
                         seconds=server.stop_seconds + _GRACE,
                     )
             except RunError as error:
-                raise self._explained(error, folder, starting, feed, process.log) from error
+                sanitizer = self._sanitizer(folder, project, databases)
+                raise _explained(error, sanitizer, starting, feed, process.log) from error
             finally:
                 process.close()
                 player.close()
@@ -115,24 +136,26 @@ class Run:
                 "killed; the run is complete, but find out what holds it up, or raise "
                 "`stop_seconds` of its profile in `djconn_servers`"
             )
-        return self._trace(events, log, self._sanitizer(folder, project), starting)
+        return self._trace(events, log, self._sanitizer(folder, project, databases), starting, databases)
 
     def _is_given_its_port(self) -> bool:
         return self._profiles.servers[self._scenario.server].is_given_its_port
 
-    def _sanitizer(self, folder: Folder, project: Project) -> Sanitizer:
+    def _sanitizer(self, folder: Folder, project: Project, databases: RunDatabases | None) -> Sanitizer:
         env = self._profiles.servers[self._scenario.server].env
-        return Sanitizer({project.path: "<project>", folder.path: "<run>"}, folder.secrets(), env)
+        places = {project.path: "<project>", folder.path: "<run>"}
+        if databases is None:
+            return Sanitizer(places, folder.secrets(), env)
+        return Sanitizer(places, [*folder.secrets(), *databases.secrets], env, databases.shown)
 
-    def _explained(
-        self, error: RunError, folder: Folder, starting: Starting, feed: Feed, log: Path
-    ) -> RunError:
-        """Return ``error`` with the end of the server's log."""
-        sanitizer = self._sanitizer(folder, starting.project)
-        lines = sanitizer.lines(tail(log), _ports(feed.events, starting), feed.pids.values())
-        return type(error)(error.message, lines[-_TAIL:], error.line)
-
-    def _trace(self, wire: list[dict[str, Any]], log: bytes, sanitizer: Sanitizer, starting: Starting) -> Trace:
+    def _trace(
+        self,
+        wire: list[dict[str, Any]],
+        log: bytes,
+        sanitizer: Sanitizer,
+        starting: Starting,
+        databases: RunDatabases | None,
+    ) -> Trace:
         """Return the trace of what was heard up to the end of the sequence."""
         line_of = LineCounter(log)
         end = next(event["t"] for event in reversed(wire) if event["k"] == "end")
@@ -142,8 +165,14 @@ class Run:
         pids = [event.data["pid"] for event in events if event.kind == "process.start"]
         events = tuple(_without_secrets(event, sanitizer) for event in events)
         lines = sanitizer.lines(log, _ports(wire, starting), pids)
-        settings = _settings(self._scenario, self._profiles, events, starting.shown())
+        settings = _settings(self._scenario, self._profiles, events, starting.shown(), databases)
         return Trace(events, lines, {name: sanitizer.text(text) for name, text in settings.items()})
+
+
+def _explained(error: RunError, sanitizer: Sanitizer, starting: Starting, feed: Feed, log: Path) -> RunError:
+    """Return ``error`` with the end of the server's log."""
+    lines = sanitizer.lines(tail(log), _ports(feed.events, starting), feed.pids.values())
+    return type(error)(error.message, lines[-_TAIL:], error.line)
 
 
 def _whole(log: Path, limit: int) -> bytes:
@@ -175,7 +204,11 @@ def _without_secrets(event: Event, sanitizer: Sanitizer) -> Event:
 
 
 def _settings(
-    scenario: Scenario, profiles: Profiles, events: tuple[Event, ...], command: str
+    scenario: Scenario,
+    profiles: Profiles,
+    events: tuple[Event, ...],
+    command: str,
+    databases: RunDatabases | None,
 ) -> dict[str, str]:
     """Return what the server was started with, as the pages show it."""
     first = {event.kind: event.data for event in reversed(events)}
@@ -187,7 +220,19 @@ def _settings(
         "Command": command,
         "Database": profiles.databases[scenario.database].title,
     }
+    if databases is not None:
+        shown |= _of_server(profiles.databases[scenario.database], databases.label)
     if wrapper:
         shown["CONN_MAX_AGE"] = json.dumps(wrapper["max_age"]).replace("null", "None")
         shown["CONN_HEALTH_CHECKS"] = str(wrapper["health_checks"])
     return shown
+
+
+def _of_server(database: Database, label: str) -> dict[str, str]:
+    """Return what a page shows of the server that has the database."""
+    shown = {"Database": label}
+    if database.options:
+        shown["OPTIONS"] = json.dumps(database.options)
+    if database.max_connections is not None:
+        shown["max_connections"] = str(database.max_connections)
+    return shown | dict(database.server_settings)

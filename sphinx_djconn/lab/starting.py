@@ -8,6 +8,7 @@ from typing import Any, Final
 from sphinx_djconn.lab.installed import check_installed, program, unprivileged
 from sphinx_djconn.lab.profiles import Profiles
 from sphinx_djconn.lab.projects import PLACE, settings_in, variables_in
+from sphinx_djconn.lab.served import RunDatabases
 from sphinx_djconn.lab.servers import filled
 from sphinx_djconn.scenario import PROJECT_DEFAULT, Scenario
 
@@ -25,7 +26,12 @@ class Starting:
     """
 
     def __init__(
-        self, scenario: Scenario, profiles: Profiles, place: Path = PLACE, port: int | None = None
+        self,
+        scenario: Scenario,
+        profiles: Profiles,
+        place: Path = PLACE,
+        port: int | None = None,
+        databases: RunDatabases | None = None,
     ) -> None:
         self.server = profiles.servers[scenario.server]
         self.project = profiles.projects[scenario.project]
@@ -33,6 +39,7 @@ class Starting:
         self._scenario = scenario
         self._profiles = profiles
         self._place = place
+        self._databases = databases
         self.port = port
         self.python = profiles.environments[scenario.environment].python
         wsgi, asgi = (self.project.application(interface) for interface in ("wsgi", "asgi"))
@@ -60,6 +67,8 @@ class Starting:
             own["conn_health_checks"] = self._scenario.conn_health_checks
         if self.server.apps:
             own |= {"apps": self.server.apps, "asgi": self._applications["asgi"].replace(":", ".")}
+        if self._databases is not None:
+            own |= self._databases.settings
         return settings_in(self._place, self.project, own)
 
     def environ(self) -> dict[str, str]:
@@ -75,6 +84,8 @@ class Starting:
         argv = self.argv()
         if argv[1:4] != _RUNSERVER or "--noreload" not in argv or self.server.is_given_its_port:
             return ""
+        if self._profiles.databases[self._scenario.database].has_server:
+            return ""  # each run has names and sockets of its own there, which a driver may have looked at
         if self._place != PLACE:
             return Starting(self._scenario, self._profiles).like()
         like = {"argv": argv, "env": self.environ(), "cwd": str(self.project.path), "settings": self.settings()}

@@ -29,7 +29,7 @@ class _State:
     no other's.
     """
 
-    __slots__ = ("check", "connecting", "connection", "identity", "serial", "user")
+    __slots__ = ("check", "connecting", "connection", "identity", "pooled", "serial", "user")
 
     def __init__(self, serial: int) -> None:
         self.serial = serial
@@ -38,6 +38,29 @@ class _State:
         self.user: Optional[Handling] = None
         self.check: Optional[str] = None
         self.connecting = False
+        self.pooled = False
+
+
+def _of_server(wrapper: Any, connection: Any) -> Dict[str, Any]:
+    """Return what a driver knows of the session without asking the server: its ``pid`` there.
+
+    ``pooled`` tells that the connection comes from a pool, to which Django gives it back instead of closing it:
+    ``psycopg_pool`` leaves its mark on those that are out, by which Django finds the pool.
+    """
+    more: Dict[str, Any] = {}
+    vendor = getattr(wrapper, "vendor", "")
+    try:
+        if vendor == "postgresql":
+            # psycopg2 had no ``info`` before 2.8, and psycopg has nothing else.
+            old = getattr(connection, "get_backend_pid", None)
+            more["pid"] = int(connection.info.backend_pid if old is None else old())
+            if getattr(connection, "_pool", None) is not None:
+                more["pooled"] = True
+        elif vendor == "mysql":
+            more["pid"] = int(connection.thread_id())
+    except Exception:  # noqa: BLE001 - a backend of the project's own may have connections of its own
+        return {}
+    return more
 
 
 class _Watcher:
@@ -116,12 +139,17 @@ class _Watcher:
             return
         state.identity = identity
         if state.connection is not None:
-            self.recorder.emit("db.close", w=state.serial, c=state.connection, why=why, phase=self._phase())
+            pooled = {"pooled": True} if state.pooled else {}
+            self.recorder.emit(
+                "db.close", w=state.serial, c=state.connection, why=why, phase=self._phase(), **pooled
+            )
             state.connection = None
         if connection is not None:
             state.connection = next(self.recorder.connections)
             state.user = self.recorder.handling
-            self.recorder.emit("db.open", w=state.serial, c=state.connection, alias=wrapper.alias)
+            more = _of_server(wrapper, connection)
+            state.pooled = "pooled" in more
+            self.recorder.emit("db.open", w=state.serial, c=state.connection, alias=wrapper.alias, **more)
 
     def _phase(self) -> str:
         handling = self.recorder.handling

@@ -9,7 +9,8 @@ There are two levels: a step a line, and a request a line, indented, below ``tog
                    …
     wait       wait 1.5s, wait 500ms
     reload     reload
-    database   database: end sessions, database: restart
+    database   database: end sessions, database: restart,
+               database: refuse connections, database: accept connections
 
 ``CLIENT`` is a name or ``new client``. ``DATA`` is JSON where it starts with ``{`` or ``[``, else a
 form (``name=ada&age=36``) without spaces. Blank lines and lines that start with ``#`` are passed
@@ -20,12 +21,13 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Final, get_args
 
 from sphinx_djconn.scenario.lines import NEW_CLIENT, Line, SequenceError, short, significant, unknown
 from sphinx_djconn.scenario.model import (
     Close,
     DatabaseFault,
+    Fault,
     Reload,
     Request,
     Sequence,
@@ -45,12 +47,10 @@ _LEAST_TOGETHER = 2
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+) ?(?P<unit>ms|s)", re.ASCII)
 _REPEATED = re.compile(r"(?P<count>[-+]?\d\S*)\s+x\s+(?P<step>.+)")
 _SQUEEZED = re.compile(r"[-+]?\d+\s*[x*\u00d7]\s*(?P<step>.*)")
-_FAULTS: Final[dict[str, Literal["end sessions", "restart"]]] = {
-    "end sessions": "end sessions",
-    "restart": "restart",
-}
+_FAULTS: Final[dict[str, Fault]] = {fault: fault for fault in get_args(Fault)}
+_FAULTS_LISTED: Final = ", ".join(f"'database: {fault}'" for fault in _FAULTS)
 NOT_A_CLIENT: Final = {
-    "database": "write 'database: end sessions' or 'database: restart'",
+    "database": f"write one of {_FAULTS_LISTED}",
     "reload": "write 'reload' alone on its line",
     "together": "write 'together:' alone on its line and its requests below it, indented",
     "wait": "write a pause as in 'wait 1.5s'",

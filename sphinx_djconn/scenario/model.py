@@ -63,11 +63,14 @@ class Reload:
     line: int = field(default=0, compare=False)
 
 
+Fault: TypeAlias = Literal["end sessions", "restart", "refuse connections", "accept connections"]
+
+
 @value
 class DatabaseFault:
     """Something that the database server does to the sessions of this run."""
 
-    action: Literal["end sessions", "restart"]
+    action: Fault
     line: int = field(default=0, compare=False)
 
 

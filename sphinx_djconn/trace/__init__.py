@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         HttpConnection,
         Process,
         RequestEntity,
+        Session,
         Task,
         Thread,
     )
@@ -21,7 +22,7 @@ else:
     __getattr__ = on_demand(
         __name__,
         {
-            "entities": "DatabaseConnection Greenlet HttpConnection Process RequestEntity Task Thread",
+            "entities": "DatabaseConnection Greenlet HttpConnection Process RequestEntity Session Task Thread",
             "events": "Event TraceError",
             "facts": "FACTS REQUEST_FACTS Facts facts_of",
             "reading": "Entities Trace",
@@ -39,6 +40,7 @@ __all__ = [
     "HttpConnection",
     "Process",
     "RequestEntity",
+    "Session",
     "Task",
     "Thread",
     "Trace",

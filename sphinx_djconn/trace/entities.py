@@ -1,7 +1,7 @@
 """The entities of a run: processes, threads, greenlets, tasks, connections of both kinds, requests."""
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 Key: TypeAlias = tuple[int, int]
 """The serial of a process, and a serial within it."""
@@ -70,6 +70,11 @@ class DatabaseConnection:
     ``django.db.connections`` holds it, or ``greenlet`` where that has its own; ``abandoned`` tells that
     this has ended, ``dropped`` that its process has, or that the connection was taken away from its
     wrapper.
+
+    ``pid`` is what the database server knows its session by, ``None`` where there is no server. One that is
+    ``pooled`` was taken from a pool, perhaps several times, and ``returned`` tells that it is there again.
+    ``ended`` tells that at the end the server had no session of it any more, though Django had not closed
+    it; ``lost``, that its thread or greenlet had ended, too.
     """
 
     key: Key
@@ -83,11 +88,25 @@ class DatabaseConnection:
     phase: str | None = None
     abandoned: bool = False
     dropped: bool = False
+    pid: int | None = None
+    pooled: bool = False
+    returned: bool = False
+    returned_in: list[int | None] = field(default_factory=list)
+    ended: bool = False
+    lost: bool = False
 
     @property
     def open(self) -> bool:
-        """Whether a thread that is alive can still use it."""
-        return self.why is None and not self.abandoned and not self.dropped
+        """Whether a thread that is alive can still use it, as far as Django knows."""
+        discarded = self.returned and self.ended  # its pool has noticed
+        return self.why is None and not (self.abandoned or self.dropped or self.lost or discarded)
+
+
+class Session(NamedTuple):
+    """A session as the database server sees it; ``connection`` is ``None`` where no wrapper has had it."""
+
+    connection: DatabaseConnection | None
+    state: str
 
 
 @dataclass(slots=True)

@@ -24,6 +24,18 @@ class Facts(NamedTuple):
     labels: tuple[str, ...]
     overlaps: frozenset[frozenset[str]]
 
+    def absent(self, name: str) -> tuple[str, str] | None:
+        """Return why a fact has no figure in this run, and what to do; ``None`` where it is no fact."""
+        return None if name in self.figures else _WITHOUT_FIGURE.get(name)
+
+
+_WITHOUT_FIGURE: Final = {
+    "db.sessions": (
+        "there is no figure for 'db.sessions' in this run: SQLite has no sessions",
+        "give the scenario a database with a server, as in `:database: postgresql`",
+    )
+}
+
 
 class _Reading:
     """The entities of a trace, with what several facts share."""
@@ -115,9 +127,31 @@ FACTS: Final[dict[str, tuple[str, Callable[[_Reading], Any]]]] = {
         "open at the end, as Django sees it: a living thread can use them",
         lambda r: r.count(lambda connection: connection.open),
     ),
+    "db.sessions": (
+        "sessions at the end, as the database server sees them; none for SQLite, which has no sessions",
+        lambda r: _sessions(r.entities),
+    ),
     "db.abandoned": (
-        "never closed by Django, and their thread has ended: nobody can use or close them",
+        (
+            "never closed by Django, and their thread has ended: nobody can use or close them; a server, where "
+            "there is one, still has their sessions"
+        ),
         lambda r: r.count(lambda connection: connection.abandoned),
+    ),
+    "db.lost": (
+        (
+            "never closed by Django, their thread has ended, and the server has no session of theirs any more: "
+            "Python freed the object, or the server ended the session"
+        ),
+        lambda r: r.count(lambda connection: connection.lost),
+    ),
+    "db.returned": (
+        "times that Django, in a request, gave a database connection back to its pool instead of closing it",
+        lambda r: sum(
+            request is not None
+            for connection in r.entities.db_connections.values()
+            for request in connection.returned_in
+        ),
     ),
     "db.dropped": (
         "never closed by Django, and their process has ended, or they were taken away from their wrapper",
@@ -164,6 +198,10 @@ def _ident(request: RequestEntity) -> tuple[int, int]:
     return request.thread.key[0], (request.greenlet or request.thread).ident
 
 
+def _sessions(entities: Entities) -> int | None:
+    return None if entities.sessions is None else len(next(reversed(entities.sessions.values()), []))
+
+
 def _executor(request: RequestEntity) -> tuple[str, tuple[int, int]]:
     executor = request.executor
     assert executor is not None, "it was served"
@@ -173,7 +211,8 @@ def _executor(request: RequestEntity) -> tuple[str, tuple[int, int]]:
 def facts_of(trace: Trace) -> Facts:
     """Return the facts of ``trace``: every one of :data:`FACTS`, and of each labelled request."""
     reading = _Reading(trace.entities)
-    figures: dict[str, Any] = {name: read(reading) for name, (_, read) in FACTS.items()}
+    read = {name: read(reading) for name, (_, read) in FACTS.items()}
+    figures: dict[str, Any] = {name: figure for name, figure in read.items() if figure is not None}
     labelled = [request for request in reading.requests if request.label is not None]
     for request in labelled:
         for name, (_, read_one) in REQUEST_FACTS.items():

@@ -21,6 +21,7 @@ from sphinx_djconn.trace.entities import (
     Named,
     Process,
     RequestEntity,
+    Session,
     Task,
     Thread,
 )
@@ -55,12 +56,15 @@ class Entities:
         self.http_connections: dict[int, HttpConnection] = {}
         self.db_connections: dict[Key, DatabaseConnection] = {}
         self.requests: dict[int, RequestEntity] = {}
+        self.sessions: dict[int, list[Session]] | None = None
         self.peak = 0
         self._parents: dict[int, int] = {}
         self._owners: dict[Key, tuple[Key, Key | None]] = {}
         self._ends: dict[Key, int] = {}
         self._open: set[Key] = set()
         self._step = 0
+        self._by_pid: dict[int, DatabaseConnection] = {}
+        self._taken: dict[Key, DatabaseConnection] = {}
         for event in events:
             reader = self._READERS.get(event.kind)
             if reader is not None:
@@ -92,6 +96,14 @@ class Entities:
         if serial not in self.processes:
             self.processes[serial] = Process(serial)
         return self.processes[serial]
+
+    def db_connection(self, process: int, serial: int) -> DatabaseConnection | None:
+        """Return the database connection that the probe told of by ``serial``."""
+        return self._taken.get((process, serial)) or self.db_connections.get((process, serial))
+
+    def is_taken_again(self, event: Event) -> bool:
+        """Return whether ``event`` tells of a connection taken from its pool once more."""
+        return (event.process, event.data["c"]) in self._taken
 
     # Clients.
 
@@ -185,12 +197,30 @@ class Entities:
         key = (event.process, event.data["c"])
         thread, greenlet = self._owners.get((event.process, event.data["w"])) or self._here(event)
         alias = event.data.get("alias", "default")
-        connection = DatabaseConnection(key, thread, greenlet, alias, opened_in=event.request)
+        pid, pooled = event.data.get("pid"), event.data.get("pooled", False)
+        known = self._by_pid.get(pid or 0) if pooled else None
+        if known is not None and known.returned and known.key[0] == event.process:
+            self._take_again(known, event, thread, greenlet)
+            return
+        connection = DatabaseConnection(
+            key, thread, greenlet, alias, opened_in=event.request, pid=pid, pooled=pooled
+        )
         self.db_connections[key] = connection
+        if pid is not None:
+            self._by_pid[pid] = connection
         if event.request is not None:
             self.request(event.request).connections.append((connection, "opened"))
             self._open.add(key)
             self.peak = max(self.peak, len(self._open))
+
+    def _take_again(
+        self, connection: DatabaseConnection, event: Event, thread: Key, greenlet: Key | None
+    ) -> None:
+        """Have ``connection``, which was given back to its pool, in the hands of another wrapper."""
+        connection.thread, connection.greenlet, connection.returned = thread, greenlet, False
+        self._taken[event.process, event.data["c"]] = connection
+        if event.request is not None:
+            self.request(event.request).connections.append((connection, "reused"))
 
     def _here(self, event: Event) -> tuple[Key, Key | None]:
         greenlet = self.greenlet_of(event)
@@ -203,8 +233,12 @@ class Entities:
 
     def _closed(self, event: Event) -> None:
         key = (event.process, event.data["c"])
+        connection = self.db_connection(*key)
+        if connection is not None and event.data.get("pooled"):
+            connection.returned = True
+            connection.returned_in.append(event.request)
+            return
         self._open.discard(key)
-        connection = self.db_connections.get(key)
         if connection is None:
             return
         if event.data["why"] == "dropped":
@@ -218,8 +252,9 @@ class Entities:
     def _inherited(self, process: int | None, serial: int) -> DatabaseConnection | None:
         """Return a connection of ``process``, or one that a parent had when it forked ``process``."""
         while process is not None:
-            if (process, serial) in self.db_connections:
-                return self.db_connections[process, serial]
+            found = self.db_connection(process, serial)
+            if found is not None:
+                return found
             process = self._parents.get(process)
         return None
 
@@ -231,9 +266,25 @@ class Entities:
         if event.request is not None:
             self.request(event.request).health_checks += 1
 
+    def _collected(self, event: Event) -> None:
+        """With the object goes the session; of a file there is none, and no figure tells of it."""
+        key = (event.process, event.data["c"])
+        connection = self.db_connection(*key)
+        if connection is not None and connection.pid is not None:
+            self._open.discard(connection.key)
+
+    def _witnessed(self, event: Event) -> None:
+        if self.sessions is None:
+            self.sessions = {}
+        self.sessions[self._step] = [
+            Session(self._by_pid.get(pid), state) for pid, state in event.data["sessions"]
+        ]
+
     # What only the whole shows.
 
     def _settle(self) -> None:
+        last = next(reversed((self.sessions or {}).values()), [])
+        held = {id(session.connection) for session in last}
         for connection in self.db_connections.values():
             if connection.why is not None:
                 continue
@@ -241,7 +292,9 @@ class Entities:
             if connection.greenlet is not None:
                 owner = self.greenlets[connection.greenlet]
             connection.dropped |= self.process(connection.key[0]).ended
-            connection.abandoned = not connection.dropped and owner is not None and owner.ended
+            connection.ended = self.sessions is not None and id(connection) not in held
+            left = not connection.dropped and not connection.returned and owner is not None and owner.ended
+            connection.abandoned, connection.lost = left and not connection.ended, left and connection.ended
 
         for request in self.requests.values():
             if request.ended is None and request.thread is not None:
@@ -285,6 +338,8 @@ class Entities:
         "db.open": _opened,
         "db.use": _used,
         "db.close": _closed,
+        "db.collected": _collected,
+        "db.sessions": _witnessed,
         "db.failed": _failed,
         "db.health": _health_checked,
     }

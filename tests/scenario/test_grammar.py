@@ -221,7 +221,7 @@ ERRORS = [
     ("new clients: GET /", 0, "'new clients' cannot name a client"),
     ("new-client: GET /", 0, "'new-client' cannot name a client"),
     ("new client 2: GET /", 0, "'new client 2' cannot name a client"),
-    ("database: GET /", 0, "'database' cannot name a client; write 'database: end sessions' or"),
+    ("database: GET /", 0, "'database' cannot name a client; write one of 'database: end sessions',"),
     ("database: end session", 0, "'database' cannot name a client; write 'database: end sessions'"),
     ("reload:", 0, "'reload' cannot name a client; write 'reload' alone on its line"),
     ("wait: 1s", 0, "'wait' cannot name a client; write a pause as in 'wait 1.5s'"),

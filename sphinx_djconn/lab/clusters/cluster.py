@@ -46,6 +46,11 @@ class Cluster:
         full = self._full(name)
         self._ask(lambda connection: self._engine.drop(connection, full))
 
+    @property
+    def label(self) -> str:
+        """What the server is called, and its version."""
+        return f"{self._engine.label} {'.'.join(map(str, self.version))}"
+
     def settings(self, name: str) -> dict[str, Any]:
         """Return the entry of Django's ``DATABASES`` for the database ``name``."""
         return self._engine.settings(self._server.application, self._full(name))
@@ -79,6 +84,23 @@ class Cluster:
                 f"{self._engine.label} did not end {len(left)} of {len(pids)} sessions within {_ENDING:g} s"
             )
         return ended
+
+    def refuse(self, database: str) -> None:
+        """Have ``database`` refuse new sessions; those that are there stay."""
+        self._allow(database, allowed=False)
+
+    def accept(self, database: str) -> None:
+        """Have ``database`` accept sessions again."""
+        self._allow(database, allowed=True)
+
+    def _allow(self, database: str, *, allowed: bool) -> None:
+        full, owner = self._full(database), self._server.owner
+        if owner is None and self.kind != "postgresql":
+            raise ClusterError(
+                f"{self._engine.label} can refuse connections only to a user of the build's own, and conf.py "
+                "names a server; take the DSN out of conf.py, or the step out of the page"
+            )
+        self._ask(lambda connection: self._engine.allow(connection, full, owner or "", allowed=allowed))
 
     def restart(self) -> None:
         """Restart the server, with its data; all sessions end."""

@@ -1,7 +1,7 @@
 """The clusters of one build: of each kind one that is shared, and those that a scenario has to itself."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Final
@@ -25,33 +25,38 @@ class Clusters:
     def __init__(self, dsns: Mapping[str, str] | None = None) -> None:
         self._dsns = dict(dsns or {})
         self._lock = threading.Lock()
-        self._shared: dict[str, Future[Cluster]] = {}
+        self._shared: dict[tuple[str, str | None], Future[Cluster]] = {}
         self._own: list[Cluster] = []
         self._closed = False
 
-    def warm_up(self, kind: str) -> None:
+    def warm_up(self, kind: str, dsn: str | None = None) -> None:
         """Begin to start the shared cluster of ``kind``, and return at once."""
-        self._begin(kind)
+        self._begin(kind, dsn)
 
-    def shared(self, kind: str) -> Cluster:
-        """Return the cluster of ``kind`` that scenarios share, when it listens.
+    def shared(self, kind: str, dsn: str | None = None) -> Cluster:
+        """Return the cluster of ``kind`` that scenarios share, when it listens; that of ``dsn``, if any.
 
         It is started once: what went wrong then is raised each time. Raises ``AbsentError`` where something
         is not installed, ``ProfileError`` for a DSN that is wrong, :class:`ClusterError`.
         """
         try:
-            return self._begin(kind).result()
+            return self._begin(kind, dsn).result()
         except LabError as error:
             raise error.with_traceback(None) from None
 
-    def own(self, kind: str, max_connections: int = CONNECTIONS) -> Cluster:
-        """Return a new cluster, for one scenario, which closes it; its application can hold so many."""
+    def own(
+        self, kind: str, max_connections: int = CONNECTIONS, settings: Iterable[tuple[str, str]] = ()
+    ) -> Cluster:
+        """Return a new cluster, for one scenario, which closes it; its application can hold so many.
+
+        The server is started with its own ``settings``.
+        """
         if kind in self._dsns:
             raise ClusterError(
                 f"a scenario wants a {kind} of its own, for a restart or a limit of connections, and conf.py "
                 "names a server for all; take the DSN out of conf.py"
             )
-        cluster = _private(_engine(kind), max_connections)
+        cluster = _private(_engine(kind), max_connections, tuple(settings))
         with self._lock:
             if not self._closed:
                 self._own.append(cluster)
@@ -71,20 +76,20 @@ class Clusters:
         for cluster in own:
             cluster.close()
 
-    def _begin(self, kind: str) -> Future[Cluster]:
+    def _begin(self, kind: str, dsn: str | None) -> Future[Cluster]:
+        dsn = self._dsns.get(kind) if dsn is None else dsn
         with self._lock:
             if self._closed:
                 raise _too_late()
-            future = self._shared.get(kind)
+            future = self._shared.get((kind, dsn))
             if future is None:
-                future = self._shared[kind] = Future()
-                threading.Thread(target=self._start, args=(kind, future), name=f"djconn-{kind}").start()
+                future = self._shared[kind, dsn] = Future()
+                threading.Thread(target=self._start, args=(kind, dsn, future), name=f"djconn-{kind}").start()
             return future
 
-    def _start(self, kind: str, future: Future[Cluster]) -> None:
+    def _start(self, kind: str, dsn: str | None, future: Future[Cluster]) -> None:
         try:
             engine = _engine(kind)
-            dsn = self._dsns.get(kind)
             cluster = (
                 _private(engine, CONNECTIONS) if dsn is None else Cluster(engine, GivenServer(engine, dsn))
             )
@@ -100,8 +105,8 @@ def _engine(kind: str) -> Engine:
     return _ENGINES[kind]()
 
 
-def _private(engine: Engine, connections: int) -> Cluster:
-    server = PrivateServer(engine, connections)
+def _private(engine: Engine, connections: int, settings: tuple[tuple[str, str], ...] = ()) -> Cluster:
+    server = PrivateServer(engine, connections, settings)
     try:
         return Cluster(engine, server)
     except BaseException:

@@ -131,6 +131,10 @@ class Engine(ABC):
         """Have a session ended; one that is gone is no error."""
 
     @abstractmethod
+    def allow(self, connection: Connection, name: str, owner: str, *, allowed: bool) -> None:
+        """Have a database accept new sessions of ``owner``, or refuse them; those that are there stay."""
+
+    @abstractmethod
     def hold(self, connection: Connection, token: str) -> bool:
         """Lock ``token`` for as long as ``connection`` is open; return whether nobody else holds it."""
 

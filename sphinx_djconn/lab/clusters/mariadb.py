@@ -149,8 +149,7 @@ class MariaDB(Engine):
         """Make a database. MariaDB has no templates: tables are made anew and rows copied."""
         rows(connection, f"CREATE DATABASE {_quoted(name)} CHARACTER SET utf8mb4")
         if owner is not None:
-            pattern = _quoted(name.replace("_", r"\_"))
-            rows(connection, f"GRANT ALL PRIVILEGES ON {pattern}.* TO {_quoted(owner)}@localhost")
+            self.allow(connection, name, owner, allowed=True)
         if template is not None:
             self._copy(connection, template, name)
 
@@ -177,6 +176,12 @@ class MariaDB(Engine):
         except self.error as error:
             if error.args[:1] != (_NO_SUCH_THREAD,):
                 raise
+
+    def allow(self, connection: Connection, name: str, owner: str, *, allowed: bool) -> None:
+        """Give ``owner`` its rights in a database, or take them: a session with that database is refused."""
+        verb, to = ("GRANT", "TO") if allowed else ("REVOKE", "FROM")
+        pattern = _quoted(name.replace("_", r"\_"))
+        rows(connection, f"{verb} ALL PRIVILEGES ON {pattern}.* {to} {_quoted(owner)}@localhost")
 
     def hold(self, connection: Connection, token: str) -> bool:
         """Take a lock by name."""

@@ -165,6 +165,10 @@ class PostgreSQL(Engine):
         """Have a session ended."""
         rows(connection, "SELECT pg_terminate_backend(%s)", [pid])
 
+    def allow(self, connection: Connection, name: str, owner: str, *, allowed: bool) -> None:
+        """Have a database accept new sessions, whosever they are, or refuse them."""
+        rows(connection, f"ALTER DATABASE {_quoted(name)} ALLOW_CONNECTIONS {str(allowed).lower()}")
+
     def hold(self, connection: Connection, token: str) -> bool:
         """Take an advisory lock."""
         return bool(rows(connection, "SELECT pg_try_advisory_lock(hashtext(%s), 0)", [token])[0][0])

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Final, final
 
 from sphinx_djconn.lab.clusters.daemon import Daemon
-from sphinx_djconn.lab.clusters.engine import APPLICATION, Address, Connection, Engine
+from sphinx_djconn.lab.clusters.engine import APPLICATION, Address, Connection, Engine, server_options
 from sphinx_djconn.lab.clusters.folder import Folder
 from sphinx_djconn.lab.errors import ClusterError, LabError, ProfileError
 
@@ -56,10 +56,16 @@ class Server(ABC):
 
 @final
 class PrivateServer(Server):
-    """A server of this build's own, which is started here; the application can hold ``connections``."""
+    """A server of this build's own, which is started here; the application can hold ``connections``.
 
-    def __init__(self, engine: Engine, connections: int = CONNECTIONS) -> None:
+    ``settings`` are the server's own, by their names.
+    """
+
+    def __init__(
+        self, engine: Engine, connections: int = CONNECTIONS, settings: tuple[tuple[str, str], ...] = ()
+    ) -> None:
         self._engine = engine
+        self._settings = settings
         self._connections = connections
         self._binaries = engine.binaries()
         folder = Folder()
@@ -112,7 +118,8 @@ class PrivateServer(Server):
 
     def _start(self) -> Connection:
         engine = self._engine
-        self.daemon.begin(engine.serve(self._binaries, self.daemon.folder.path, self._connections))
+        command = engine.serve(self._binaries, self.daemon.folder.path, self._connections)
+        self.daemon.begin([*command, *server_options(self._settings)])
         connection = self.daemon.wait(lambda: engine.connect(self.admin), engine.lost, _STARTING)
         self._ballast = [engine.connect(self.admin) for _ in range(engine.ballast(self._connections))]
         return connection

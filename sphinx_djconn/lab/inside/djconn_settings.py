@@ -4,8 +4,9 @@ Runs in the server's process, on Python 3.6 and later. ``DJCONN_SETTINGS`` names
 ``module`` (the project's settings), ``folder`` (where the databases are), ``secrets`` (a file for the
 values that must not get into pages), ``conn_max_age`` and ``conn_health_checks`` (absent where the
 project's own stand), ``apps`` and ``asgi`` (applications that a server brings with it, and what they
-serve). What changes: ``DATABASES``, ``ALLOWED_HOSTS`` lets the lab's clients in, and a server's
-applications are installed.
+serve), ``databases`` (where they are on a server: its ``kind``, the ``entry`` of DATABASES, whose NAME all
+names begin with, and ``options``). What changes: ``DATABASES``, ``ALLOWED_HOSTS`` lets the lab's clients in,
+and a server's applications are installed.
 """
 
 import importlib
@@ -20,22 +21,54 @@ _LEAST_SECRET = 4
 _URL_PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
 
 
+# How the engines of a kind are called, those of other packages too.
+_ENGINES = {"postgresql": ("postgresql", "postgis"), "mariadb": ("mysql", "mariadb")}
+
+# What would lead a driver elsewhere than to the server of the run, or make a pool that the page did not name.
+_NOT_KEPT = frozenset(
+    {"host", "hostaddr", "port", "user", "password", "passwd", "passfile", "dbname", "db"}
+    | {"database", "service", "pool", "unix_socket", "read_default_file", "read_default_group", "assume_role"}
+)
+
+
 def _private(databases: Dict[str, Any], spec: Dict[str, Any]) -> Dict[str, Any]:
-    """Return ``databases`` with every alias on a file of the run's own."""
+    """Return ``databases`` with every alias on a database of the run's own."""
     private = {}
+    mirrors = {alias: (settings.get("TEST") or {}).get("MIRROR") for alias, settings in databases.items()}
+    own = [alias for alias, mirror in mirrors.items() if not mirror]
     for alias, settings in databases.items():
-        engine = settings.get("ENGINE", "")
-        mirror = (settings.get("TEST") or {}).get("MIRROR")
-        name = os.path.join(spec["folder"], f"{mirror or alias}.sqlite3")
-        ours = dict(settings, NAME=name, HOST="", PORT="", USER="", PASSWORD="")
-        if "sqlite" not in engine:
-            ours["ENGINE"] = "django.db.backends.sqlite3"
-            ours["OPTIONS"] = {}
+        target = mirrors[alias] or alias
+        if "databases" in spec:
+            ours = _on_server(settings, spec["databases"], own.index(target))
+        else:
+            ours = _in_file(settings, os.path.join(spec["folder"], f"{target}.sqlite3"))
         for key in ("conn_max_age", "conn_health_checks"):
             if key in spec:
                 ours[key.upper()] = spec[key]
         private[alias] = ours
     return private
+
+
+def _in_file(settings: Dict[str, Any], name: str) -> Dict[str, Any]:
+    ours = dict(settings, NAME=name, HOST="", PORT="", USER="", PASSWORD="")
+    if "sqlite" not in settings.get("ENGINE", ""):
+        ours["ENGINE"] = "django.db.backends.sqlite3"
+        ours["OPTIONS"] = {}
+    return ours
+
+
+def _on_server(settings: Dict[str, Any], given: Dict[str, Any], number: int) -> Dict[str, Any]:
+    entry, engine = given["entry"], settings.get("ENGINE", "")
+    ours = dict(settings, **entry)
+    ours["NAME"] = f"{entry['NAME']}_{number}"
+    options: Dict[str, Any] = {}
+    if any(word in engine for word in _ENGINES[given["kind"]]):
+        ours["ENGINE"] = engine
+        theirs = settings.get("OPTIONS") or {}
+        kept = (name for name in theirs if name not in _NOT_KEPT and not name.startswith("ssl"))
+        options = {name: theirs[name] for name in kept}
+    ours["OPTIONS"] = {**options, **entry["OPTIONS"], **given["options"]}
+    return ours
 
 
 def _secrets(name: str, value: Any) -> Iterator[str]:
