@@ -21,7 +21,7 @@ from sphinx_djconn.claims import FUNCTIONS
 from sphinx_djconn.evidence import DEFAULT_PARTS, PARTS, table
 from sphinx_djconn.ext.config import described
 from sphinx_djconn.ext.directives import DIRECTIVES
-from sphinx_djconn.lab.profiles import DATABASES
+from sphinx_djconn.lab.database import DATABASES
 from sphinx_djconn.lab.servers import PLACES, SERVERS
 from sphinx_djconn.scenario import SequenceError, parse_sequence
 from sphinx_djconn.trace import FACTS, REQUEST_FACTS

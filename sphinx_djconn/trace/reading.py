@@ -276,9 +276,10 @@ class Entities:
     def _witnessed(self, event: Event) -> None:
         if self.sessions is None:
             self.sessions = {}
-        self.sessions[self._step] = [
-            Session(self._by_pid.get(pid), state) for pid, state in event.data["sessions"]
-        ]
+        found = event.data["sessions"]
+        self.sessions[self._step] = [Session(self._by_pid.get(pid), state) for pid, state in found]
+        # What has ended stays so: a server that was restarted gives the same numbers to others.
+        self._by_pid = {pid: self._by_pid[pid] for pid, _ in found if pid in self._by_pid}
 
     # What only the whole shows.
 

@@ -220,7 +220,7 @@ def test_threads_can_make_databases_at_once(cluster: Cluster) -> None:
 def test_warming_up_returns_at_once_and_closing_waits_for_what_was_begun(engine: Engine) -> None:
     clusters = Clusters()
     clusters.warm_up(engine.kind)
-    future = clusters._shared[engine.kind]
+    future = clusters._shared[engine.kind, None]
     assert not future.done()
     clusters.close()
     server = future.result()._server

@@ -222,7 +222,7 @@ ERRORS = [
     ("new-client: GET /", 0, "'new-client' cannot name a client"),
     ("new client 2: GET /", 0, "'new client 2' cannot name a client"),
     ("database: GET /", 0, "'database' cannot name a client; write one of 'database: end sessions',"),
-    ("database: end session", 0, "'database' cannot name a client; write 'database: end sessions'"),
+    ("database: end session", 0, "'database' cannot name a client; write one of 'database: end sessions',"),
     ("reload:", 0, "'reload' cannot name a client; write 'reload' alone on its line"),
     ("wait: 1s", 0, "'wait' cannot name a client; write a pause as in 'wait 1.5s'"),
     ("a/b: GET /", 0, "'a/b' cannot name a client; use letters, digits, '-', '_' and spaces"),

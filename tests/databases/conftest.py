@@ -1,0 +1,73 @@
+"""Runs on database servers that are really there."""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from building import Docs
+from projects_on_servers import SETTINGS, VIEWS, Run
+
+from sphinx_djconn.lab import Laboratory, Profiles
+from sphinx_djconn.lab.clusters import Clusters
+from sphinx_djconn.lab.database import DATABASES, Database
+from sphinx_djconn.lab.errors import AbsentError
+from sphinx_djconn.lab.profiles import read_project
+from sphinx_djconn.scenario import Scenario, parse_sequence
+from sphinx_djconn.trace import Trace
+
+
+def needs(kind: str) -> None:
+    """Skip the test where there is no such server; where CI is set, what is absent is a failure."""
+    clusters = Clusters()
+    try:
+        clusters.shared(kind)
+    except AbsentError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(error.message)
+    finally:
+        clusters.close()
+
+
+@pytest.fixture(params=["postgresql", "mariadb"], scope="module")
+def kind(request: pytest.FixtureRequest) -> str:
+    needs(request.param)
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> str:
+    needs("postgresql")
+    return "postgresql"
+
+
+@pytest.fixture(scope="module")
+def dsn(postgresql: str) -> Iterator[str]:
+    """The address of a server of somebody else's, as conf.py names it."""
+    with closing(Clusters()) as clusters:
+        entry = clusters.shared(postgresql).settings("postgres")
+        yield f"postgresql://postgres@:{entry['PORT']}/postgres?host={entry['HOST']}"
+
+
+@pytest.fixture(scope="module")
+def laboratory(shared_docs: Docs, databases: Path, request: pytest.FixtureRequest) -> Iterator[Laboratory]:
+    """A laboratory for the tests of a module, whose project has the views above."""
+    project = read_project(shared_docs.project(views=VIEWS, settings=SETTINGS), shared_docs.source)
+    more: dict[str, Database] = getattr(request.module, "MORE", {})
+    profiles = Profiles(projects={"default": project}, databases={**DATABASES, **more})
+    with closing(Laboratory(profiles, databases, timeout=60)) as laboratory:
+        yield laboratory
+
+
+@pytest.fixture
+def run(laboratory: Laboratory) -> Run:
+    """Run a sequence on a database, and return the trace."""
+
+    def run(database: str, sequence: str, **options: Any) -> Trace:
+        (trace,) = laboratory.run(Scenario(parse_sequence(sequence), database=database, **options)).runs
+        return trace
+
+    return run

@@ -1,0 +1,111 @@
+"""Runs on a server: databases of their own, the same trace however they start, and no secret on a page."""
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from building import Docs
+from projects_on_servers import SETTINGS, VIEWS, Run
+
+from sphinx_djconn.lab import Laboratory, Profiles
+from sphinx_djconn.lab.database import DATABASES, Database
+from sphinx_djconn.lab.keys import Keys
+from sphinx_djconn.lab.profiles import read_project
+from sphinx_djconn.scenario import Scenario, parse_sequence
+from sphinx_djconn.trace import Trace, facts_of
+
+TWO_AND_A_MIRROR = """
+DATABASES["other"] = {
+    "ENGINE": "django.db.backends.postgresql", "NAME": "theirs", "HOST": "db.example.org", "PORT": "6432",
+    "USER": "them", "PASSWORD": "a password of theirs",
+    "OPTIONS": {"connect_timeout": 7, "sslmode": "verify-full", "service": "theirs", "pool": True},
+}
+DATABASES["mirror"] = {**DATABASES["other"], "TEST": {"MIRROR": "other"}}
+"""
+
+
+def run_project(docs: Docs, databases: Path, sequence: str, settings: str = "", **options: Any) -> Trace:
+    project = read_project(docs.project(views=VIEWS, settings=SETTINGS + settings), docs.source)
+    warm = options.pop("warm", True)
+    profiles = Profiles(projects={"default": project})
+    with closing(Laboratory(profiles, databases, warm=warm)) as laboratory:
+        (trace,) = laboratory.run(Scenario(parse_sequence(sequence), **options)).runs
+    return trace
+
+
+def test_every_alias_has_a_database_of_its_own_and_a_mirror_that_of_another(
+    docs: Docs, databases: Path, postgresql
+):
+    trace = run_project(
+        docs,
+        databases,
+        "browser: GET /where as where\nbrowser: GET /both",
+        TWO_AND_A_MIRROR,
+        database=postgresql,
+    )
+    figures = facts_of(trace).figures
+    where = figures["where.json"]
+    assert {each["HOST"] for each in where.values()} == {"<server>"}
+    assert where["other"]["OPTIONS"] == {"connect_timeout": 7}
+    assert where["other"]["USER"] == where["default"]["USER"] == "django"
+    assert "theirs" not in json.dumps(where)
+    assert figures["statuses"] == [200, 200]
+
+
+def test_no_socket_and_no_name_of_a_database_gets_into_a_trace(run: Run, kind: str):
+    trace = run(kind, "browser: GET /where as where\ndatabase: refuse connections\nnew client: GET /query")
+    text = json.dumps([trace.log, facts_of(trace).figures["where.json"], dict(trace.settings)])
+    assert "/tmp/" not in text
+    assert "<database>" in text
+    assert "djconn-" not in text
+
+
+def test_runs_do_not_see_the_data_of_one_another(docs: Docs, databases: Path, kind: str):
+    views = VIEWS + (
+        "\n\ndef write(request):\n"
+        "    with connection.cursor() as cursor:\n"
+        "        cursor.execute('CREATE TABLE mine (n int)')\n"
+        "    return HttpResponse('written')\n"
+    )
+    project = read_project(docs.project(views=views, settings=SETTINGS), docs.source)
+    scenario = Scenario(parse_sequence("browser: GET /write -> 200"), database=kind, runs=3)
+    with closing(Laboratory(Profiles(projects={"default": project}), databases)) as laboratory:
+        assert len(laboratory.run(scenario).runs) == 3
+
+
+SEQUENCE = (
+    "2 x browser: GET /query\n2 x new client: GET /query\ndatabase: end sessions\n2 x browser: GET /query"
+)
+
+
+@pytest.mark.parametrize("database", ["postgresql", "postgresql-pool"])
+def test_a_warm_start_leaves_the_trace_of_an_ordinary_one(
+    docs: Docs, databases: Path, postgresql, database: str
+):
+    age = {} if "pool" in database else {"conn_max_age": None}
+    traces = [
+        run_project(docs, databases, SEQUENCE, database=database, warm=warm, **age) for warm in (True, False)
+    ]
+    one, other = ([(e.kind, e.request) for e in trace.events if e.kind.startswith("db.")] for trace in traces)
+    assert one == other
+    figures = [{k: v for k, v in facts_of(trace).figures.items() if k != "thread_idents"} for trace in traces]
+    assert figures[0] == figures[1]
+
+
+def test_a_key_names_kind_version_and_options_and_no_password(postgresql: str):
+    given = Database("PostgreSQL", "postgresql", {"pool": True}, dsn="postgresql://me:hush-hush@localhost/")
+    profiles = Profiles(databases={**DATABASES, "given": given})
+    scenario = Scenario(parse_sequence("browser: GET /"))
+    keys = {}
+    for name in profiles.databases:
+        each = Scenario(scenario.sequence, database=name)
+        keys[name] = Keys(profiles).of(each).parts
+    assert "database" not in keys["sqlite"]
+    assert json.loads(keys["postgresql"]["database"])["kind"] == "postgresql"
+    assert keys["postgresql"]["database server"].startswith("postgresql 1")
+    assert json.loads(keys["postgresql-pool"]["database"])["options"] == {
+        "pool": {"min_size": 1, "max_size": 4}
+    }
+    assert "hush" not in str(keys["given"])
