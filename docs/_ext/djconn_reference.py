@@ -8,6 +8,7 @@ of a page with what becomes of it.
 
 import importlib
 import inspect
+import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, Final
@@ -68,12 +69,21 @@ def _places() -> Rows:
     return ((f"``{{{name}}}``", meaning) for name, meaning in PLACES.items())
 
 
+_NEEDS: Final = {
+    "sqlite": "nothing more",
+    "postgresql": "``sphinx-djconn[postgresql]``",
+    "mariadb": "``sphinx-djconn[mariadb]``, and the system's server",
+}
+
+
 def _databases() -> Rows:
-    return ((f"``{name}``", database.title) for name, database in DATABASES.items())
+    for name, database in DATABASES.items():
+        options = f"``{json.dumps(dict(database.options))}``" if database.options else "the project's own"
+        yield f"``{name}``", database.title, options, _NEEDS[database.kind]
 
 
 _TABLES: Final = {
-    "databases": ([("Name", 30), ("Database", 70)], _databases),
+    "databases": ([("Name", 20), ("Database", 30), ("``OPTIONS``", 28), ("Needs", 22)], _databases),
     "facts": ([("Fact", 30), ("Meaning", 70)], _facts),
     "functions": ([("Function", 30), ("Value", 70)], _functions),
     "parts": ([("Part", 20), ("Shows", 60), ("Unless chosen", 20)], _parts),
