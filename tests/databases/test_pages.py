@@ -58,7 +58,7 @@ def test_a_page_shows_the_sessions_at_the_end_of_each_step(docs: Docs, postgresq
     page = built.read("index.html")
     assert page.count("C1 idle") == 3
     assert "db.sessions" in page
-    assert "PostgreSQL 1" in page
+    assert "PostgreSQL" in page
     assert "/tmp/" not in page
 
 
