@@ -8,7 +8,7 @@ the thread of a connection that was closed, has ended. Two runs then differ only
 import os
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sphinx_djconn.lab.clients import Client, Serials
 from sphinx_djconn.lab.errors import RunError, StepError
@@ -16,8 +16,6 @@ from sphinx_djconn.lab.feed import Feed
 from sphinx_djconn.lab.meeting import Meeting, Participant
 from sphinx_djconn.lab.port import Port
 from sphinx_djconn.lab.quiet import Rest
-from sphinx_djconn.lab.served import RunDatabases
-from sphinx_djconn.lab.witness import Witness
 from sphinx_djconn.scenario import (
     Close,
     DatabaseFault,
@@ -29,12 +27,22 @@ from sphinx_djconn.scenario import (
     Wait,
 )
 
+if TYPE_CHECKING:
+    from sphinx_djconn.lab.served import RunDatabases
+    from sphinx_djconn.lab.witness import Witness
+
 _ANY: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - what a server listens on, not we
 _READY: Final = 0.1
 """Seconds of rest after which a server that listens is taken to serve."""
 
 _SETTLING: Final = 5.0
 """Seconds to wait for the end of a request or thread that may, in some server, never be told."""
+
+
+def _witness(feed: Feed, databases: "RunDatabases") -> "Witness":
+    from sphinx_djconn.lab.witness import Witness  # noqa: PLC0415 - most runs have none
+
+    return Witness(feed, databases)
 
 
 class Player:
@@ -44,13 +52,13 @@ class Player:
     """
 
     def __init__(
-        self, feed: Feed, trigger: Path, port: Port | None = None, databases: RunDatabases | None = None
+        self, feed: Feed, trigger: Path, port: Port | None = None, databases: "RunDatabases | None" = None
     ) -> None:
         self._feed = feed
         self._trigger = trigger
         self._port = port
         self._databases = databases
-        self._witness = None if databases is None else Witness(feed, databases)
+        self._witness: Witness | None = None if databases is None else _witness(feed, databases)
         self._serials = Serials()
         self._clients: dict[str, Client] = {}
         self._number = 0

@@ -5,7 +5,7 @@ import json
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sphinx_djconn.lab.database import Database
 from sphinx_djconn.lab.errors import FloodError, RunError
@@ -17,11 +17,13 @@ from sphinx_djconn.lab.port import Port
 from sphinx_djconn.lab.process import Launcher, SupervisedProcess, tail
 from sphinx_djconn.lab.profiles import Profiles, Project
 from sphinx_djconn.lab.projects import Databases, Folder
-from sphinx_djconn.lab.served import RunDatabases, ServedDatabases
 from sphinx_djconn.lab.starting import Starting
 from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.trace import Event, Trace
 from sphinx_djconn.trace.events import decode, in_order
+
+if TYPE_CHECKING:
+    from sphinx_djconn.lab.served import RunDatabases, ServedDatabases
 
 _TAIL: Final = 20
 """Lines of the server's log that an error carries."""
@@ -40,7 +42,7 @@ class Run:
         self,
         scenario: Scenario,
         profiles: Profiles,
-        databases: Databases | ServedDatabases,
+        databases: "Databases | ServedDatabases",
         launcher: Launcher,
         interruption: Interruption,
         seconds: float,
@@ -96,7 +98,7 @@ class Run:
         starting: Starting,
         process: SupervisedProcess,
         port: Port | None,
-        databases: RunDatabases | None,
+        databases: "RunDatabases | None",
     ) -> Trace:
         server, project = starting.server, starting.project
         feed = Feed(folder.path, time.monotonic() + self._seconds)
@@ -141,7 +143,7 @@ class Run:
     def _is_given_its_port(self) -> bool:
         return self._profiles.servers[self._scenario.server].is_given_its_port
 
-    def _sanitizer(self, folder: Folder, project: Project, databases: RunDatabases | None) -> Sanitizer:
+    def _sanitizer(self, folder: Folder, project: Project, databases: "RunDatabases | None") -> Sanitizer:
         env = self._profiles.servers[self._scenario.server].env
         places = {project.path: "<project>", folder.path: "<run>"}
         if databases is None:
@@ -154,7 +156,7 @@ class Run:
         log: bytes,
         sanitizer: Sanitizer,
         starting: Starting,
-        databases: RunDatabases | None,
+        databases: "RunDatabases | None",
     ) -> Trace:
         """Return the trace of what was heard up to the end of the sequence."""
         line_of = LineCounter(log)
@@ -208,7 +210,7 @@ def _settings(
     profiles: Profiles,
     events: tuple[Event, ...],
     command: str,
-    databases: RunDatabases | None,
+    databases: "RunDatabases | None",
 ) -> dict[str, str]:
     """Return what the server was started with, as the pages show it."""
     first = {event.kind: event.data for event in reversed(events)}

@@ -3,14 +3,16 @@
 import json
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sphinx_djconn.lab.installed import check_installed, program, unprivileged
 from sphinx_djconn.lab.profiles import Profiles
 from sphinx_djconn.lab.projects import PLACE, settings_in, variables_in
-from sphinx_djconn.lab.served import RunDatabases
 from sphinx_djconn.lab.servers import filled
 from sphinx_djconn.scenario import PROJECT_DEFAULT, Scenario
+
+if TYPE_CHECKING:
+    from sphinx_djconn.lab.served import RunDatabases
 
 _RUNSERVER: Final = ["-m", "django", "runserver"]
 """The command that ``inside/readied.py`` knows the beginning of."""
@@ -31,7 +33,7 @@ class Starting:
         profiles: Profiles,
         place: Path = PLACE,
         port: int | None = None,
-        databases: RunDatabases | None = None,
+        databases: "RunDatabases | None" = None,
     ) -> None:
         self.server = profiles.servers[scenario.server]
         self.project = profiles.projects[scenario.project]

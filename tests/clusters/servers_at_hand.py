@@ -1,6 +1,7 @@
 """What the tests of clusters share."""
 
 import os
+import sys
 from dataclasses import replace
 
 import pytest
@@ -19,7 +20,7 @@ def installed(kind: str) -> Engine:
         engine = _engine(kind)
         engine.binaries()
     except AbsentError as error:
-        if os.environ.get("CI"):
+        if os.environ.get("CI") and sys.platform == "linux":  # where it installs them
             raise
         pytest.skip(error.message)
     return engine

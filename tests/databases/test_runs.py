@@ -80,11 +80,12 @@ SEQUENCE = (
 )
 
 
-@pytest.mark.parametrize("database", ["postgresql", "postgresql-pool"])
+@pytest.mark.parametrize("name", ["postgresql", "pool"])
 def test_a_warm_start_leaves_the_trace_of_an_ordinary_one(
-    docs: Docs, databases: Path, postgresql, database: str
-):
-    age = {} if "pool" in database else {"conn_max_age": None}
+    docs: Docs, databases: Path, name: str, request: pytest.FixtureRequest
+) -> None:
+    database = request.getfixturevalue(name)
+    age = {} if name == "pool" else {"conn_max_age": None}
     traces = [
         run_project(docs, databases, SEQUENCE, database=database, warm=warm, **age) for warm in (True, False)
     ]

@@ -87,7 +87,7 @@ def test_sessions_are_those_that_a_client_of_ones_own_counts(
     assert all("?" not in names for names in sessions(trace))
 
 
-def test_sessions_of_a_pool_are_those_that_a_client_of_ones_own_counts(observer: Observer):
+def test_sessions_of_a_pool_are_those_that_a_client_of_ones_own_counts(observer: Observer, pool: str):
     trace, seen = observer.observe("4 x new client: GET /query\nbrowser: GET /held", database="pooled")
     steps = [event for event in trace.events if event.kind == "db.sessions"]
     assert {pid for pid, _ in steps[-1].data["sessions"]} == seen
@@ -129,8 +129,8 @@ def test_closed_sessions_are_gone_at_the_end_of_their_step(run: Run, kind: str):
     ]
 
 
-def test_a_pool_reuses_its_sessions_and_django_closes_none(run: Run, postgresql: str):
-    trace = run("postgresql-pool", "6 x new client: GET /query")
+def test_a_pool_reuses_its_sessions_and_django_closes_none(run: Run, pool: str):
+    trace = run(pool, "6 x new client: GET /query")
     found = figures(trace)
     pids = {each.pid for each in trace.entities.db_connections.values()}
     assert found["opened"] + found["outside_requests"] == len(pids)
