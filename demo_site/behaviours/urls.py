@@ -15,6 +15,9 @@ urlpatterns = [
     path("whoami/", views.whoami),
     path("session-parameter/", views.session_parameter),
     path("session-parameter/set/", views.set_session_parameter),
+    path("worker/", views.ask_worker),
+    path("worker/query/", views.query_in_worker),
+    path("worker/close-old/", views.close_old_in_worker),
     path("collect/", views.collect),
     path("collect/pause/", views.pause_collection),
 ]
