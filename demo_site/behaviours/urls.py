@@ -6,6 +6,7 @@ urlpatterns = [
     path("plain/", views.plain),
     path("query/", views.query),
     path("query/async/", async_views.query),
+    path("query-each/", views.query_each),
     path("broken-query/", views.broken_query),
     path("caught-error/", views.caught_error),
     path("stream/", views.stream),

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, close_old_connections, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import (
     HttpResponse,
@@ -40,6 +40,14 @@ def plain(request):
 def query(request):
     """Count the questions: one query."""
     return JsonResponse({"questions": Question.objects.count()})
+
+
+def query_each(request):
+    """Make one query in each database of the settings."""
+    for each in connections.all():
+        with each.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    return JsonResponse({"databases": list(connections)})
 
 
 def broken_query(request):

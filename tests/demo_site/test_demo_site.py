@@ -110,6 +110,7 @@ def test_a_streamed_response_ends_its_http_connection(runserver):
         ("/polls/999/", 404, 1),
         ("/plain/", 200, 0),
         ("/query/", 200, 1),
+        ("/query-each/", 200, 1),
         ("/broken-query/", 500, 1),
         ("/caught-error/", 200, 1),
         ("/stream/", 200, 1),

@@ -54,6 +54,7 @@ def pages():
         "/polls/999/",
         "/plain/",
         "/query/",
+        "/query-each/",
         "/broken-query/",
         "/caught-error/",
         "/stream/",
