@@ -62,7 +62,7 @@ djconn_databases = {
         "kind": "postgresql",
         "server_settings": {"max_connections": 4, "superuser_reserved_connections": 0},
     },
-    "impatient": {"kind": "postgresql", "server_settings": {"idle_session_timeout": "1500ms"}},
+    "impatient": {"kind": "postgresql", "server_settings": {"idle_session_timeout": "2500ms"}},
     "in-paris": {"kind": "postgresql", "server_settings": {"timezone": "Europe/Paris"}},
 }
 
