@@ -43,11 +43,27 @@ djconn_projects = {
         "settings": "mysite.settings_without_common_middleware",
         "fixtures": ["polls"],
     },
+    "two-databases": {
+        "path": str(DEMO.path),
+        "settings": "mysite.settings_two_databases",
+        "fixtures": ["polls"],
+    },
     # Ways to keep the current request, from demo_site/whose.
     **{
         way.replace("_", "-"): {"path": str(DEMO.path), "settings": f"mysite.settings_whose_{way}"}
         for way in ("thread_local", "thread_local_async", "context_var", "asgiref_local", "done_right")
     },
+}
+
+djconn_databases = {
+    "room-for-three": {"kind": "postgresql", "max_connections": 3},
+    # One of the four is the build's own: it asks for the sessions.
+    "without-reserve": {
+        "kind": "postgresql",
+        "server_settings": {"max_connections": 4, "superuser_reserved_connections": 0},
+    },
+    "impatient": {"kind": "postgresql", "server_settings": {"idle_session_timeout": "2500ms"}},
+    "in-paris": {"kind": "postgresql", "server_settings": {"timezone": "Europe/Paris"}},
 }
 
 djconn_servers = {

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, close_old_connections, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import (
     HttpResponse,
@@ -20,12 +20,14 @@ from django.http import (
 from django.shortcuts import redirect
 from polls.models import Question
 
+from .worker import worker
+
 LONGEST_SLEEP = 10  # seconds
 
 # For each kind of database: what changes a parameter of the session, and what reads it.
 SESSION_PARAMETER = {
     "sqlite": ("PRAGMA cache_size = 777", "PRAGMA cache_size"),
-    "postgresql": ("SET application_name = 'demo site'", "SHOW application_name"),
+    "postgresql": ("SET TIME ZONE 'Asia/Tokyo'", "SHOW TIME ZONE"),
     "mysql": ("SET @demo_site = 777", "SELECT @demo_site"),
 }
 
@@ -38,6 +40,14 @@ def plain(request):
 def query(request):
     """Count the questions: one query."""
     return JsonResponse({"questions": Question.objects.count()})
+
+
+def query_each(request):
+    """Make one query in each database of the settings."""
+    for each in connections.all():
+        with each.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    return JsonResponse({"databases": list(connections)})
 
 
 def broken_query(request):
@@ -130,6 +140,32 @@ def set_session_parameter(request):
     with connection.cursor() as cursor:
         cursor.execute(change)
     return session_parameter(request)
+
+
+def ask_worker(request):
+    """Tell whether the worker's thread has an open connection: no query."""
+    return JsonResponse({"open": worker.call(has_open_connection)})
+
+
+def query_in_worker(request):
+    """Have the worker's thread make one query; this one makes none.
+
+    A query that fails there is told, and changes nothing here: 200.
+    """
+    try:
+        return JsonResponse({"questions": worker.call(Question.objects.count)})
+    except DatabaseError as error:
+        return JsonResponse({"error": str(error)})
+
+
+def close_old_in_worker(request):
+    """Have the worker's thread close its old connections: no query. Tell whether one is still open."""
+    worker.call(close_old_connections)
+    return ask_worker(request)
+
+
+def has_open_connection():
+    return connection.connection is not None
 
 
 def collect(request):

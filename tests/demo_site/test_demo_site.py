@@ -110,6 +110,7 @@ def test_a_streamed_response_ends_its_http_connection(runserver):
         ("/polls/999/", 404, 1),
         ("/plain/", 200, 0),
         ("/query/", 200, 1),
+        ("/query-each/", 200, 1),
         ("/broken-query/", 500, 1),
         ("/caught-error/", 200, 1),
         ("/stream/", 200, 1),
@@ -124,6 +125,7 @@ def test_a_streamed_response_ends_its_http_connection(runserver):
         ("/session-parameter/", 200, 1),
         ("/session-parameter/set/", 200, 2),
         ("/collect/", 200, 0),
+        ("/worker/", 200, 0),
     ],
 )
 def test_a_page_takes_exactly_its_queries(visits, path, status, queries):
@@ -253,3 +255,19 @@ def test_the_admin_answers_ada(visits, path):
 
 def test_collect_closes_what_ended_threads_have_left_open(visits):
     assert visits["collect"]["json"] == {"open_before": 3, "open_after": 0}
+
+
+def test_the_worker_has_no_connection_before_its_first_query(visits):
+    assert visits["worker"]["before"]["json"] == {"open": False}
+
+
+@pytest.mark.parametrize("age", ["no limit", "zero"])
+def test_the_worker_keeps_its_connection_whatever_requests_do(visits, age):
+    query = visits["worker"][f"{age}: query"]
+    assert (query["json"], query["queries"]) == ({"questions": 6}, [])
+    assert visits["worker"][f"{age}: after"]["json"] == {"open": True}
+
+
+def test_the_worker_closes_a_connection_that_is_old_and_no_other(visits):
+    left = {age: visits["worker"][f"{age}: close old"]["json"] for age in ("no limit", "zero")}
+    assert left == {"no limit": {"open": True}, "zero": {"open": False}}

@@ -10,7 +10,8 @@ import sys
 import threading
 import time
 
-from django.db import connection
+from behaviours.worker import worker as the_worker
+from django.db import connection, connections
 from django.test import Client
 from polls.models import Choice, Question
 
@@ -53,6 +54,7 @@ def pages():
         "/polls/999/",
         "/plain/",
         "/query/",
+        "/query-each/",
         "/broken-query/",
         "/caught-error/",
         "/stream/",
@@ -68,6 +70,7 @@ def pages():
         "/session-parameter/",
         "/session-parameter/set/",
         "/collect/",
+        "/worker/",
     ]
     return {path: visit(client(), path) for path in paths}
 
@@ -107,6 +110,20 @@ def session_parameter():
     return found
 
 
+def worker():
+    """Have the worker's thread query, and close what is old there, with ages of none and of zero."""
+    found = {"before": visit(client(), "/worker/")}
+    age = connections.settings["default"]["CONN_MAX_AGE"]
+    for name, seconds in (("no limit", None), ("zero", 0)):
+        connections.settings["default"]["CONN_MAX_AGE"] = seconds
+        found[f"{name}: query"] = visit(client(), "/worker/query/")
+        found[f"{name}: after"] = visit(client(), "/worker/")
+        found[f"{name}: close old"] = visit(client(), "/worker/close-old/")
+        the_worker.call(connections.close_all)
+    connections.settings["default"]["CONN_MAX_AGE"] = age
+    return found
+
+
 def ada():
     """Log in as the superuser of the fixture, and visit the admin and some other pages."""
     visitor = client()
@@ -141,5 +158,5 @@ def collect():
 
 
 def main():
-    parts = [pages, posts, votes, session_parameter, ada, collect]
+    parts = [pages, posts, votes, session_parameter, worker, ada, collect]
     json.dump({part.__name__: part() for part in parts}, sys.stdout)
