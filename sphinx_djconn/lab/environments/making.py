@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -14,7 +15,7 @@ from sphinx_djconn.lab.environments.interpreters import Interpreter
 from sphinx_djconn.lab.environments.specification import Specification
 from sphinx_djconn.lab.errors import EnvironmentMakingError
 from sphinx_djconn.lab.interruption import Interruption
-from sphinx_djconn.lab.process import Launcher, tail
+from sphinx_djconn.lab.process import Launcher, SupervisedProcess, tail
 
 _NOT_INHERITED: Final = frozenset(
     [
@@ -85,9 +86,15 @@ def make(
     """
     deadline = time.monotonic() + seconds
     launcher = Launcher(sys.executable, warm=False)
+    commands = _commands(specification, interpreter, folder / "env", tools)
     try:
-        for argv in _commands(specification, interpreter, folder / "env", tools):
-            _run(argv, folder, launcher, interruption, deadline, specification.name)
+        with ExitStack() as stack:
+            # All of the supervisors before the folder: when this process dies between two commands, the next
+            # one's removes it.
+            processes = [stack.enter_context(closing(launcher.supervise(argv, folder))) for argv in commands]
+            folder.mkdir()
+            for argv, process in zip(commands, processes, strict=True):
+                _run(argv, process, folder, interruption, deadline, specification.name)
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise EnvironmentMakingError(
@@ -122,21 +129,17 @@ def _commands(
 
 def _run(
     argv: Sequence[str],
+    process: SupervisedProcess,
     folder: Path,
-    launcher: Launcher,
     interruption: Interruption,
     deadline: float,
     name: str,
 ) -> None:
     interruption.check()
-    process = launcher.supervise(argv, folder)
-    try:
-        folder.mkdir(exist_ok=True)
-        left = max(0.1, deadline - time.monotonic())
-        process.start(env=_variables(os.environ), cwd=folder, seconds=left)
-        reports = process.finish(interruption, left)
-    finally:
-        process.close()
+    left = max(0.1, deadline - time.monotonic())
+    process.start(env=_variables(os.environ), cwd=folder, seconds=left)
+    reports = process.finish(interruption, left)
+    process.close()  # with all that came of it
     if reports.get("exit") != 0 or "late" in reports:
         raise _error(name, argv, tail(folder / "log").decode("utf-8", "replace"), late="late" in reports)
 
@@ -151,6 +154,8 @@ def _error(name: str, argv: Sequence[str], said: str, *, late: bool) -> Environm
         why = "the disk is full; free some space, or set XDG_CACHE_HOME to a folder on another disk"
     elif _UNREACHABLE.search(told):
         why = "the package index cannot be reached; see to the network, or to uv's and pip's index"
+    elif "(from versions: none)" in told:  # pip says no more where it has not tried twice
+        why = "the package index cannot be reached, or has nothing of that name; see to both"
     elif _NOT_FOUND.search(told):
         why = "no releases fulfil its requirements for this Python; change them in `djconn_environments`"
     elif "ensurepip" in told:

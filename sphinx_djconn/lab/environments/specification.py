@@ -127,6 +127,8 @@ def _read(name: str, value: Any, confdir: Path) -> Specification:
             "from conf.py to the folder that Django's pyproject.toml is in. For an interpreter, write 'python'"
         )
     made = Specification(name, requirements, python, checkout)
+    if not (made.is_made or python):
+        raise ProfileError(f"{where} must be {_FORMS}")
     if checkout and made.django:
         raise ProfileError(
             f"{where}: 'path' is a checkout of Django, and 'requirements' name Django; leave one out"
