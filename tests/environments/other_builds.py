@@ -20,8 +20,8 @@ from pathlib import Path
 from sphinx_djconn.lab.environments import Environments, Specification
 from sphinx_djconn.lab.errors import LabError
 try:
-    environments = Environments(Path(sys.argv[1]), tell=lambda line: print(json.dumps({"told": line}), flush=True))
-    ready = environments.get(Specification("asked", tuple(sys.argv[2:])))
+    tell = lambda line: print(json.dumps({"told": line}), flush=True)
+    ready = Environments(Path(sys.argv[1]), tell=tell).get(Specification("asked", tuple(sys.argv[2:])))
 except LabError as error:
     print(json.dumps({"error": error.message}))
 else:

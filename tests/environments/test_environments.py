@@ -14,6 +14,7 @@ import pytest
 from other_builds import Build, environments_in, specification, use_index, wait_until
 
 from sphinx_djconn.lab.environments import Environments, Ready, find, read
+from sphinx_djconn.lab.environments.cache import Place
 from sphinx_djconn.lab.environments.interpreters import on_this_machine
 from sphinx_djconn.lab.environments.making import Tools, tools
 from sphinx_djconn.lab.errors import AbsentError, Cancelled, EnvironmentMakingError
@@ -110,6 +111,17 @@ def test_a_build_waits_for_the_one_that_makes_it_and_says_so(tmp_path: Path, dea
     second.kill()
 
 
+def test_a_build_that_waits_for_another_can_be_interrupted(tmp_path: Path, deaf_index: str) -> None:
+    first = Build(tmp_path, "django~=5.2.0")
+    first.said()
+    interruption = Interruption()
+    environments = Environments(tmp_path, interruption=interruption, tell=lambda _: interruption.happen())
+    with pytest.raises(Cancelled):
+        environments.get(find("django-5.2", {}))
+    assert environments_in(tmp_path), "the other one's is left alone"
+    first.kill()
+
+
 def test_of_a_build_that_is_killed_nothing_is_left_and_the_next_one_makes_it(
     tmp_path: Path, deaf_index: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +176,18 @@ def test_a_full_disk_leaves_nothing_and_is_named(tmp_path: Path) -> None:
     _, result = Build(tmp_path, "django~=5.2.0", before=nearly_full).result()
     assert "the disk is full; free some space" in result["error"]
     assert not environments_in(tmp_path)
+
+
+def test_what_cannot_be_noted_is_absent(tmp_path: Path) -> None:
+    place = Place(tmp_path, "place")
+    with place.locked(Interruption(), 1, lambda: None):
+        attempt = place.attempt()
+        (attempt / "env/bin").mkdir(parents=True)
+        (tmp_path / "place/complete.new").mkdir()
+        with pytest.raises(EnvironmentMakingError, match="free some space"):
+            place.note(attempt, {})
+        assert place.complete() is None
+        assert not attempt.exists()
 
 
 @pytest.mark.parametrize("uv", [True, False])

@@ -89,7 +89,10 @@ class Place:
         return self._folder / secrets.token_hex(3)
 
     def note(self, attempt: Path, noted: Mapping[str, Any]) -> None:
-        """Say that ``attempt`` is complete, at once or not at all. Needs the lock."""
+        """Say that ``attempt`` is complete, at once or not at all. Needs the lock.
+
+        Raises :class:`EnvironmentMakingError` where that cannot be written; then the attempt is removed.
+        """
         new = self._folder / "complete.new"
         try:
             with new.open("w", encoding="utf-8") as file:
@@ -97,10 +100,14 @@ class Place:
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(self._folder / "complete")
-        except BaseException:
+        except OSError as error:
+            shutil.rmtree(attempt, ignore_errors=True)
             with suppress(OSError):
                 new.unlink()
-            raise
+            raise EnvironmentMakingError(
+                f"an environment was made in {self._folder}, and that could not be noted: {error.strerror}; "
+                "free some space, or set XDG_CACHE_HOME to a folder on another disk"
+            ) from None
 
     def _wait(
         self, lock: int, interruption: Interruption, deadline: float, waiting: Callable[[], None]
