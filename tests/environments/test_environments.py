@@ -293,15 +293,27 @@ def test_the_current_one_is_the_interpreter_that_builds(tmp_path: Path) -> None:
     assert ready.contents().version("psutil") == psutil.__version__
 
 
-def test_a_checkout_is_imported_from_its_folder_and_its_changes_are_seen(tmp_path: Path) -> None:
-    checkout = tmp_path / "checkout"
-    (checkout / "django").mkdir(parents=True)
-    (checkout / "django/__init__.py").write_text("VERSION = (9, 9)\ndef get_version(): return '9.9.dev0'\n")
-    (checkout / "pyproject.toml").write_text(
+def a_checkout(folder: Path, init: str) -> None:
+    (folder / "django").mkdir(parents=True)
+    (folder / "django/__init__.py").write_text(init)
+    (folder / "pyproject.toml").write_text(
         "[build-system]\nrequires = ['setuptools']\nbuild-backend = 'setuptools.build_meta'\n"
         "[project]\nname = 'Django'\nversion = '9.9.dev0'\nrequires-python = '>= 3.11'\n"
         "[tool.setuptools]\npackages = ['django']\n"
     )
+
+
+def test_a_django_that_cannot_be_imported_leaves_nothing_and_says_why(tmp_path: Path) -> None:
+    a_checkout(tmp_path / "checkout", "raise ImportError('half of a merge')\n")
+    named = read({"main": {"path": "checkout"}}, tmp_path)
+    with pytest.raises(EnvironmentMakingError, match="half of a merge"):
+        Environments(tmp_path / "cache").get(named["main"])
+    assert not environments_in(tmp_path / "cache")
+
+
+def test_a_checkout_is_imported_from_its_folder_and_its_changes_are_seen(tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    a_checkout(checkout, "VERSION = (9, 9)\ndef get_version(): return '9.9.dev0'\n")
     named = read({"main": {"path": "checkout", "requirements": ["sqlparse"]}}, tmp_path)
     ready = Environments(tmp_path / "cache").get(named["main"])
     before = ready.contents()
