@@ -5,6 +5,7 @@
     LabError
     ├── ProfileError      a name that conf.py and the built-in profiles do not know
     ├── AbsentError       a server, or what it needs, is not installed
+    │   └── EnvironmentMakingError   an environment could not be made; carries the end of the output
     └── RunError          a run that did not come to its end; carries the end of the server's log
         ├── PreparationError   the project's settings or migrations failed, before any server
         ├── ServerError        the server ended, or never listened
@@ -34,6 +35,14 @@ class ProfileError(LabError):
 
 class AbsentError(LabError):
     """What a profile needs is not on this machine: nothing is wrong with the page."""
+
+
+class EnvironmentMakingError(AbsentError):
+    """An environment could not be made. ``log`` is the end of what the installer said, free of secrets."""
+
+    def __init__(self, message: str, log: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.log = log
 
 
 class RunError(LabError):

@@ -1,0 +1,133 @@
+"""What is installed in an environment, read from the folders it imports from: nothing of it runs.
+
+``pip freeze`` without pip, which not every environment has, and for any Python.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from sphinx_djconn.lab.keys import tree
+from sphinx_djconn.store import digest
+from sphinx_djconn.values import value
+
+
+@value
+class Contents:
+    """The distributions of an environment, sorted texts such as ``django==4.2.30``.
+
+    One that is imported from a folder, as after ``pip install -e``, has a digest of that folder's files with
+    it. Where files were changed by hand since the environment was made, ``changed`` is a digest of them now.
+    """
+
+    python: str
+    distributions: tuple[str, ...]
+    changed: str = ""
+
+    @property
+    def digest(self) -> str:
+        """A name for all of it: another one where a recording could be another."""
+        return digest([self.python, list(self.distributions), self.changed])
+
+    def version(self, name: str) -> str:
+        """Return the version of the distribution ``name``, empty where there is none."""
+        for each in self.distributions:
+            found, _, version = each.partition("==")
+            if found == canonical(name):
+                return version.partition(" ")[0]
+        return ""
+
+
+def canonical(name: str) -> str:
+    """Return a distribution's name as the packaging standards write it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def freeze(folders: Iterable[Path]) -> tuple[str, ...]:
+    """Return the distributions that are imported from ``folders``, a name's first one only, as Python does."""
+    found: dict[str, str] = {}
+    for folder in folders:
+        for path in sorted(_metadata(folder)):
+            stem = path.name.rpartition(".")[0]
+            name, _, rest = stem.partition("-")
+            if path.name.endswith(".egg-info"):
+                rest = re.sub(r"-py\d(\.\d+)?.*$", "", rest) or _version(path)
+            found.setdefault(canonical(name), f"{canonical(name)}=={rest}{_editable(path)}")
+    return tuple(sorted(found.values()))
+
+
+def stamp(folders: Iterable[Path]) -> str:
+    """Return a digest of the files' names, sizes and times: another one once any of them was written.
+
+    Compiled files do not count: each first import writes some.
+    """
+    return digest(
+        [
+            [path[len(str(folder)) :], status.st_size, status.st_mtime_ns]
+            for folder in folders
+            for path, status in _statuses(str(folder))
+        ]
+    )
+
+
+def now(python: str, folders: Iterable[Path], stamped: str = "") -> Contents:
+    """Return the contents of ``folders`` for the Python ``python``, a version.
+
+    ``stamped`` is what :func:`stamp` said when the environment was made; nothing where it is not ours.
+    """
+    folders = list(folders)
+    changed = ""
+    if stamped and stamp(folders) != stamped:
+        changed = digest([tree(each) for each in folders])
+    return Contents(python, freeze(folders), changed)
+
+
+def _metadata(folder: Path) -> list[Path]:
+    try:
+        return [each for each in folder.iterdir() if each.name.endswith((".dist-info", ".egg-info"))]
+    except OSError:  # a zip file, or nothing
+        return []
+
+
+def _version(path: Path) -> str:
+    """Return the version in an ``.egg-info`` whose name has none, as those of development installs."""
+    try:
+        text = (path / "PKG-INFO").read_text("utf-8", "replace")
+    except OSError:
+        return ""
+    found = re.search(r"^Version: (\S+)", text, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _editable(metadata: Path) -> str:
+    """Return what to say of a distribution that is imported from its own folder (PEP 610)."""
+    try:
+        origin = json.loads((metadata / "direct_url.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return ""
+    url = urlsplit(str(origin.get("url", "")))
+    if url.scheme != "file" or not origin.get("dir_info", {}).get("editable"):
+        commit = origin.get("vcs_info", {}).get("commit_id", "")
+        return f" @ {commit}" if commit else ""
+    return f" @ {_imported(Path(unquote(url.path)))}"
+
+
+def _imported(folder: Path) -> str:
+    """Return a digest of what a checkout can change: of Django's, the package and not its tests."""
+    django = folder / "django"
+    return tree(django if (django / "__init__.py").is_file() else folder)
+
+
+def _statuses(folder: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the files below ``folder`` in the order of their names, compiled ones left out."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        for name in sorted(names):
+            path = os.path.join(parent, name)  # noqa: PTH118 - thousands of files
+            try:
+                yield path, os.stat(path)  # noqa: PTH116
+            except OSError:
+                continue

@@ -1,0 +1,31 @@
+"""What the tests of environments share: one that is made once, and an index that never answers."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from other_builds import use_index
+
+from sphinx_djconn.lab.environments import Environments, Ready, find
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder in which some tests make what others find again."""
+    return tmp_path_factory.mktemp("environments")
+
+
+@pytest.fixture(scope="session")
+def django52(cache: Path) -> Ready:
+    """An environment that no test may change."""
+    return Environments(cache).get(find("django-5.2", {}))
+
+
+@pytest.fixture
+def deaf_index(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An index that accepts connections and never answers: making takes until something ends it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/simple"
+        use_index(monkeypatch, url)
+        yield url
