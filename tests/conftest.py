@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 from building import Docs, documentation
 
 os.environ["NO_COLOR"] = "1"  # where the variable CI is set, Sphinx colours what the tests read
+# Shells have what they start in the background ignore Ctrl-C, and so all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ PAGE = """
        browser: GET /
 
     .. djconn:scenario:: unknown-database
-       :database: postgresql
+       :database: postgres
 
        browser: GET /
 
@@ -234,7 +234,7 @@ def built(shared_docs: Docs) -> Built:
 
 SCENARIOS = [
     (":: unknown-server", "unknown server `runsever`; did you mean `runserver`?"),
-    (":: unknown-database", "unknown database `postgresql`. Known: sqlite"),
+    (":: unknown-database", "unknown database `postgres`; did you mean `postgresql`? Known: sqlite"),
     (":: unknown-environment", "unknown environment `django-99`. Known: current"),
     (":: unknown-project", "unknown project `shop`. Known: demo, default"),
     ("browser: FETCH /polls/", "'FETCH' is no method of HTTP"),

@@ -15,6 +15,9 @@ WHOLE = 3
 CHOOSES = ("gunicorn-", "uwsgi", "mod_wsgi", "waitress", "cheroot", "granian-wsgi", "hypercorn-wsgi")
 """Servers of several executors: which of them is given a request, the kernel or a queue decides by luck."""
 
+ENDED = "database: "
+"""Steps after which it is luck whether a client still reads why its session was ended."""
+
 
 def pages(folder: Path, number: int) -> dict[str, str]:
     """Build the documentation from scratch; return a digest of each file that it has become.
@@ -27,9 +30,10 @@ def pages(folder: Path, number: int) -> dict[str, str]:
         doctrees.joinpath(recordings).mkdir(parents=True)
         for recording in folder.joinpath("doctrees0", recordings).iterdir():
             with recording.open(encoding="utf-8") as lines:
-                next(lines)
+                scenario = json.loads(next(lines))["scenario"]
                 server = json.loads(next(lines))["settings"]["Server"]
-            if server.startswith(CHOOSES) or (number >= WHOLE and not server.startswith("runserver")):
+            others = number >= WHOLE and not server.startswith("runserver")
+            if server.startswith(CHOOSES) or others or ENDED in scenario:
                 shutil.copy(recording, doctrees / recordings)
     subprocess.run(
         [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", "-d", doctrees, DOCS, out],

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -66,6 +67,14 @@ def settings(recording: Path) -> dict[str, str]:
     return found
 
 
+def shown(log: list[str]) -> list[str]:
+    """Return the lines of a server's log, without the sizes of pages that describe an error.
+
+    Whether a client still reads why the database server has ended its session is by chance.
+    """
+    return [re.sub(r'(" 500) \d+$', r"\1", line) for line in log]
+
+
 def told(run: dict[str, Any]) -> dict[tuple[Any, ...], list[Any]]:
     """Return what each thread of each process did in its own order, and what each client saw.
 
@@ -115,7 +124,7 @@ def test_every_scenario_of_the_docs_leaves_the_same_trace_whichever_way_its_serv
         _, *warm_runs = map(json.loads, warm.joinpath(name).read_text().splitlines())
         _, *shell_runs = map(json.loads, shell.joinpath(name).read_text().splitlines())
         for one, other in zip(warm_runs, shell_runs, strict=True):
-            assert one["log"] == other["log"], name
+            assert shown(one["log"]) == shown(other["log"]), name
             assert one["settings"] == other["settings"], name
             assert told(one) == told(other), name
 
