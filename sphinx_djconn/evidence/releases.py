@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from docutils import nodes
 
-from sphinx_djconn.evidence.nodes import Cell, table, verdict_badge
+from sphinx_djconn.evidence.nodes import Cell, note, table, verdict_badge
 from sphinx_djconn.evidence.text import number, printable
 
 _SIGNS: Final = {True: "holds", False: "refuted", None: "unproven"}
@@ -66,12 +66,47 @@ def _cells(row: ShownRelease | Gap, facts: int) -> Iterator[Cell]:
     yield from row.figures or [_NOTHING] * facts
 
 
-def side_by_side(sides: Sequence[Side]) -> nodes.container:
-    """Return ``sides`` beside each other, where the page has room for them and the format can."""
+def side_by_side(sides: Sequence[Side]) -> list[nodes.Node]:
+    """Return ``sides`` beside each other, where the page has room for them and the format can.
+
+    What is the same in all rows of all tables of requests is said once, above them.
+    """
     found = nodes.container(classes=["djconn-sides"])
     for side in sides:
         heading = nodes.paragraph(
             "", "", nodes.strong("", printable(side.title)), classes=["djconn-side-title"]
         )
         found += nodes.container("", heading, *side.children, classes=["djconn-side"])
-    return found
+    tables = [each for each in found.findall(nodes.table) if "djconn-requests" in each["classes"]]
+    common = _without_columns(tables, _COMMON)
+    told = note(f"Every request: {', '.join(common)}.") if common else None
+    return [each for each in (told, found) if each is not None]
+
+
+_COMMON: Final = ("Client", "Request", "Status")
+"""The columns of a table of requests that tell what was done, and not what became of it."""
+
+
+def _without_columns(tables: Sequence[nodes.table], titles: Sequence[str]) -> list[str]:
+    """Take those columns out of ``tables`` in which all rows of all say the same, and return what they say."""
+    said: list[str] = []
+    for title in titles:
+        columns = [(each, _column(each, title)) for each in tables]
+        texts = {entry.astext() for each, column in columns for entry in _entries(each, column)[1:]}
+        if len(texts) == 1:
+            said += texts
+            for each, column in columns:
+                for entry in [list(each.findall(nodes.colspec))[column], *_entries(each, column)]:
+                    entry.parent.remove(entry)
+                group = next(iter(each.findall(nodes.tgroup)))
+                group["cols"] -= 1
+    return said
+
+
+def _column(made: nodes.table, title: str) -> int:
+    first = next(iter(made.findall(nodes.row)))
+    return [entry.astext() for entry in first.children].index(title)
+
+
+def _entries(made: nodes.table, column: int) -> list[nodes.Node]:
+    return [row.children[column] for row in made.findall(nodes.row)]

@@ -55,9 +55,10 @@ class _Reading:
             begun = position + 1
 
     def _name(self, position: int) -> str:
-        """Return the name of a release, and what it is where the name stands for more than one."""
+        """Return which release it is, and the name of an environment that does not say so."""
         name, version = self._names[position], self._version(self._search.cells[position])
-        return name if version in ("", name) else f"{name}: {version}"
+        plain = version in ("", name) or version.startswith(f"{name}.")
+        return version or name if plain else f"{version} ({name})"
 
     def _version(self, cell: DeclaredScenario) -> str:
         return self._setting(cell, "Django")
@@ -99,9 +100,9 @@ class _Reading:
         """Return the evidence of the releases before and after the change, where there is one."""
         if found.before is None or found.after is None or not parts:
             return []
-        return [
-            side_by_side([self._side(self._search.cells[each], parts) for each in (found.before, found.after)])
-        ]
+        return side_by_side(
+            [self._side(self._search.cells[each], parts) for each in (found.before, found.after)]
+        )
 
     def _side(self, cell: DeclaredScenario, parts: Sequence[str]) -> Side:
         recording = self._results.recording(cell.name)

@@ -101,8 +101,8 @@ class SinceDirective(ClaimDirective):
         ),
         "releases": Option(
             releases.row,
-            "the releases of Django, from the oldest to the newest: ``2.0 to 3.2`` for all of these series, or a "
-            "list of releases (``2.1.4``), series (``4.2``, the newest of them) and environments of conf.py",
+            "the releases of Django, from the oldest to the newest: ``2.0 to 3.2`` for all of these series, "
+            "or a list of releases (``2.1.4``), series (``4.2``, its newest) and environments of conf.py",
         ),
         "expect": Option(options.word, "an expression that is true, or not, of every run with a release"),
         "sometimes": Option(options.word, "an expression that is true of at least one run with it, or of none"),

@@ -220,6 +220,7 @@ class Player:
         limit = time.monotonic() + 1.0
         while _is_running(task) and time.monotonic() < limit:
             os.sched_yield()
+        client.look()
 
     def _together(self, step: Together) -> None:
         participants = []
