@@ -9,6 +9,7 @@ from string import ascii_lowercase
 
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
 
 from sphinx_djconn.claims import Verdict
 from sphinx_djconn.ext.config import Settings
@@ -19,6 +20,8 @@ from sphinx_djconn.ext.results import Absence, Results
 from sphinx_djconn.ext.written import Written
 from sphinx_djconn.lab import Laboratory, ProfileError
 from sphinx_djconn.store import Store
+
+logger = logging.getLogger(__name__)
 
 
 def warm_up(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
@@ -75,6 +78,8 @@ def _laboratory(app: Sphinx) -> Laboratory:
         doctrees / "djconn" / "databases",
         settings.timeout,
         warm=settings.warm and settings.mode != "replay",
+        unsupported=settings.unsupported_pythons,
+        tell=logger.info,
     )
 
 

@@ -11,12 +11,13 @@ from sphinx_djconn.ext.config import Settings
 from sphinx_djconn.ext.registry import DeclaredMatrix, DeclaredScenario, Registry
 from sphinx_djconn.ext.results import Absence, Results
 from sphinx_djconn.lab import LabError, ProfileError, RunError
-from sphinx_djconn.lab.errors import AbsentError
+from sphinx_djconn.lab.errors import AbsentError, EnvironmentMakingError, UnresolvedError
 from sphinx_djconn.lab.keys import portable
 from sphinx_djconn.store import Key, Store, Stored, StoreError, digest
 
 if TYPE_CHECKING:
     from sphinx_djconn.lab import Laboratory, Outcome, Profiles
+    from sphinx_djconn.lab.environments import Ready
     from sphinx_djconn.scenario import Scenario
 
 logger = logging.getLogger(__name__)
@@ -59,11 +60,7 @@ class Gathering:
         while True:
             cells = [cell for search in searches for cell in search.next()]
             self._scenarios.update((cell.name, cell) for cell in cells)
-            wanted: dict[str, list[str]] = {}
-            for declared in [*found, *cells]:
-                self._look(declared, laboratory, wanted)
-            if wanted:
-                self._run(wanted, laboratory)
+            self._round([*found, *cells], laboratory)
             if not cells:
                 break
             found = []
@@ -73,24 +70,56 @@ class Gathering:
         self._tell()
         return self._results
 
-    def _look(self, declared: DeclaredScenario, laboratory: "Laboratory", wanted: dict[str, list[str]]) -> None:
-        """Find a recording of ``declared``, or put its name among those ``wanted`` with its key."""
-        name = declared.name
-        if declared.scenario is None:
-            self._absences[name] = Absence("what the page says of it was refused")
-            return
-        try:
-            self._profiles.check(declared.scenario)
-        except ProfileError as error:
-            self._absent(declared, error, "config")
-            return
-        self._keys[name] = key = laboratory.keys.of(declared.scenario)
-        same = self._settled.get(key.name)
-        if same is not None:  # it was run in an earlier round
-            self._stamps.update({name: self._stamps[same]} if same in self._stamps else {})
-            self._absences.update({name: self._absences[same]} if same in self._absences else {})
-        elif not self._find(declared, key):
-            wanted.setdefault(key.name, []).append(name)
+    def _round(self, declared: "Sequence[DeclaredScenario]", laboratory: "Laboratory") -> None:
+        """Find or make the recordings of what is ``declared``."""
+        scenarios = self._checked(declared)
+        if self._settings.mode == "replay":
+            for name, scenario in scenarios.items():
+                self._keys[name] = key = laboratory.keys.of(scenario, None)
+                self._find(self._scenarios[name], key)
+        elif scenarios:
+            making = max(1, self._settings.at_once // 2)  # which keeps a processor busy, as a run does not
+            with closing(laboratory.environments(scenarios, making)) as groups:
+                for environments in groups:
+                    self._in(environments, scenarios, laboratory)
+
+    def _checked(self, declared: "Sequence[DeclaredScenario]") -> "dict[str, Scenario]":
+        """Return the scenarios of which nothing was refused, by name."""
+        checked = {}
+        for each in declared:
+            if each.scenario is None:
+                self._absences[each.name] = Absence("what the page says of it was refused")
+                continue
+            try:
+                self._profiles.check(each.scenario)
+            except ProfileError as error:
+                self._absent(each, error, "config")
+            else:
+                checked[each.name] = each.scenario
+        return checked
+
+    def _in(
+        self,
+        environments: "Mapping[str, Ready | LabError]",
+        scenarios: "Mapping[str, Scenario]",
+        laboratory: "Laboratory",
+    ) -> None:
+        """Find or make the recordings of those ``scenarios`` whose ``environments`` are there."""
+        wanted: dict[str, list[str]] = {}
+        for name, environment in environments.items():
+            declared = self._scenarios[name]
+            if isinstance(environment, LabError):
+                self._absent(declared, environment, _subtype(environment))
+                continue
+            self._keys[name] = key = laboratory.keys.of(scenarios[name], environment)
+            same = self._settled.get(key.name)
+            if same is not None:  # it was run in an earlier round
+                self._stamps.update({name: self._stamps[same]} if same in self._stamps else {})
+                self._absences.update({name: self._absences[same]} if same in self._absences else {})
+            elif not self._find(declared, key):
+                wanted.setdefault(key.name, []).append(name)
+        if wanted:
+            self._run(wanted, laboratory)
 
     def _refused(self) -> bool:
         """Return whether there is a matrix whose cells nobody knows."""
@@ -148,8 +177,7 @@ class Gathering:
         """Take the outcome of ``ran``, which is equal to the scenario of ``declared``."""
         if outcome.recording is None:
             assert outcome.error is not None
-            uninstalled = isinstance(outcome.error, AbsentError)
-            self._absent(declared, outcome.error, "absent" if uninstalled else "run", ran)
+            self._absent(declared, outcome.error, _subtype(outcome.error), ran)
             return
         try:
             self._found(declared, self._store.write(outcome.recording))
@@ -159,7 +187,7 @@ class Gathering:
     def _absent(
         self, declared: DeclaredScenario, error: LabError, subtype: str, ran: "Scenario | None" = None
     ) -> None:
-        log = error.log if isinstance(error, RunError) else ()
+        log = error.log if isinstance(error, (RunError, EnvironmentMakingError)) else ()
         self._absences[declared.name] = Absence(error.message, log, uninstalled=subtype == "absent")
         line, own = error.line, declared.scenario
         if ran is not None and own is not None and line in ran.sequence.lines:
@@ -196,6 +224,13 @@ class Gathering:
             tail = "\n    ".join(["", "the end of the log:", *first.log]) if first.log else ""
             more = f" (and {len(others)} more of its cells)" if others else ""
             warn(first.declared.subject + more, first.message + tail, first.subtype, first.place)
+
+
+def _subtype(error: LabError) -> str:
+    """Return the type of a warning: the docs are wrong, this machine lacks something, or a run failed."""
+    if isinstance(error, (UnresolvedError, ProfileError)):
+        return "config"
+    return "absent" if isinstance(error, AbsentError) else "run"
 
 
 def warn(subject: str, message: str, subtype: str, location: str) -> None:
