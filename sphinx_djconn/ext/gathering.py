@@ -228,7 +228,7 @@ class Gathering:
 
 def _subtype(error: LabError) -> str:
     """Return the type of a warning: the docs are wrong, this machine lacks something, or a run failed."""
-    if isinstance(error, (UnresolvedError, ProfileError)):
+    if isinstance(error, UnresolvedError):
         return "config"
     return "absent" if isinstance(error, AbsentError) else "run"
 

@@ -1,5 +1,6 @@
 """Databases of runs that are on a server: prepared once for each cluster, copied for each run, dropped."""
 
+import importlib.util
 import itertools
 import threading
 from collections.abc import Callable, Iterator
@@ -220,24 +221,29 @@ class ServedDatabases:
 
 def check_installed(database: Database, environment: Ready) -> None:
     """Raise :class:`AbsentError` where Django could not use ``database`` in ``environment``."""
-    installed = environment.installed
-    if database.kind == "mariadb" and not installed.version("mysqlclient"):
+    if database.kind == "mariadb" and not _has(environment, "MySQLdb", "mysqlclient"):
         raise AbsentError(
             "MariaDB needs mysqlclient, the driver that Django uses, which is not installed; install it with "
             "`pip install 'sphinx-djconn[mariadb]'`, for which Linux needs a compiler and `libmariadb-dev`"
         )
     if database.has_pool:
-        django = installed.version("django")
+        django = environment.installed.version("django")
         if django and Version(django) < _POOLS:
             raise AbsentError(
                 f"a pool of connections came with Django {_POOLS}, and {django} is installed; install that, or "
                 "use another database"
             )
-        if not installed.version("psycopg-pool"):
+        if not _has(environment, "psycopg_pool", "psycopg-pool"):
             raise AbsentError(
                 "a pool of connections needs psycopg_pool, which is not installed; install it with "
                 "`pip install 'sphinx-djconn[postgresql]'`"
             )
+
+
+def _has(environment: Ready, module: str, distribution: str) -> bool:
+    if environment.is_current:  # which can be asked for the module itself
+        return importlib.util.find_spec(module) is not None
+    return bool(environment.installed.version(distribution))
 
 
 @cache
