@@ -1,6 +1,6 @@
 """The verdict on a claim about releases: since when, or until when, it is true."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from sphinx_djconn.claims.errors import listed
@@ -11,10 +11,14 @@ _MOST_NAMED = 6
 
 
 class Told(NamedTuple):
-    """What one release says: whether the claim is true of it, and the values, or why it could not be run."""
+    """What one release says: whether the claim is true of it, and the values, or why there are none.
+
+    One that was ``run`` may still say neither.
+    """
 
     truth: bool | None
     reason: str
+    run: bool = True
 
 
 class Outcome(NamedTuple):
@@ -55,6 +59,9 @@ class _Reading:
             told = f"declared {self._declared}, found {words}: {told}"
         if verdict is Verdict.UNPROVEN:
             told = f"declared {self._declared}, and {self._not_run(passed)}: {told}"
+        between = range(found[0] + 1, found[1]) if found else ()
+        if between and verdict is not Verdict.UNPROVEN and all(each in self._told for each in between):
+            told += f"; {self._not_run(between)}"
         judgement = Judgement(verdict, f"{told}; {self._share()}")
         return Outcome(judgement, words, before, after, passed)
 
@@ -106,12 +113,9 @@ class _Reading:
             for each, position in zip(self._found, found, strict=True)
         )
         between = range(before + 1, after)
-        lost = [each for each in between if each in self._told]
         if not between:
             is_since = self._found[1].truth
             return f"since {self._names[after]}" if is_since else f"until {self._names[before]}", evidence
-        if len(lost) == len(between):
-            evidence += f"; {self._not_run(lost)}"
         kind = "since a release" if self._found[1].truth else "until a release"
         return f"{kind} between {self._names[before]} and {self._names[after]}", evidence
 
@@ -127,14 +131,17 @@ class _Reading:
     def _not_run(self, positions: Sequence[int]) -> str:
         named = [self._names[each] for each in positions]
         if len(named) > _MOST_NAMED:
-            return f"{named[0]} to {named[-1]} could not be run"
+            return f"{named[0]} to {named[-1]} {self._lost(positions)}"
         *most, last = named
-        return f"{f'{listed(most)} and ' if most else ''}{last} could not be run"
+        return f"{f'{listed(most)} and ' if most else ''}{last} {self._lost(positions)}"
+
+    def _lost(self, positions: Iterable[int]) -> str:
+        return f"could not be {'judged' if any(self._told[each].run for each in positions) else 'run'}"
 
     def _share(self) -> str:
-        run = sum(truth is not None for truth in self._known.values())
-        lost = len(self._known) - run
-        told = f"; {lost} could not be run" if lost else ""
+        lost = [position for position, truth in self._known.items() if truth is None]
+        run = len(self._known) - len(lost)
+        told = f"; {len(lost)} {self._lost(lost)}" if lost else ""
         if run == self._search.count:
             return f"all {run} releases were run"
         if len(self._known) == self._search.count:

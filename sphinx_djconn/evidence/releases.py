@@ -9,12 +9,16 @@ from sphinx_djconn.evidence.nodes import Cell, note, table, verdict_badge
 from sphinx_djconn.evidence.text import number, printable
 
 _SIGNS: Final = {True: "holds", False: "refuted", None: "unproven"}
-_TRUTHS: Final = {True: "true", False: "false", None: "could not be run"}
+_TRUTHS: Final = {True: "true", False: "false", None: "neither"}
+_NOT_RUN: Final = "could not be run"
 _NOTHING: Final = "—"
 
 
 class ShownRelease(NamedTuple):
-    """One release: its name and its Python, whether the claim is true of it, and the facts that decided it."""
+    """One release: its name and its Python, whether the claim is true of it, and the facts that decided it.
+
+    One that could not be run has no Python.
+    """
 
     name: str
     python: str
@@ -62,7 +66,7 @@ def _cells(row: ShownRelease | Gap, facts: int) -> Iterator[Cell]:
         return
     yield printable(row.name)
     yield printable(row.python) or _NOTHING
-    yield verdict_badge(_SIGNS[row.truth], _TRUTHS[row.truth])
+    yield verdict_badge(_SIGNS[row.truth], _TRUTHS[row.truth] if row.python else _NOT_RUN)
     yield from row.figures or [_NOTHING] * facts
 
 

@@ -57,8 +57,9 @@ class _Reading:
     def _name(self, position: int) -> str:
         """Return which release it is, and the name of an environment that does not say so."""
         name, version = self._names[position], self._version(self._search.cells[position])
-        plain = version in ("", name) or version.startswith(f"{name}.")
-        return version or name if plain else f"{version} ({name})"
+        if not version:
+            return name
+        return version if _is_of(version, name) else f"{version} ({name})"
 
     def _version(self, cell: DeclaredScenario) -> str:
         return self._setting(cell, "Django")
@@ -100,12 +101,19 @@ class _Reading:
         """Return the evidence of the releases before and after the change, where there is one."""
         if found.before is None or found.after is None or not parts:
             return []
-        return side_by_side(
-            [self._side(self._search.cells[each], parts) for each in (found.before, found.after)]
-        )
+        return side_by_side([self._side(each, parts) for each in (found.before, found.after)])
 
-    def _side(self, cell: DeclaredScenario, parts: Sequence[str]) -> Side:
+    def _side(self, position: int, parts: Sequence[str]) -> Side:
+        cell = self._search.cells[position]
         recording = self._results.recording(cell.name)
         assert recording is not None, "it was run"
-        title = f"Django {self._version(cell)} (Python {self._python(cell)})"
+        name, version = self._names[position], self._version(cell)
+        title = f"Django {version} (Python {self._python(cell)})"
+        if not _is_of(version, name):
+            title = f"{name}: {title}"
         return Side(title, evidence(recording.key.scenario, recording.runs, parts))
+
+
+def _is_of(version: str, name: str) -> bool:
+    """Return whether ``name`` is that of the release ``version``, or of its series."""
+    return version == name or version.startswith(f"{name}.")

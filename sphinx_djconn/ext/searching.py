@@ -93,7 +93,7 @@ class Searching:
     def _tell(self, cell: DeclaredScenario) -> Told:
         absence = self._results.absences.get(cell.name)
         if absence is not None:
-            return Told(None, absence.message)
+            return Told(None, absence.message, run=False)
         judgement = self._judgement(cell)
         return Told(_TRUTHS[judgement.verdict], judgement.reason)
 

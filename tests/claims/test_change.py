@@ -16,7 +16,7 @@ def found(truths: Sequence[bool | None], declared: int | None = None, direction:
     search = Search(len(truths), direction, declared)
     told: dict[int, Told] = {}
     while wanted := search.needed({each: one.truth for each, one in told.items()}):
-        told |= {each: Told(truths[each], WORDS[truths[each]]) for each in wanted}
+        told |= {each: Told(truths[each], WORDS[truths[each]], truths[each] is not None) for each in wanted}
     return outcome(search, NAMES, told)
 
 
@@ -91,8 +91,7 @@ def test_more_than_one_change_is_refuted_and_told(declared: int | None):
     assert result.found == "more than one change"
     assert (
         "it changes more than once: false with 2.0 and 2.1, true with 2.2, false with 2.3, "
-        "true with 2.4 and 2.5"
-        in result.judgement.reason
+        "true with 2.4 and 2.5" in result.judgement.reason
     )
 
 
