@@ -113,7 +113,8 @@ class Environments:
         self, specification: Specification, interpreter: Interpreter, place: Place
     ) -> tuple[Path, dict[str, Any]]:
         """Make it, with the lock held; return the folder and what is noted of it."""
-        label = f"the environment {specification.name} for Python {interpreter.text}"
+        more = "".join(f" + {each}" for each in specification.beside_django)
+        label = f"the environment {specification.name}{more} for Python {interpreter.text}"
         self._tell(f"making {label} with {self._tools.name}")
         begun = time.monotonic()
         folder = place.attempt()

@@ -164,7 +164,10 @@ def _error(specification: Specification, folder: Path, said: bytes, *, late: boo
         why = "the package index cannot be reached, or has nothing of that name; see to both"
     elif _NOT_FOUND.search(told):
         kind = UnresolvedError
-        why = "no releases fulfil its requirements for this Python; change them in `djconn_environments`"
+        why = (
+            "no releases fulfil its requirements for this Python; change those in `djconn_environments`, or "
+            "the version that the page names"
+        )
     elif "ensurepip" in told:
         why = "this Python has no ensurepip; `pip install 'sphinx-djconn[environments]'`, whose uv needs none"
     else:
