@@ -1,12 +1,13 @@
 """A claim in a row of releases: a table of those that were run, and both sides of the change."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from docutils import nodes
 
-from sphinx_djconn.evidence.nodes import Cell, note, table, verdict_badge
+from sphinx_djconn.evidence.nodes import Cell, literal, table, verdict_badge
 from sphinx_djconn.evidence.text import number, printable
+from sphinx_djconn.evidence.wording import NEW_CLIENT
 
 _SIGNS: Final = {True: "holds", False: "refuted", None: "unproven"}
 _TRUTHS: Final = {True: "true", False: "false", None: "neither"}
@@ -83,22 +84,36 @@ def side_by_side(sides: Sequence[Side]) -> list[nodes.Node]:
         found += nodes.container("", heading, *side.children, classes=["djconn-side"])
     tables = [each for each in found.findall(nodes.table) if "djconn-requests" in each["classes"]]
     common = _without_columns(tables, _COMMON)
-    told = note(f"Every request: {', '.join(common)}.") if common else None
-    return [each for each in (told, found) if each is not None]
+    return [_said(common), found] if common else [found]
+
+
+def _said(common: Mapping[str, str]) -> nodes.paragraph:
+    """Return in a line what is ``common`` to all requests, by the titles of columns."""
+    client = common.get("Client", "")
+    words = [
+        literal(common["Request"]) if "Request" in common else None,
+        nodes.Text(f"by {'a ' if client == NEW_CLIENT else ''}{client}") if client else None,
+        nodes.Text(f"answered {common['Status']}") if "Status" in common else None,
+    ]
+    said = nodes.paragraph("", "Every request: ", classes=["djconn-note"])
+    for position, word in enumerate(filter(None, words)):
+        said += [nodes.Text(", "), word] if position else [word]
+    said += nodes.Text(".")
+    return said
 
 
 _COMMON: Final = ("Client", "Request", "Status")
 """The columns of a table of requests that tell what was done, and not what became of it."""
 
 
-def _without_columns(tables: Sequence[nodes.table], titles: Sequence[str]) -> list[str]:
+def _without_columns(tables: Sequence[nodes.table], titles: Sequence[str]) -> dict[str, str]:
     """Take those columns out of ``tables`` in which all rows of all say the same, and return what they say."""
-    said: list[str] = []
+    said: dict[str, str] = {}
     for title in titles:
         columns = [(each, _column(each, title)) for each in tables]
         texts = {entry.astext() for each, column in columns for entry in _entries(each, column)[1:]}
         if len(texts) == 1:
-            said += texts
+            said[title] = texts.pop()
             for each, column in columns:
                 for entry in [list(each.findall(nodes.colspec))[column], *_entries(each, column)]:
                     entry.parent.remove(entry)

@@ -116,4 +116,4 @@ class _Reading:
 
 def _is_of(version: str, name: str) -> bool:
     """Return whether ``name`` is that of the release ``version``, or of its series."""
-    return version == name or version.startswith(f"{name}.")
+    return name in (version, f"{version}.0") or version.startswith(f"{name}.")

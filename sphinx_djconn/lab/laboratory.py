@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from sphinx_djconn.lab.environments.ready import CURRENT, Ready, current
-from sphinx_djconn.lab.errors import LabError
+from sphinx_djconn.lab.errors import AbsentError, LabError, PreparationError, RunError, ServerError
 from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.keys import Keys
 from sphinx_djconn.lab.process import Launcher
@@ -86,7 +86,12 @@ class Laboratory:
                 self._interruption,
                 seconds,
             )
-            traces.append(run.execute())
+            try:
+                traces.append(run.execute())
+            except (PreparationError, ServerError) as error:
+                if environment.unsupported:
+                    raise _unsupported(environment, error) from error
+                raise
             notes |= dict.fromkeys(run.notes)
         return Recording(key, tuple(traces), tuple(notes), environment.installed.distributions)
 
@@ -199,3 +204,12 @@ class Laboratory:
     def cancel(self) -> None:
         """End every run that is going on, and begin no other."""
         self._interruption.happen()
+
+
+def _unsupported(environment: Ready, error: RunError) -> AbsentError:
+    """Return the error of a Django that did not work with a Python that is too new for it."""
+    django = environment.installed.version("django")
+    return AbsentError(
+        f"Django {django} does not support Python {environment.version}, and did not work with it: "
+        f"{error.message}; install a Python that it supports"
+    )
