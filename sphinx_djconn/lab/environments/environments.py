@@ -48,7 +48,7 @@ class Environments:
         tell: Callable[[str], None] = lambda _: None,
         interruption: Interruption | None = None,
         tools: making.Tools | None = None,
-        found: Callable[[], tuple[Interpreter, ...]] = interpreters.on_this_machine,
+        found: Callable[[], tuple[Interpreter, ...]] | None = None,
         seconds: float = _SECONDS,
         unsupported: bool = False,
     ) -> None:
@@ -56,7 +56,8 @@ class Environments:
         self._tell = tell
         self._interruption = interruption or Interruption()
         self._tools = making.tools() if tools is None else tools
-        self._find = found
+        kept = self._cache / "interpreters.json"
+        self._find = found or (lambda: interpreters.on_this_machine(kept=kept))
         self._found: tuple[Interpreter, ...] | None = None
         self._seconds = seconds
         self._unsupported = unsupported
