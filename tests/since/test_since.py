@@ -3,7 +3,6 @@
 import re
 import shutil
 
-from building import Docs
 from releases import VIEWS, Row, ran
 
 
@@ -196,40 +195,3 @@ def test_a_page_that_shows_a_change_is_written_anew_when_a_run_changes(row: Row)
     built = row.docs.build("text")
     assert len(ran(built, "short")) == 4
     assert "**holds since r1, in asked," in built.read("index.txt")
-
-
-def test_two_real_releases(docs: Docs):
-    docs.configure(djconn_project=docs.project(views=QUERY), djconn_unsupported_pythons=True)
-    docs.page("index", REAL)
-    built = docs.build("text")
-    assert built.warnings == []
-    page = built.read("index.txt")
-    assert "**holds until 5.0, in reused, Django 5.0, 5.1**" in page
-    assert re.search(r"\*\*Django 5\.0\.\d+ \(Python 3\.\d+\.\d+\)\*\*", page)
-    assert docs.build("text").ran == []
-
-
-QUERY = """
-    def query(request):
-        connection.cursor().execute("SELECT 1")
-        return HttpResponse("ok")
-"""
-
-REAL = """
-    Real
-    ====
-
-    .. djconn:scenario:: reused
-       :server: runserver-nothreading
-       :conn-max-age: none
-
-       browser: GET /query
-
-    .. djconn:since:: reused-until
-       :in: reused
-       :releases: 5.0, 5.1
-       :expect: db.opened == 0 and db.reused == 1
-       :until: 5.0
-
-       With ``--nothreading``, the first request reuses the connection of the migration check.
-"""
