@@ -44,7 +44,7 @@ def report(env: BuildEnvironment, folder: Path) -> bool:
     told = f"{len(judged)} claims, {len(judged) - len(wrong)} as declared"
     logger.info(told if wrong or failed else colorize("darkgreen", told))
     _write(folder, "output.txt", "".join(f"{line}\n" for line in (*lines, *failed, told)))
-    _write(folder, "claims.json", _json([_claim(each) for each in judged]))
+    _write(folder, "claims.json", _json([_claim(each, results) for each in judged]))
     _write(folder, "facts.json", _json(dict(_facts(results))))
     _write(folder, "junit.xml", _junit(judged, results))
     _write(folder, "summary.md", _summary(judged, failed, told))
@@ -75,7 +75,7 @@ def _line(judged: _Judged) -> str:
     )
 
 
-def _claim(judged: _Judged) -> dict[str, Any]:
+def _claim(judged: _Judged, results: Results) -> dict[str, Any]:
     claim, judgement, _ = judged
     kind = "expect" if claim.expect else "sometimes"
     return {
@@ -86,10 +86,20 @@ def _claim(judged: _Judged) -> dict[str, Any]:
         "in": claim.scenario,
         **({} if claim.where is None else {"where": claim.where}),
         kind: claim.expression,
+        **_releases(claim, results),
         "declared": claim.declared,
         "verdict": judgement.verdict,
         "reason": judgement.reason,
     }
+
+
+def _releases(claim: DeclaredClaim, results: Results) -> dict[str, Any]:
+    """Return the releases that a claim was searched in, and what those said that were run."""
+    search = results.searches.get(claim.name)
+    if search is None:
+        return {}
+    said = {search.releases.names[position]: told.truth for position, told in search.told().items()}
+    return {"releases": search.releases.text, "said": said, "found": search.outcome().found}
 
 
 def _facts(results: Results) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -13,6 +13,8 @@ def test_a_declared_release_takes_four_runs_and_a_second_build_none(row: Row):
     assert ran(built, "declared") == [0, 11, 12, 29]
     told = row.told(built)["declared"]
     assert told["verdict"] == "holds"
+    assert told["found"] == "since r12"
+    assert told["said"] == {"r0": False, "r11": False, "r12": True, "r29": True}
     assert told["reason"] == (
         "false with r11 (first.json.number is 11), true with r12 (first.json.number is 12); "
         "4 of 30 releases were run; of the others, the order is taken for granted"
