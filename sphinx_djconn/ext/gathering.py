@@ -45,6 +45,7 @@ class Gathering:
         self._keys: dict[str, Key] = {}
         self._stamps: dict[str, str] = {}
         self._absences: dict[str, Absence] = {}
+        self._djangos: dict[str, str] = {}
         self._troubles: list[_Trouble] = []
 
     def gather(self, laboratory: "Laboratory") -> Results:
@@ -62,7 +63,8 @@ class Gathering:
             if self._settings.recordings is None and not self._absences and not self._refused():
                 self._store.prune(self._keys.values())
         self._tell()
-        return Results(self._registry, self._store, self._keys, self._stamps, self._absences)
+        absences = {name: self._absences[name] for name in self._scenarios if name in self._absences}
+        return Results(self._registry, self._store, self._keys, self._stamps, absences, self._djangos)
 
     def _checked(self) -> "dict[str, Scenario]":
         """Return the scenarios of which nothing was refused, by name."""
@@ -145,6 +147,7 @@ class Gathering:
         return True
 
     def _found(self, declared: DeclaredScenario, stored: Stored) -> None:
+        self._djangos[declared.name] = stored.key.parts.get("django", "")
         self._stamps[declared.name] = digest([stored.digest, self._keys[declared.name].name])
         for note in stored.notes:
             self._trouble(declared, note, "run")
