@@ -44,8 +44,9 @@ class Gathering:
         self._keys: dict[str, Key] = {}
         self._stamps: dict[str, str] = {}
         self._absences: dict[str, Absence] = {}
+        self._djangos: dict[str, str] = {}
         self._troubles: list[_Trouble] = []
-        self._results = Results(registry, store, self._keys, self._stamps, self._absences)
+        self._results = Results(registry, store, self._keys, self._stamps, self._absences, self._djangos)
         self._scenarios = self._results.scenarios
         self._settled: dict[str, str] = {}
 
@@ -68,6 +69,10 @@ class Gathering:
         if ours and not self._absences and not self._refused():
             self._store.prune(self._keys.values())
         self._tell()
+        # In the order of the pages, whatever came first.
+        absences = {name: self._absences[name] for name in self._scenarios if name in self._absences}
+        self._absences.clear()
+        self._absences.update(absences)
         return self._results
 
     def _round(self, declared: "Sequence[DeclaredScenario]", laboratory: "Laboratory") -> None:
@@ -114,8 +119,10 @@ class Gathering:
             self._keys[name] = key = laboratory.keys.of(scenarios[name], environment)
             same = self._settled.get(key.name)
             if same is not None:  # it was run in an earlier round
-                self._stamps.update({name: self._stamps[same]} if same in self._stamps else {})
-                self._absences.update({name: self._absences[same]} if same in self._absences else {})
+                if same in self._stamps:
+                    self._stamps[name], self._djangos[name] = self._stamps[same], self._djangos[same]
+                else:
+                    self._absences[name] = self._absences[same]
             elif not self._find(declared, key):
                 wanted.setdefault(key.name, []).append(name)
         if wanted:
@@ -169,6 +176,7 @@ class Gathering:
         return True
 
     def _found(self, declared: DeclaredScenario, stored: Stored) -> None:
+        self._djangos[declared.name] = stored.key.parts.get("django", "")
         self._stamps[declared.name] = digest([stored.digest, self._keys[declared.name].name])
         for note in stored.notes:
             self._trouble(declared, note, "run")

@@ -1,7 +1,8 @@
 """What a build has found out: recordings, verdicts and figures, read when they are asked for."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -59,8 +60,8 @@ class Results:
     """The results of one build, for the declarations in ``registry``.
 
     ``keys`` and ``stamps`` are those of the scenarios that have a recording in ``store``: a stamp
-    changes whenever a recording does. ``absences`` are the others'. ``rendered`` are the pages that were
-    given their evidence in this build.
+    changes whenever a recording does; ``djangos`` are the versions that they were made with. ``absences`` are
+    the others'. ``rendered`` are the pages that were given their evidence in this build.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Results:
         keys: Mapping[str, Key],
         stamps: Mapping[str, str],
         absences: Mapping[str, Absence],
+        djangos: Mapping[str, str] | None = None,
     ) -> None:
         self.absences = absences
         self.misplaced: dict[str, str] = {}
@@ -79,6 +81,7 @@ class Results:
         self._store = store
         self._keys = keys
         self._stamps = stamps
+        self._djangos = {} if djangos is None else djangos
         self._recordings: dict[str, Recording] = {}
         self._facts: dict[str, list[Facts]] = {}
         self._judgements: dict[str, Judgement] = {}
@@ -273,6 +276,17 @@ class Results:
         except (ExpressionError, ChoiceError) as error:
             raise FactError(str(error)) from error
 
+    def checked_with(self, claim: DeclaredClaim) -> set[str]:
+        """Return the versions of Django that ``claim`` was checked with, in the cells that it chooses."""
+        cells: Iterable[DeclaredScenario] = ()
+        if claim.releases is not None:
+            search = self.searches.get(claim.name)
+            cells = search.cells.values() if search else ()
+        else:
+            with suppress(ChoiceError):
+                cells = narrowed(chosen(self.declared, claim.scenario), claim.where).cells
+        return {self._djangos[cell.name] for cell in cells if cell.name in self._djangos}
+
     def outdated(self, written: Mapping[str, str]) -> list[str]:
         """Return the pages that show something else than what they were ``written`` with."""
         return [page for page, shown in self.shown().items() if written.get(page) != shown]
@@ -290,8 +304,17 @@ class Results:
             [
                 {name: self._stamp(name) for name in sorted(scenarios)},
                 {name: self._proof(name) for name in sorted(claims) if name in self.claims},
+                sorted({version for name in claims for version in self._versions(name)}),
             ]
         )
+
+    def _versions(self, claim: str) -> set[str]:
+        """Return the versions of Django in whatever ``claim`` is about: a list of claims tells of them."""
+        try:
+            about = chosen(self.declared, self.claims[claim].scenario)
+        except (KeyError, ChoiceError):
+            return set()
+        return {self._djangos.get(cell.name, "") for cell in about.cells}
 
     def _stamp(self, name: str) -> list[str]:
         try:

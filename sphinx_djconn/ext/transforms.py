@@ -9,6 +9,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from sphinx_djconn.claims import Judgement, Verdict
 from sphinx_djconn.evidence import djconn_fold, failure, table, verdict_badge
+from sphinx_djconn.ext import checked_with
 from sphinx_djconn.ext.domain import domain_of
 from sphinx_djconn.ext.nodes import (
     claims_placeholder,
@@ -144,7 +145,9 @@ class EvidenceTransform(SphinxPostTransform):
         if not chosen:
             return [nodes.paragraph("", "No page makes a claim." if not docname else "No claims.")]
         rows = [self._claim_row(claim, results) for claim in chosen]
-        return [table([("Claim", 60), ("In", 22), ("Verdict", 18)], rows, "djconn-claims")]
+        listed: list[nodes.Node] = [table([("Claim", 60), ("In", 22), ("Verdict", 18)], rows, "djconn-claims")]
+        versions = checked_with.told(version for claim in chosen for version in results.checked_with(claim))
+        return [*listed, *([nodes.paragraph("", f"{versions}.")] if versions else [])]
 
     def _claim_row(self, claim: DeclaredClaim, results: Results) -> list[nodes.Node | list[nodes.Node]]:
         verdict = results.judgement(claim.name).verdict
