@@ -2,9 +2,10 @@
 
 ``Environments().get(find("django-4.2", read(conf, confdir)))`` is the face. ``specification`` is what conf.py
 and the built-in names say, ``drivers`` what a database adds to it, ``supported`` which Pythons a Django
-supports, ``interpreters`` those that are here, ``cache`` the folder where environments are complete or absent,
-``making`` how they are made, ``ready`` one that can be used, ``contents`` what is in it, ``environments`` all
-of it together, and ``many`` many of them. The one that builds the docs needs ``ready`` and ``contents``.
+supports, ``releases`` which releases there are, ``interpreters`` those that are here, ``cache`` the folder
+where environments are complete or absent, ``making`` how they are made, ``ready`` one that can be used,
+``contents`` what is in it, ``environments`` all of it together, and ``many`` many of them. The one that builds
+the docs needs ``ready`` and ``contents``.
 """
 
 from typing import TYPE_CHECKING
