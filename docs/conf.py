@@ -34,6 +34,8 @@ extlinks = {
 }
 # A server that is not installed, as mod_wsgi where there is no Apache, fails no build but those of the tests.
 suppress_warnings = [] if "CI" in os.environ else ["djconn.absent"]
+# Releases of Django for which a machine has no Python that they support are tried with a newer one.
+djconn_unsupported_pythons = True
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", ".*")]  # Python's own modules are documented elsewhere
 
@@ -69,6 +71,11 @@ djconn_databases = {
     },
     "impatient": {"kind": "postgresql", "server_settings": {"idle_session_timeout": "2500ms"}},
     "in-paris": {"kind": "postgresql", "server_settings": {"timezone": "Europe/Paris"}},
+}
+
+djconn_environments = {
+    # Django 3.0 as it was released: later it got an asgiref with other defaults.
+    "3.0-with-asgiref-3.2": ["django==3.0", "asgiref~=3.2.0"],
 }
 
 djconn_servers = {

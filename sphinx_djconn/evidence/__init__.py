@@ -1,10 +1,10 @@
 """Pictures and tables of a trace, as docutils nodes. Nothing is started and no file is read here.
 
-``parts`` names the parts and puts them together; ``requests``, ``responses``, ``summary`` and ``log``
-build one each, with the help of ``rows`` (long tables), ``timeline`` (events and lines in the order of the
-sequence) and ``wording``; ``matrix`` builds the table of many scenarios, and ``howrun`` says how these
-were run; ``text`` makes foreign text fit for every format; ``nodes`` and ``lexer`` hold what the extension
-has to register.
+``parts`` names the parts and puts them together; ``requests``, ``responses``, ``summary`` and ``log`` build one
+each, with the help of ``rows`` (long tables), ``timeline`` (events and lines in the order of the sequence) and
+``wording``; ``matrix`` builds the table of many scenarios, ``releases`` that of one with many releases of
+Django, and ``howrun`` says how these were run; ``text`` makes foreign text fit for every format; ``nodes`` and
+``lexer`` hold what the extension has to register.
 """
 
 from typing import TYPE_CHECKING

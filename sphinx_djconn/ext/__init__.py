@@ -2,9 +2,9 @@
 
 ``directives``, of claims and of what is ``running``, and ``domain`` read pages into the ``registry``; once all
 pages are read, ``check`` runs what ``gathering`` finds no recording of, judges claims by what ``choosing``
-finds them to be about, and leaves ``results``; ``transforms`` turn the placeholders of ``nodes`` into
-evidence, that of a ``matrix`` too, and ``written`` remembers which; ``builder`` reports without pages, with
-``reports``; ``config`` is what conf.py may say.
+finds them to be about or ``searching`` finds out, and leaves ``results``; ``transforms`` turn the placeholders
+of ``nodes`` into evidence, that of a ``matrix`` or a ``change`` too, and ``written`` remembers which;
+``builder`` reports without pages, with ``reports``; ``config`` is what conf.py may say.
 """
 
 from pathlib import Path

@@ -9,6 +9,7 @@ from string import ascii_lowercase
 
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
 
 from sphinx_djconn.claims import Verdict
 from sphinx_djconn.ext.config import Settings
@@ -19,6 +20,8 @@ from sphinx_djconn.ext.results import Absence, Results
 from sphinx_djconn.ext.written import Written
 from sphinx_djconn.lab import Laboratory, ProfileError
 from sphinx_djconn.store import Store
+
+logger = logging.getLogger(__name__)
 
 
 def warm_up(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
@@ -75,6 +78,8 @@ def _laboratory(app: Sphinx) -> Laboratory:
         doctrees / "djconn" / "databases",
         settings.timeout,
         warm=settings.warm and settings.mode != "replay",
+        unsupported=settings.unsupported_pythons,
+        tell=logger.info,
     )
 
 
@@ -98,12 +103,13 @@ def _report(results: Results) -> None:
             continue
         judgement = results.judgement(claim.name)
         kind = "expect" if claim.expect else "sometimes"
+        release = "" if claim.releases is None else f"`:{claim.releases.direction}:`, or "
         message = results.misplaced.get(claim.name) or (
             f"{judgement.verdict}, but declared `{claim.declared}`: "
             f"“{claim.sentence}” In `{claim.told_in}`, `:{kind}: {claim.expression}` was "
-            f"checked; {judgement.reason}. Correct the sentence and the expression, or declare "
+            f"checked; {judgement.reason}. Correct {release}the sentence and the expression, or declare "
             f"`:verdict: {judgement.verdict}`"
         )
         unproven = judgement.verdict is Verdict.UNPROVEN
-        subtype = results.warning_type(claim.scenario, "claim", claim.where) if unproven else "claim"
-        warn(f"djconn:claim `{claim.name}`", message, subtype, str(claim.place))
+        subtype = results.claim_warning_type(claim) if unproven else "claim"
+        warn(claim.subject, message, subtype, str(claim.place))

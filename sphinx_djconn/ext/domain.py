@@ -85,7 +85,7 @@ class DjconnDomain(Domain):
         "claim": "no djconn:claim is named `%(target)s`",
     }
     initial_data: ClassVar[dict[str, Any]] = {"pages": {}, "judgements": {}}
-    data_version = 3
+    data_version = 4
 
     laboratory: "Laboratory | None" = None
     """Where this build runs scenarios, from the time when it begins to read pages; never pickled."""

@@ -11,12 +11,13 @@ from sphinx_djconn.ext.config import Settings
 from sphinx_djconn.ext.registry import DeclaredMatrix, DeclaredScenario, Registry
 from sphinx_djconn.ext.results import Absence, Results
 from sphinx_djconn.lab import LabError, ProfileError, RunError
-from sphinx_djconn.lab.errors import AbsentError
+from sphinx_djconn.lab.errors import AbsentError, EnvironmentMakingError, UnresolvedError
 from sphinx_djconn.lab.keys import portable
 from sphinx_djconn.store import Key, Store, Stored, StoreError, digest
 
 if TYPE_CHECKING:
     from sphinx_djconn.lab import Laboratory, Outcome, Profiles
+    from sphinx_djconn.lab.environments import Ready
     from sphinx_djconn.scenario import Scenario
 
 logger = logging.getLogger(__name__)
@@ -37,37 +38,95 @@ class Gathering:
 
     def __init__(self, registry: Registry, profiles: "Profiles", store: Store, settings: Settings) -> None:
         self._registry = registry
-        self._scenarios = registry.scenarios()
         self._profiles = profiles
         self._store = store
         self._settings = settings
         self._keys: dict[str, Key] = {}
         self._stamps: dict[str, str] = {}
         self._absences: dict[str, Absence] = {}
+        self._djangos: dict[str, str] = {}
         self._troubles: list[_Trouble] = []
+        self._results = Results(registry, store, self._keys, self._stamps, self._absences, self._djangos)
+        self._scenarios = self._results.scenarios
+        self._settled: dict[str, str] = {}
 
     def gather(self, laboratory: "Laboratory") -> Results:
-        """Have ``laboratory`` run what has no valid recording, and return the results."""
-        wanted: dict[str, list[str]] = {}
-        for name, declared in self._scenarios.items():
-            if declared.scenario is None:
-                self._absences[name] = Absence("what the page says of it was refused")
+        """Have ``laboratory`` run what has no valid recording, and return the results.
+
+        What a search for a release needs next depends on what it has found so far: all that are searches go on
+        to the next round together.
+        """
+        found = list(self._scenarios.values())
+        searches = self._results.searches.values()
+        while True:
+            cells = [cell for search in searches for cell in search.next()]
+            self._scenarios.update((cell.name, cell) for cell in cells)
+            self._round([*found, *cells], laboratory)
+            if not cells:
+                break
+            found = []
+        ours = self._settings.mode != "replay" and self._settings.recordings is None
+        if ours and not self._absences and not self._refused():
+            self._store.prune(self._keys.values())
+        self._tell()
+        # In the order of the pages, whatever came first.
+        absences = {name: self._absences[name] for name in self._scenarios if name in self._absences}
+        self._absences.clear()
+        self._absences.update(absences)
+        return self._results
+
+    def _round(self, declared: "Sequence[DeclaredScenario]", laboratory: "Laboratory") -> None:
+        """Find or make the recordings of what is ``declared``."""
+        scenarios = self._checked(declared)
+        if self._settings.mode == "replay":
+            for name, scenario in scenarios.items():
+                self._keys[name] = key = laboratory.keys.of(scenario, None)
+                self._find(self._scenarios[name], key)
+        elif scenarios:
+            making = max(1, self._settings.at_once // 2)  # which keeps a processor busy, as a run does not
+            with closing(laboratory.environments(scenarios, making)) as groups:
+                for environments in groups:
+                    self._in(environments, scenarios, laboratory)
+
+    def _checked(self, declared: "Sequence[DeclaredScenario]") -> "dict[str, Scenario]":
+        """Return the scenarios of which nothing was refused, by name."""
+        checked = {}
+        for each in declared:
+            if each.scenario is None:
+                self._absences[each.name] = Absence("what the page says of it was refused")
                 continue
             try:
-                self._profiles.check(declared.scenario)
+                self._profiles.check(each.scenario)
             except ProfileError as error:
-                self._absent(declared, error, "config")
+                self._absent(each, error, "config")
+            else:
+                checked[each.name] = each.scenario
+        return checked
+
+    def _in(
+        self,
+        environments: "Mapping[str, Ready | LabError]",
+        scenarios: "Mapping[str, Scenario]",
+        laboratory: "Laboratory",
+    ) -> None:
+        """Find or make the recordings of those ``scenarios`` whose ``environments`` are there."""
+        wanted: dict[str, list[str]] = {}
+        for name, environment in environments.items():
+            declared = self._scenarios[name]
+            if isinstance(environment, LabError):
+                self._absent(declared, environment, _subtype(environment))
                 continue
-            self._keys[name] = key = laboratory.keys.of(declared.scenario)
-            if not self._find(declared, key):
+            self._keys[name] = key = laboratory.keys.of(scenarios[name], environment)
+            same = self._settled.get(key.name)
+            if same is not None:  # it was run in an earlier round
+                if same in self._stamps:
+                    self._stamps[name], self._djangos[name] = self._stamps[same], self._djangos[same]
+                else:
+                    self._absences[name] = self._absences[same]
+            elif not self._find(declared, key):
                 wanted.setdefault(key.name, []).append(name)
-        if self._settings.mode != "replay":
-            if wanted:
-                self._run(wanted, laboratory)
-            if self._settings.recordings is None and not self._absences and not self._refused():
-                self._store.prune(self._keys.values())
-        self._tell()
-        return Results(self._registry, self._store, self._keys, self._stamps, self._absences)
+        if wanted:
+            self._run(wanted, laboratory)
 
     def _refused(self) -> bool:
         """Return whether there is a matrix whose cells nobody knows."""
@@ -89,6 +148,7 @@ class Gathering:
             ):
                 for same in wanted[self._keys[name].name]:
                     self._take(self._scenarios[same], outcome, self._keys[name].scenario)
+                self._settled[self._keys[name].name] = name
 
     def _find(self, declared: DeclaredScenario, key: Key) -> bool:
         """Return whether a stored recording serves, or has to, since nothing may run."""
@@ -116,6 +176,7 @@ class Gathering:
         return True
 
     def _found(self, declared: DeclaredScenario, stored: Stored) -> None:
+        self._djangos[declared.name] = stored.key.parts.get("django", "")
         self._stamps[declared.name] = digest([stored.digest, self._keys[declared.name].name])
         for note in stored.notes:
             self._trouble(declared, note, "run")
@@ -124,8 +185,7 @@ class Gathering:
         """Take the outcome of ``ran``, which is equal to the scenario of ``declared``."""
         if outcome.recording is None:
             assert outcome.error is not None
-            uninstalled = isinstance(outcome.error, AbsentError)
-            self._absent(declared, outcome.error, "absent" if uninstalled else "run", ran)
+            self._absent(declared, outcome.error, _subtype(outcome.error), ran)
             return
         try:
             self._found(declared, self._store.write(outcome.recording))
@@ -135,7 +195,7 @@ class Gathering:
     def _absent(
         self, declared: DeclaredScenario, error: LabError, subtype: str, ran: "Scenario | None" = None
     ) -> None:
-        log = error.log if isinstance(error, RunError) else ()
+        log = error.log if isinstance(error, (RunError, EnvironmentMakingError)) else ()
         self._absences[declared.name] = Absence(error.message, log, uninstalled=subtype == "absent")
         line, own = error.line, declared.scenario
         if ran is not None and own is not None and line in ran.sequence.lines:
@@ -159,22 +219,26 @@ class Gathering:
         log: Sequence[str] = (),
         line: int | None = None,
     ) -> None:
-        place = str(declared.place)
-        if line is not None:
-            place = declared.place.moved(declared.body_offset + line)
-        self._troubles.append(_Trouble(declared, message, subtype, tuple(log), place))
+        place = declared.place if line is None else declared.line_at(line)
+        self._troubles.append(_Trouble(declared, message, subtype, tuple(log), str(place)))
 
     def _tell(self) -> None:
         """Warn of all troubles in the order of the pages; once, where many cells have the same."""
         order = {name: index for index, name in enumerate(self._scenarios)}
         alike: dict[tuple[str, ...], list[_Trouble]] = {}
         for each in sorted(self._troubles, key=lambda each: order[each.declared.name]):
-            group = each.declared.matrix or each.declared.name
-            alike.setdefault((group, each.message, each.subtype, each.place), []).append(each)
+            alike.setdefault((each.declared.group, each.message, each.subtype, each.place), []).append(each)
         for first, *others in alike.values():
             tail = "\n    ".join(["", "the end of the log:", *first.log]) if first.log else ""
             more = f" (and {len(others)} more of its cells)" if others else ""
             warn(first.declared.subject + more, first.message + tail, first.subtype, first.place)
+
+
+def _subtype(error: LabError) -> str:
+    """Return the type of a warning: the docs are wrong, this machine lacks something, or a run failed."""
+    if isinstance(error, UnresolvedError):
+        return "config"
+    return "absent" if isinstance(error, AbsentError) else "run"
 
 
 def warn(subject: str, message: str, subtype: str, location: str) -> None:

@@ -13,6 +13,7 @@ from sphinx.util import logging
 from sphinx.util.console import colorize
 
 from sphinx_djconn.claims import Judgement, Verdict
+from sphinx_djconn.ext import checked_with
 from sphinx_djconn.ext.domain import domain_of
 from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredMatrix, DeclaredScenario
 from sphinx_djconn.ext.results import Results
@@ -41,13 +42,17 @@ def report(env: BuildEnvironment, folder: Path) -> bool:
     for line in failed:
         logger.info(colorize("red", line))
     wrong = [each for each in judged if not each.as_declared]
-    told = f"{len(judged)} claims, {len(judged) - len(wrong)} as declared"
-    logger.info(told if wrong or failed else colorize("darkgreen", told))
-    _write(folder, "output.txt", "".join(f"{line}\n" for line in (*lines, *failed, told)))
-    _write(folder, "claims.json", _json([_claim(each) for each in judged]))
+    versions = checked_with.told(version for each in judged for version in each.djangos)
+    counted = f"{len(judged)} claims, {len(judged) - len(wrong)} as declared"
+    if versions:
+        logger.info(versions)
+    logger.info(counted if wrong or failed else colorize("darkgreen", counted))
+    output = filter(None, (*lines, *failed, versions, counted))
+    _write(folder, "output.txt", "".join(f"{line}\n" for line in output))
+    _write(folder, "claims.json", _json([_claim(each, results) for each in judged]))
     _write(folder, "facts.json", _json(dict(_facts(results))))
     _write(folder, "junit.xml", _junit(judged, results))
-    _write(folder, "summary.md", _summary(judged, failed, told))
+    _write(folder, "summary.md", _summary(judged, failed, counted, versions))
     return not wrong and not failed
 
 
@@ -60,14 +65,16 @@ class _Judged(NamedTuple):
     claim: DeclaredClaim
     judgement: Judgement
     as_declared: bool
+    djangos: list[str]
 
 
 def _judged(claim: DeclaredClaim, results: Results) -> _Judged:
-    return _Judged(claim, results.judgement(claim.name), results.is_as_declared(claim))
+    djangos = checked_with.newest_first(results.checked_with(claim))
+    return _Judged(claim, results.judgement(claim.name), results.is_as_declared(claim), djangos)
 
 
 def _line(judged: _Judged) -> str:
-    claim, judgement, as_declared = judged
+    claim, judgement, as_declared, _ = judged
     declared = "" if as_declared else f", declared {claim.declared}"
     return (
         f"({claim.place.docname}: line {claim.place.line}) {judgement.verdict}{declared}  "
@@ -75,8 +82,8 @@ def _line(judged: _Judged) -> str:
     )
 
 
-def _claim(judged: _Judged) -> dict[str, Any]:
-    claim, judgement, _ = judged
+def _claim(judged: _Judged, results: Results) -> dict[str, Any]:
+    claim, judgement, _, djangos = judged
     kind = "expect" if claim.expect else "sometimes"
     return {
         "id": claim.name,
@@ -86,10 +93,21 @@ def _claim(judged: _Judged) -> dict[str, Any]:
         "in": claim.scenario,
         **({} if claim.where is None else {"where": claim.where}),
         kind: claim.expression,
+        **_releases(claim, results),
         "declared": claim.declared,
         "verdict": judgement.verdict,
         "reason": judgement.reason,
+        "django": djangos,
     }
+
+
+def _releases(claim: DeclaredClaim, results: Results) -> dict[str, Any]:
+    """Return the releases that a claim was searched in, and what those said that were run."""
+    search = results.searches.get(claim.name)
+    if search is None:
+        return {}
+    said = {search.releases.names[position]: told.truth for position, told in search.told().items()}
+    return {"releases": search.releases.text, "said": said, "found": search.outcome().found}
 
 
 def _facts(results: Results) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -124,7 +142,7 @@ def _json(value: Any) -> str:
 def _junit(judged: list[_Judged], results: Results) -> str:
     cases = []
     failures = errors = 0
-    for claim, judgement, as_declared in judged:
+    for claim, judgement, as_declared, _ in judged:
         case = ElementTree.Element(
             "testcase", classname=claim.place.docname, name=claim.name, line=str(claim.place.line)
         )
@@ -163,11 +181,12 @@ def _junit(judged: list[_Judged], results: Results) -> str:
     return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def _summary(judged: list[_Judged], failed: list[str], told: str) -> str:
+def _summary(judged: list[_Judged], failed: list[str], counted: str, versions: str) -> str:
     counts = Counter(each.judgement.verdict for each in judged)
-    lines = ["## Claims", "", f"{told}: " + ", ".join(f"{counts[each]} {each}" for each in Verdict)]
+    lines = ["## Claims", "", f"{counted}: " + ", ".join(f"{counts[each]} {each}" for each in Verdict)]
+    lines += ["", f"{versions}."] if versions else []
     lines += ["", "| verdict | claim | in | reason |", "|---|---|---|---|"]
-    for claim, judgement, as_declared in judged:
+    for claim, judgement, as_declared, _ in judged:
         verdict = str(judgement.verdict)
         if not as_declared:
             verdict = f"**{verdict}** (declared {claim.declared})"

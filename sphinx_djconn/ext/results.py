@@ -1,7 +1,8 @@
 """What a build has found out: recordings, verdicts and figures, read when they are asked for."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -30,6 +31,7 @@ from sphinx_djconn.values import value
 
 if TYPE_CHECKING:
     from sphinx_djconn.claims import Expression
+    from sphinx_djconn.ext.searching import Searching
     from sphinx_djconn.trace import Facts
 
 _FIGURE: Final = rf"{FIGURE_MARK}(?P<scenario>.*?){FIGURE_MARK}(?P<expression>.*?){FIGURE_MARK}"
@@ -58,8 +60,8 @@ class Results:
     """The results of one build, for the declarations in ``registry``.
 
     ``keys`` and ``stamps`` are those of the scenarios that have a recording in ``store``: a stamp
-    changes whenever a recording does. ``absences`` are the others'. ``rendered`` are the pages that were
-    given their evidence in this build.
+    changes whenever a recording does; ``djangos`` are the versions that they were made with. ``absences`` are
+    the others'. ``rendered`` are the pages that were given their evidence in this build.
     """
 
     def __init__(
@@ -69,14 +71,17 @@ class Results:
         keys: Mapping[str, Key],
         stamps: Mapping[str, str],
         absences: Mapping[str, Absence],
+        djangos: Mapping[str, str] | None = None,
     ) -> None:
         self.absences = absences
         self.misplaced: dict[str, str] = {}
+        self.judgements = registry.judgements
         self.rendered: set[str] = set()
         self._registry = registry
         self._store = store
         self._keys = keys
         self._stamps = stamps
+        self._djangos = {} if djangos is None else djangos
         self._recordings: dict[str, Recording] = {}
         self._facts: dict[str, list[Facts]] = {}
         self._judgements: dict[str, Judgement] = {}
@@ -88,8 +93,17 @@ class Results:
 
     @cached_property
     def scenarios(self) -> dict[str, DeclaredScenario]:
-        """The scenarios and the cells of matrices by name."""
+        """The scenarios and the cells of matrices by name, and those that searches have needed so far."""
         return self._registry.scenarios()
+
+    @cached_property
+    def searches(self) -> "Mapping[str, Searching]":
+        """The searches for the releases in which claims change, by the names of these."""
+        if not any(claim.releases for claim in self._registry.claims().values()):
+            return {}
+        from sphinx_djconn.ext.searching import searches  # noqa: PLC0415 - most builds search for nothing
+
+        return searches(self._registry, self)
 
     @cached_property
     def claims(self) -> dict[str, DeclaredClaim]:
@@ -147,7 +161,8 @@ class Results:
         A claim that nothing could refute is unproven, and ``misplaced`` says under its name why.
         """
         if name not in self._judgements:
-            self._judgements[name] = self._judge(self.claims[name])
+            claim = self.claims[name]
+            self._judgements[name] = self._judge_search(claim) if claim.releases else self._judge(claim)
         return self._judgements[name]
 
     def is_as_declared(self, claim: DeclaredClaim) -> bool:
@@ -166,6 +181,19 @@ class Results:
         missing = [self.absences.get(cell.name) for cell in about.cells if self._is_absent(cell)]
         uninstalled = (absence is not None and absence.uninstalled for absence in missing)
         return "absent" if missing and all(uninstalled) else otherwise
+
+    def claim_warning_type(self, claim: DeclaredClaim) -> str:
+        """Return the type of a warning that nothing can be said of ``claim``, as :meth:`warning_type` does."""
+        search = self.searches.get(claim.name)
+        if search is None:
+            return self.warning_type(claim.scenario, "claim", claim.where)
+        return "absent" if search.lacks_environments else "claim"
+
+    def _judge_search(self, claim: DeclaredClaim) -> Judgement:
+        from sphinx_djconn.ext.searching import judged  # noqa: PLC0415 - as above
+
+        judgement, misplaced = judged(claim, self)
+        return self._unproven(claim, misplaced, judgement.reason) if misplaced else judgement
 
     def _judge(self, claim: DeclaredClaim) -> Judgement:
         try:
@@ -248,6 +276,17 @@ class Results:
         except (ExpressionError, ChoiceError) as error:
             raise FactError(str(error)) from error
 
+    def checked_with(self, claim: DeclaredClaim) -> set[str]:
+        """Return the versions of Django that ``claim`` was checked with, in the cells that it chooses."""
+        cells: Iterable[DeclaredScenario] = ()
+        if claim.releases is not None:
+            search = self.searches.get(claim.name)
+            cells = search.cells.values() if search else ()
+        else:
+            with suppress(ChoiceError):
+                cells = narrowed(chosen(self.declared, claim.scenario), claim.where).cells
+        return {self._djangos[cell.name] for cell in cells if cell.name in self._djangos}
+
     def outdated(self, written: Mapping[str, str]) -> list[str]:
         """Return the pages that show something else than what they were ``written`` with."""
         return [page for page, shown in self.shown().items() if written.get(page) != shown]
@@ -265,8 +304,17 @@ class Results:
             [
                 {name: self._stamp(name) for name in sorted(scenarios)},
                 {name: self._proof(name) for name in sorted(claims) if name in self.claims},
+                sorted({version for name in claims for version in self._versions(name)}),
             ]
         )
+
+    def _versions(self, claim: str) -> set[str]:
+        """Return the versions of Django in whatever ``claim`` is about: a list of claims tells of them."""
+        try:
+            about = chosen(self.declared, self.claims[claim].scenario)
+        except (KeyError, ChoiceError):
+            return set()
+        return {self._djangos.get(cell.name, "") for cell in about.cells}
 
     def _stamp(self, name: str) -> list[str]:
         try:
@@ -275,10 +323,18 @@ class Results:
             return [str(error)]
         return [f"{cell.name} {self._stamp_of(cell.name)}" for cell in about.cells]
 
+    def stamp(self, scenario: str) -> str:
+        """Return what changes whenever the recording of ``scenario`` does."""
+        return self._stamps.get(scenario, "")
+
     def _stamp_of(self, scenario: str) -> str:
         absence = self.absences.get(scenario)
         return self._stamps.get(scenario, "") if absence is None else absence.message
 
     def _proof(self, name: str) -> list[str]:
         claim = self.claims[name]
-        return [*self.judgement(name), claim.told_in, claim.declared, claim.sentence, claim.place.docname]
+        search = self.searches.get(name)
+        cells = search.cells.values() if search else ()
+        stamps = [self._stamp_of(cell.name) for cell in cells]
+        proof = [*self.judgement(name), claim.told_in, claim.declared, claim.sentence, claim.place.docname]
+        return proof + stamps

@@ -9,6 +9,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from sphinx_djconn.claims import Judgement, Verdict
 from sphinx_djconn.evidence import djconn_fold, failure, table, verdict_badge
+from sphinx_djconn.ext import checked_with
 from sphinx_djconn.ext.domain import domain_of
 from sphinx_djconn.ext.nodes import (
     claims_placeholder,
@@ -92,24 +93,34 @@ class EvidenceTransform(SphinxPostTransform):
         return matrix_evidence(declared, results, place["parts"].split(), merged=merged)
 
     def _proof(self, proof: proof_placeholder, results: Results) -> list[nodes.Node]:
+        """Return the verdict, what decided it, and the evidence of the change where the claim is about one."""
         claim = results.claims.get(proof["claim"])
         if claim is None or (claim.place.docname, claim.node_id) != (self.env.docname, proof["node_id"]):
             return []  # the second of two with this name, which does not count
         judgement = results.judgement(claim.name)
+        search = results.searches.get(claim.name)
+        found = f" {search.outcome().found}," if search is not None and search.cells else ""
         heading = nodes.paragraph("", "", classes=["djconn-fold-title"])
         heading += nodes.strong(
             "",
             "",
             verdict_badge(judgement.verdict),
-            nodes.inline("", f" in {claim.told_in}", classes=["djconn-where"]),
+            nodes.inline("", f"{found} in {claim.told_in}", classes=["djconn-where"]),
         )
         line = nodes.paragraph(classes=["djconn-reason"])
         line += [nodes.Text("In "), self._scenario_link(claim.scenario, results)]
+        if claim.releases is not None:
+            line += [nodes.Text(f" with Django {claim.releases.text}")]
         if claim.where is not None:
             line += [nodes.Text(" where "), nodes.literal("", claim.where)]
         line += [nodes.Text(", "), nodes.literal("", claim.expression)]
         line += [nodes.Text(f" {_runs(claim, results)}: "), *self._reason(judgement, results), nodes.Text(".")]
-        return [djconn_fold("", heading, line, classes=["djconn-fold", "djconn-proof"])]
+        folded = djconn_fold("", heading, line, classes=["djconn-fold", "djconn-proof"])
+        if search is None:
+            return [folded]
+        from sphinx_djconn.ext.change import change_evidence  # noqa: PLC0415 - most builds write no evidence
+
+        return [folded, *change_evidence(search, results, proof["parts"].split())]
 
     def _reason(self, judgement: Judgement, results: Results) -> list[nodes.Node]:
         """Return the reason, with a link to the cell that decided."""
@@ -134,7 +145,9 @@ class EvidenceTransform(SphinxPostTransform):
         if not chosen:
             return [nodes.paragraph("", "No page makes a claim." if not docname else "No claims.")]
         rows = [self._claim_row(claim, results) for claim in chosen]
-        return [table([("Claim", 60), ("In", 22), ("Verdict", 18)], rows, "djconn-claims")]
+        listed: list[nodes.Node] = [table([("Claim", 60), ("In", 22), ("Verdict", 18)], rows, "djconn-claims")]
+        versions = checked_with.told(version for claim in chosen for version in results.checked_with(claim))
+        return [*listed, *([nodes.paragraph("", f"{versions}.")] if versions else [])]
 
     def _claim_row(self, claim: DeclaredClaim, results: Results) -> list[nodes.Node | list[nodes.Node]]:
         verdict = results.judgement(claim.name).verdict
@@ -146,6 +159,8 @@ class EvidenceTransform(SphinxPostTransform):
 
     def _about(self, claim: DeclaredClaim, results: Results) -> nodes.Node | list[nodes.Node]:
         link = self._scenario_link(claim.scenario, results)
+        if claim.releases is not None:
+            return [link, nodes.Text(f", Django {claim.releases.text}")]
         if claim.where is None:
             return link
         return [link, nodes.Text(" where "), nodes.literal("", claim.where)]
@@ -172,6 +187,8 @@ class EvidenceTransform(SphinxPostTransform):
 
 def _runs(claim: DeclaredClaim, results: Results) -> str:
     runs = "in every run" if claim.expect else "in at least one run"
+    if claim.releases is not None:
+        return f"{runs} of a release"
     if claim.scenario in results.scenarios:
         return runs
     return f"{runs} of {'every' if claim.expect else 'at least one'} cell"

@@ -38,6 +38,7 @@ class Feed:
         self.serving_processes: set[int] = set()
         self.watching: set[int] = set()
         self.begun: dict[int, int] = {}
+        self.handling: dict[int, tuple[int, int]] = {}
         self.ended: set[int] = set()
         self.serving: dict[int, tuple[int, int]] = {}
         self.natives: dict[tuple[int, int], int] = {}
@@ -285,6 +286,7 @@ class Feed:
                 self.serving_processes.add(process)
             case "request.begin":
                 self.begun[event["r"]] = process
+                self.handling[event["r"]] = (process, event["th"])
                 if "g" in event:
                     self.greenlets[event["r"]] = (process, event["g"])
             case "greenlet.end":

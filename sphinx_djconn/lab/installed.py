@@ -1,32 +1,54 @@
 """Whether a server is installed, and where its program is."""
 
-import importlib.metadata
 import os
 import shutil
 from pathlib import Path
+from typing import Final
 
 from packaging.requirements import Requirement
+from packaging.version import Version
 
+from sphinx_djconn.lab.environments.ready import Ready
 from sphinx_djconn.lab.errors import AbsentError
 from sphinx_djconn.lab.servers import Server
 
+_ASGI: Final = Version("3.0")
+"""The version that ASGI came with (Django's release notes)."""
 
-def check_installed(name: str, server: Server) -> None:
-    """Raise :class:`AbsentError` where a distribution that ``server`` needs is not there."""
+_MODULES: Final = Version("2.1")
+"""The version whose auto-reloader knows ``python -m``."""
+
+
+def check_installed(name: str, server: Server, environment: Ready) -> None:
+    """Raise :class:`AbsentError` where something that ``server`` needs is not in ``environment``."""
+    if any("{asgi}" in word for word in server.command):
+        _check_asgi(name, environment)
     for text in server.requires:
         requirement = Requirement(text)
-        try:
-            version = importlib.metadata.version(requirement.name)
-        except importlib.metadata.PackageNotFoundError:
+        version = environment.installed.version(requirement.name)
+        if not version:
+            where = "that builds the docs" if environment.is_current else f"`{environment.name}`"
             raise AbsentError(
                 f"the server `{name}` is not installed: there is no {requirement.name} in the environment "
-                f"that builds the docs; install it with {_how(server)}"
-            ) from None
+                f"{where}; install it with {_how(server, environment)}"
+            )
         if not requirement.specifier.contains(version, prereleases=True):
             raise AbsentError(
                 f"the server `{name}` needs {requirement}, and {version} is installed; install another with "
-                f"{_how(server)}"
+                f"{_how(server, environment)}"
             )
+
+
+def command_in(environment: Ready, server: Server) -> tuple[str, ...]:
+    """Return the command of ``server`` as it has to be in ``environment``.
+
+    Before Django 2.1, the auto-reloader could not start ``python -m django`` anew (ticket 28501).
+    """
+    command, django = server.command, environment.installed.version("django")
+    module = command[:3] == ("{python}", "-m", "django")
+    if not (module and server.reloads and django) or Version(django) >= _MODULES:
+        return command
+    return ("django-admin", *command[3:])
 
 
 def program(word: str, python: str) -> str:
@@ -63,7 +85,19 @@ def unprivileged(command: list[str]) -> list[str]:
     return [unshare, "--user", "--map-user=65534", "--map-group=65534", *command]
 
 
-def _how(server: Server) -> str:
-    return "`pip install {}`, or all servers with `pip install 'sphinx-djconn[servers]'`".format(
-        " ".join(f"'{each}'" if set("<>=") & set(each) else each for each in server.requires)
-    )
+def _check_asgi(name: str, environment: Ready) -> None:
+    django = environment.installed.version("django")
+    if django and Version(django) < _ASGI:
+        raise AbsentError(
+            f"the server `{name}` serves ASGI, which came with Django {_ASGI}, and the environment "
+            f"`{environment.name}` has Django {django}; use another server, or another environment"
+        )
+
+
+def _how(server: Server, environment: Ready) -> str:
+    wanted = " ".join(f"'{each}'" if set("<>=") & set(each) else each for each in server.requires)
+    if environment.is_current:
+        return f"`pip install {wanted}`, or all servers with `pip install 'sphinx-djconn[servers]'`"
+    if environment.base:
+        return "another requirement for it in `djconn_environments`"
+    return f"`python -m pip install {wanted}`, where `python` is that environment's"

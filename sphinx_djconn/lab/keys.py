@@ -1,21 +1,22 @@
 """Keys: everything that could change a recording, by name, as texts and digests."""
 
 import hashlib
-import importlib.metadata
 import json
 import os
-import sys
 import threading
 from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sphinx_djconn.lab.database import Database
 from sphinx_djconn.lab.profiles import Profiles, Project
 from sphinx_djconn.lab.servers import Server
 from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.store import Key, digest
+
+if TYPE_CHECKING:
+    from sphinx_djconn.lab.environments import Ready
 
 _PACKAGE: Final = Path(__file__).parent.parent
 _SKIPPED_FOLDERS: Final = frozenset(
@@ -32,25 +33,26 @@ class Keys:
         self._projects: dict[Project, str] = {}
         self._lock = threading.Lock()
 
-    def of(self, scenario: Scenario) -> Key:
-        """Return the key of ``scenario``'s recording on this machine, now."""
+    def of(self, scenario: Scenario, environment: "Ready | None") -> Key:
+        """Return the key of ``scenario``'s recording on this machine, now.
+
+        Where nothing runs, there may be no ``environment``: then it is without what that would tell.
+        """
         database = self._profiles.databases[scenario.database]
         return Key(
             scenario,
             {
                 "server": _server(self._profiles.servers[scenario.server]),
                 "project": self._project(self._profiles.projects[scenario.project]),
-                "environment": environment(),
-                "python": sys.version.split()[0],
-                "django": _django(),
+                **({} if environment is None else _environment(environment)),
                 "instrument": instrument(),
                 **(_database(database) if database.has_server else {}),
             },
         )
 
-    def databases(self, project: Project) -> str:
-        """Return a name for the databases of ``project`` as they are here before any request."""
-        return digest([self._project(project), environment(), instrument()])[:20]
+    def databases(self, project: Project, environment: "Ready") -> str:
+        """Return a name for the databases of ``project`` as they are before any request in ``environment``."""
+        return digest([self._project(project), environment.installed.digest, instrument()])[:20]
 
     def _project(self, project: Project) -> str:
         """Return a digest of everything of ``project`` that a run could depend on."""
@@ -72,7 +74,17 @@ def portable(key: Key) -> Key:
 
 @cache
 def _server(server: Server) -> str:
-    return digest([list(server.command), server.reloads, list(server.env)])
+    apart = [list(server.apps), server.refuses_root]
+    return digest([list(server.command), server.reloads, list(server.env), *apart])
+
+
+def _environment(environment: "Ready") -> dict[str, str]:
+    installed = environment.installed
+    return {
+        "environment": installed.digest,
+        "python": installed.python,
+        "django": installed.version("django"),
+    }
 
 
 def _database(database: Database) -> dict[str, str]:
@@ -82,20 +94,6 @@ def _database(database: Database) -> dict[str, str]:
         "database": json.dumps(database.described(), sort_keys=True, default=str),
         "database server": f"{database.kind} {version(database)}".rstrip(),
     }
-
-
-@cache
-def _django() -> str:
-    return importlib.metadata.version("django")
-
-
-@cache
-def environment() -> str:
-    """Return a digest of the distributions that this interpreter can import, with versions.
-
-    The names of their folders tell both; reading the metadata of each takes as long as a small build.
-    """
-    return digest(sorted({name for entry in sys.path for name in _distributions(Path(entry or "."))}))
 
 
 @cache
@@ -114,14 +112,6 @@ def tree(folder: Path, apart: Collection[Path] = ()) -> str:
         name = path[len(str(folder)) :].lstrip(os.sep).replace(os.sep, "/")
         hashed.update(f"{name}\0{_content(path)}\n".encode())
     return hashed.hexdigest()
-
-
-def _distributions(folder: Path) -> list[str]:
-    try:
-        names = os.listdir(folder)  # noqa: PTH208 - names are all that is wanted
-    except OSError:  # a zip file, or nothing
-        return []
-    return [name for name in names if name.endswith((".dist-info", ".egg-info"))]
 
 
 def _content(path: str) -> str:

@@ -38,6 +38,9 @@ _READY: Final = 0.1
 _SETTLING: Final = 5.0
 """Seconds to wait for the end of a request or thread that may, in some server, never be told."""
 
+_REST: Final = 0.5
+"""Seconds to wait for the thread of a request to come to rest, which it may not do in some server."""
+
 
 def _witness(feed: Feed, databases: "RunDatabases") -> "Witness":
     from sphinx_djconn.lab.witness import Witness  # noqa: PLC0415 - most runs have none
@@ -142,6 +145,8 @@ class Player:
             )
         if request.client is None:
             client.hang_up()
+        elif status is not None:
+            self._await_next(client, number)
         self._settle(client)
         self._answered = self._answered or status is not None
         if status is None and self._process in feed.gone:
@@ -204,6 +209,22 @@ class Player:
         while native and os.path.exists(task) and time.monotonic() < limit:  # noqa: PTH110
             os.sched_yield()
 
+    def _await_next(self, client: Client, number: int) -> None:
+        """Wait until the thread of the request ``number`` has nothing to do, or has ended.
+
+        A server that hangs up without having said so, as ``runserver`` did up to Django 2.1.3, does that when
+        the request is over. A client that sends the next one in this moment finds the connection open or not,
+        as luck will have it.
+        """
+        thread = self._feed.serving.get(client.open_port or 0) or self._feed.handling.get(number)
+        if thread is None:
+            return
+        task = f"/proc/{self._feed.pids.get(thread[0])}/task/{self._feed.natives.get(thread, 0)}/stat"
+        limit = time.monotonic() + _REST
+        while _is_running(task) and time.monotonic() < limit:
+            os.sched_yield()
+        client.look()
+
     def _together(self, step: Together) -> None:
         participants = []
         for request in step.requests:
@@ -263,3 +284,12 @@ class Player:
         for client in self._clients.values():
             client.notice_loss()
             client.closed_ports()
+
+
+def _is_running(task: str) -> bool:
+    """Return whether a task has work to do, as its ``stat`` in /proc says; not where it has ended."""
+    try:
+        with open(task, "rb") as file:  # noqa: PTH123 - asked for after every request
+            return file.read().rpartition(b")")[2].split(None, 1)[0] == b"R"
+    except OSError:
+        return False

@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sphinx_djconn.lab.installed import check_installed, program, unprivileged
+from sphinx_djconn.lab.environments.ready import Ready
+from sphinx_djconn.lab.installed import check_installed, command_in, program, unprivileged
 from sphinx_djconn.lab.profiles import Profiles
 from sphinx_djconn.lab.projects import PLACE, settings_in, variables_in
 from sphinx_djconn.lab.servers import filled
@@ -21,7 +22,7 @@ _SHOWN: Final = {"python": "python", "folder": "<run>"}
 
 
 class Starting:
-    """The start of ``scenario``'s server, in the folder ``place``, at ``port`` where it is given one.
+    """How ``scenario``'s server is started in ``environment``, in the folder ``place``, at ``port``.
 
     Without a folder it is that of all servers which begin alike. Raises :class:`AbsentError` for a server
     that is not installed.
@@ -31,19 +32,22 @@ class Starting:
         self,
         scenario: Scenario,
         profiles: Profiles,
+        environment: Ready,
         place: Path = PLACE,
         port: int | None = None,
         databases: "RunDatabases | None" = None,
     ) -> None:
         self.server = profiles.servers[scenario.server]
         self.project = profiles.projects[scenario.project]
-        check_installed(scenario.server, self.server)
+        check_installed(scenario.server, self.server, environment)
         self._scenario = scenario
         self._profiles = profiles
+        self._environment = environment
         self._place = place
         self._databases = databases
         self.port = port
-        self.python = profiles.environments[scenario.environment].python
+        self.python = environment.python
+        self._command = command_in(environment, self.server)
         wsgi, asgi = (self.project.application(interface) for interface in ("wsgi", "asgi"))
         self._applications = {"wsgi": wsgi, "asgi": asgi, "wsgi_module": wsgi.partition(":")[0]}
         self._values = {
@@ -55,7 +59,7 @@ class Starting:
 
     def argv(self) -> list[str]:
         """Return the command."""
-        first, *rest = self.server.command
+        first, *rest = self._command
         executable = self.python if first == "{python}" else program(first, self.python)
         argv = [executable, *(filled(word, self._values) for word in rest)]
         return unprivileged(argv) if self.server.refuses_root else argv
@@ -76,7 +80,7 @@ class Starting:
     def environ(self) -> dict[str, str]:
         """Return the variables."""
         own = {name: filled(value, self._values) for name, value in self.server.env}
-        return variables_in(self._place, self.project, probe=True) | own
+        return variables_in(self._place, self.project, self._environment, probe=True) | own
 
     def like(self) -> str:
         """Return what the starts of all servers have in common that can be set up as this one can.
@@ -89,11 +93,11 @@ class Starting:
         if self._profiles.databases[self._scenario.database].has_server:
             return ""  # each run has names and sockets of its own there, which a driver may have looked at
         if self._place != PLACE:
-            return Starting(self._scenario, self._profiles).like()
+            return Starting(self._scenario, self._profiles, self._environment).like()
         like = {"argv": argv, "env": self.environ(), "cwd": str(self.project.path), "settings": self.settings()}
         return json.dumps(like, sort_keys=True)
 
     def shown(self) -> str:
         """Return the command as a page shows it: as a user would write it, whatever this run's port is."""
-        words = (filled(word, self._applications | _SHOWN) for word in self.server.command)
+        words = (filled(word, self._applications | _SHOWN) for word in self._command)
         return " ".join(word.rpartition(os.sep)[2] if index == 0 else word for index, word in enumerate(words))

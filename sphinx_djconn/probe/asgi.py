@@ -57,7 +57,7 @@ class _Watcher:
     def base(self, module: Any) -> None:
         if hasattr(module.BaseHandler, "get_response_async"):  # since Django 3.1
             self._watch_get_response(module.BaseHandler)
-            self._watch_views(module)
+        self._watch_views(module)
 
     def _watch_get_response(self, handler_class: Any) -> None:
         recorder = self.recorder

@@ -6,7 +6,8 @@
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -46,16 +47,20 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def freeze(folders: Iterable[Path]) -> tuple[str, ...]:
-    """Return the distributions that are imported from ``folders``, a name's first one only, as Python does."""
+def freeze(folders: Iterable[Path], *, checkouts: bool = True) -> tuple[str, ...]:
+    """Return the distributions that are imported from ``folders``, a name's first one only, as Python does.
+
+    Without ``checkouts``, their names and versions are enough, which the names of folders tell.
+    """
     found: dict[str, str] = {}
     for folder in folders:
-        for path in sorted(_metadata(folder)):
-            stem = path.name.rpartition(".")[0]
+        for metadata in _metadata(folder):
+            stem, _, kind = metadata.rpartition(".")
             name, _, rest = stem.partition("-")
-            if path.name.endswith(".egg-info"):
-                rest = re.sub(r"-py\d(\.\d+)?.*$", "", rest) or _version(path)
-            found.setdefault(canonical(name), f"{canonical(name)}=={rest}{_editable(path)}")
+            if kind == "egg-info":
+                rest = re.sub(r"-py\d(\.\d+)?.*$", "", rest) or _version(folder / metadata)
+            more = _editable(folder / metadata) if checkouts else ""
+            found.setdefault(canonical(name), f"{canonical(name)}=={rest}{more}")
     return tuple(sorted(found.values()))
 
 
@@ -64,32 +69,31 @@ def stamp(folders: Iterable[Path]) -> str:
 
     Compiled files do not count: each first import writes some.
     """
-    return digest(
-        [
-            [path[len(str(folder)) :], status.st_size, status.st_mtime_ns]
-            for folder in folders
-            for path, status in _statuses(str(folder))
-        ]
-    )
+    found: list[str] = []
+    for folder in folders:
+        _status(str(folder), len(str(folder)), found)
+    return digest(found)
 
 
-def now(python: str, folders: Iterable[Path], stamped: str = "") -> Contents:
+def now(python: str, folders: Iterable[Path], stamped: str = "", *, checkouts: bool = True) -> Contents:
     """Return the contents of ``folders`` for the Python ``python``, a version.
 
     ``stamped`` is what :func:`stamp` said when the environment was made; nothing where it is not ours.
+    ``checkouts`` asks for what is in those that are imported from their own folders, too.
     """
     folders = list(folders)
     changed = ""
     if stamped and stamp(folders) != stamped:
         changed = digest([tree(each) for each in folders])
-    return Contents(python, freeze(folders), changed)
+    return Contents(python, freeze(folders, checkouts=checkouts), changed)
 
 
-def _metadata(folder: Path) -> list[Path]:
+def _metadata(folder: Path) -> list[str]:
     try:
-        return [each for each in folder.iterdir() if each.name.endswith((".dist-info", ".egg-info"))]
+        names = os.listdir(folder)  # noqa: PTH208 - names are all that is wanted
     except OSError:  # a zip file, or nothing
         return []
+    return sorted(name for name in names if name.endswith((".dist-info", ".egg-info")))
 
 
 def _version(path: Path) -> str:
@@ -121,13 +125,21 @@ def _imported(folder: Path) -> str:
     return tree(django if (django / "__init__.py").is_file() else folder)
 
 
-def _statuses(folder: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield the files below ``folder`` in the order of their names, compiled ones left out."""
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name != "__pycache__")
-        for name in sorted(names):
-            path = os.path.join(parent, name)  # noqa: PTH118 - thousands of files
-            try:
-                yield path, os.stat(path)  # noqa: PTH116
-            except OSError:
-                continue
+def _status(folder: str, skipped: int, found: list[str]) -> None:
+    """Add a line for each file below ``folder`` to ``found``, in an order that does not depend on the disk.
+
+    There are thousands of files, which each build looks at.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            inside = sorted(entries, key=lambda each: each.name)
+    except OSError:
+        return
+    for each in inside:
+        if each.is_dir(follow_symlinks=False):
+            if each.name != "__pycache__":
+                _status(each.path, skipped, found)
+        else:
+            with suppress(OSError):
+                status = each.stat()
+                found.append(f"{each.path[skipped:]}\0{status.st_size}\0{status.st_mtime_ns}")

@@ -15,47 +15,30 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from sphinx_djconn.lab.environments import contents, interpreters, making
 from sphinx_djconn.lab.environments.cache import Place, default_folder
 from sphinx_djconn.lab.environments.interpreters import Interpreter
+from sphinx_djconn.lab.environments.ready import Ready
 from sphinx_djconn.lab.environments.specification import Specification
 from sphinx_djconn.lab.environments.supported import ANY, Range, pythons
 from sphinx_djconn.lab.errors import AbsentError, LabError
 from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.store import digest
-from sphinx_djconn.values import value
 
 _SECONDS: Final = 600.0
 """How long making one may take: a driver or server that has to be compiled needs minutes."""
+
+_FORMAT: Final = 2
+"""Another one once environments are made, or noted, in another way."""
 
 _PATIENCE: Final = 20.0
 _NEWEST_MINOR: Final = 40
 """Python 3's minor versions that a ``requires-python`` is compared with."""
 
 
-@value
-class Ready:
-    """An environment that can be used."""
-
-    name: str
-    python: str
-    """The path of its interpreter; its servers' programs are beside it."""
-
-    version: str
-    """Its Python's, as ``3.12.1``."""
-
-    folders: tuple[str, ...]
-    """Where it imports distributions from."""
-
-    stamped: str = ""
-
-    def contents(self) -> contents.Contents:
-        """Return what is in it now: some hundredths of a second, nothing of it runs."""
-        return contents.now(self.version, map(Path, self.folders), self.stamped)
-
-
 class Environments:
     """Makes what is not there, in the folder ``cache``, which other builds share.
 
     ``tell`` is called with lines for the reader: what is being made, and how long it took. ``tools`` are uv, or
-    venv and pip; ``seconds`` bounds the making of one. May be used by many threads.
+    venv and pip; ``seconds`` bounds the making of one. ``unsupported`` allows a Python that is newer than those
+    that a Django supports, where there is none of these. May be used by many threads.
     """
 
     def __init__(
@@ -65,16 +48,19 @@ class Environments:
         tell: Callable[[str], None] = lambda _: None,
         interruption: Interruption | None = None,
         tools: making.Tools | None = None,
-        found: Callable[[], tuple[Interpreter, ...]] = interpreters.on_this_machine,
+        found: Callable[[], tuple[Interpreter, ...]] | None = None,
         seconds: float = _SECONDS,
+        unsupported: bool = False,
     ) -> None:
         self._cache = cache or default_folder()
         self._tell = tell
         self._interruption = interruption or Interruption()
         self._tools = making.tools() if tools is None else tools
-        self._find = found
+        kept = self._cache / "interpreters.json"
+        self._find = found or (lambda: interpreters.on_this_machine(kept=kept))
         self._found: tuple[Interpreter, ...] | None = None
         self._seconds = seconds
+        self._unsupported = unsupported
         self._lock = threading.Lock()
         self._locks: dict[Specification, threading.Lock] = {}
         self._known: dict[Specification, Ready | LabError] = {}
@@ -98,6 +84,13 @@ class Environments:
             raise known
         return known
 
+    def is_there(self, specification: Specification) -> bool:
+        """Return whether :meth:`get` would make nothing. Raises ``AbsentError`` as that does."""
+        if not specification.is_made:
+            return True
+        name = _digest(specification, self._interpreter(specification))
+        return Place(self._cache, name).complete() is not None
+
     def _get(self, specification: Specification) -> Ready:
         interpreter = self._interpreter(specification)
         if not specification.is_made:
@@ -110,14 +103,22 @@ class Environments:
                 complete = place.complete() or self._make(specification, interpreter, place)
         folder, noted = complete
         env = folder / "env"
-        folders = tuple(str(folder / each) for each in noted["folders"])
-        return Ready(specification.name, str(env / "bin/python"), interpreter.text, folders, noted["stamp"])
+        return Ready(
+            specification.name,
+            str(env / "bin/python"),
+            interpreter.text,
+            tuple(str(folder / each) for each in noted["folders"]),
+            noted["stamp"],
+            interpreter.path,
+            unsupported=interpreter.version[:2] not in _supported(specification),
+        )
 
     def _make(
         self, specification: Specification, interpreter: Interpreter, place: Place
     ) -> tuple[Path, dict[str, Any]]:
         """Make it, with the lock held; return the folder and what is noted of it."""
-        label = f"the environment {specification.name} for Python {interpreter.text}"
+        more = "".join(f" + {each}" for each in specification.beside_django)
+        label = f"the environment {specification.name}{more} for Python {interpreter.text}"
         self._tell(f"making {label} with {self._tools.name}")
         begun = time.monotonic()
         folder = place.attempt()
@@ -142,7 +143,8 @@ class Environments:
         with self._lock:
             if self._found is None:
                 self._found = self._find()
-        return interpreters.newest(self._found, _supported(specification), whose)
+        supported = _supported(specification)
+        return interpreters.newest(self._found, supported, whose, or_newer=self._unsupported)
 
 
 def _supported(specification: Specification) -> Range:
@@ -162,7 +164,7 @@ def _digest(specification: Specification, interpreter: Interpreter) -> str:
     checkout = Path(specification.checkout, "pyproject.toml") if specification.checkout else None
     asked = checkout.read_text("utf-8", "replace") if checkout and checkout.is_file() else ""
     named = [specification.checkout, asked, os.path.realpath(interpreter.path), interpreter.text]
-    return digest([sorted(specification.requirements), *named])[:20]
+    return digest([_FORMAT, sorted(specification.requirements), *named])[:20]
 
 
 def _as_it_is(name: str, interpreter: Interpreter) -> Ready:
