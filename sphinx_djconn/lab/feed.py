@@ -244,7 +244,8 @@ class Feed:
         with self._condition:
             for message in messages or ():
                 self._take(source, message)
-            self._collect()
+            if self._waiting or messages is None:  # else it is read by who waits next, and takes no time now
+                self._collect()
             if messages is None:
                 self._forget(source)
             self._condition.notify_all()

@@ -9,7 +9,7 @@ import asyncio
 import functools
 import itertools
 import weakref
-from typing import Any, Optional, Tuple
+from typing import Any, Callable, Optional, Tuple
 
 from .handlers import MARK, numbered
 from .imports import Imports
@@ -22,7 +22,6 @@ def watch(recorder: Recorder, imports: Imports) -> None:
     """Watch Django's handlers when they are imported."""
     watcher = _Watcher(recorder)
     imports.after("django.core.handlers.asgi", watcher.asgi)
-    imports.after("django.core.handlers.base", watcher.base)
 
 
 class _Watcher:
@@ -53,11 +52,10 @@ class _Watcher:
                 recorder.current.set(before)
 
         module.ASGIHandler.__call__ = call
-
-    def base(self, module: Any) -> None:
-        if hasattr(module.BaseHandler, "get_response_async"):  # since Django 3.1
-            self._watch_get_response(module.BaseHandler)
-        self._watch_views(module)
+        if hasattr(module.ASGIHandler, "get_response_async"):  # since Django 3.1
+            self._watch_get_response(module.ASGIHandler)
+        known = getattr(module.base, "iscoroutinefunction", asyncio.iscoroutinefunction)
+        self._watch_views(module.ASGIHandler, known)
 
     def _watch_get_response(self, handler_class: Any) -> None:
         recorder = self.recorder
@@ -77,11 +75,10 @@ class _Watcher:
 
         handler_class.get_response_async = get_response_async
 
-    def _watch_views(self, module: Any) -> None:
+    def _watch_views(self, handler_class: Any, is_coroutine_function: Callable[[Any], bool]) -> None:
         """Tell which thread runs the view of a request that a task was given."""
         recorder = self.recorder
-        original = module.BaseHandler.make_view_atomic
-        is_coroutine_function = getattr(module, "iscoroutinefunction", asyncio.iscoroutinefunction)
+        original = handler_class.make_view_atomic
 
         @functools.wraps(original)
         def make_view_atomic(handler: Any, view: Any) -> Any:
@@ -105,7 +102,7 @@ class _Watcher:
 
             return function
 
-        module.BaseHandler.make_view_atomic = make_view_atomic
+        handler_class.make_view_atomic = make_view_atomic
 
     def _task(self) -> int:
         """Return the serial of the task that is running; 0 where the server runs coroutines without."""

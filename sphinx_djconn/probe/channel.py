@@ -21,12 +21,27 @@ _HIGH = 200
 """Descriptors of the probe's start here, so that the server's have the numbers they always had."""
 
 _OFTEN = 1024
-"""After so many events the bell is rung though nobody waits: the lab keeps up, or is found to be gone."""
+"""After so many events the bell is rung though nobody waits, so that a lab that is gone is found to be."""
 
 _MEMORY = 1 << 20
 """Bytes of a process's file that are mapped: some 4,000 requests."""
 
+_WIPEONFORK = 18
+"""``MADV_WIPEONFORK`` of Linux 4.14 and later, for which ``mmap`` has no name."""
+
 _INTEGER = bytearray(struct.calcsize("i"))
+_FIONREAD = termios.FIONREAD
+_BYTEORDER = sys.byteorder
+_ioctl = fcntl.ioctl
+_integer = int.from_bytes
+
+if hasattr(time, "monotonic_ns"):
+    _now = time.monotonic_ns
+else:  # Python 3.6
+
+    def _now() -> int:
+        return int(time.monotonic() * 1e9)
+
 
 _Socket = socket.socket
 """As it is now, before a server like gunicorn's gevent worker puts another in its place."""
@@ -51,10 +66,11 @@ class Channel:
     def __init__(self, address: str) -> None:
         self.address = address
         self.pid = -1
+        self.own = _lost_in_children() or _Own()
         self.fd = -1
         self._file = -1
         self._remember: Optional[Callable[[bytes], Any]] = None
-        self._count = itertools.count(1)
+        self._now_and_then = itertools.cycle(bytes(_OFTEN - 1) + b"\1")
         self._log = _opened_again(2)
         self._at_start = self._log >= 0
         if not self._at_start:
@@ -65,7 +81,7 @@ class Channel:
     def connect(self) -> None:
         """Connect this process to the lab; ``fd`` stays negative where the lab is gone.
 
-        A forked child calls it for a channel of its own.
+        A forked child calls it for a channel of its own: until then, ``own[0]`` is 0 there.
         """
         for fd in (self.fd, self._file):
             if fd >= 0:
@@ -73,6 +89,7 @@ class Channel:
         self.fd = self._file = -1
         self._remember = None
         self.pid = os.getpid()
+        self.own[0] = 1
         with _Socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             try:
                 connection.settimeout(None)  # whatever the server's default is by now
@@ -98,6 +115,7 @@ class Channel:
             self._file = _raised(fd)
         except OSError:
             self.fd = -1
+            self._remember = None
         finally:
             os.close(fd)
 
@@ -114,47 +132,58 @@ class Channel:
         self._remember = memory.write
         return _MEMORY
 
-    def position(self) -> int:
-        """Return how much the server's log holds, in bytes; 0 where it has none."""
+    def write(self, fields: bytes) -> None:
+        """Write an event: the time, the size of the log, and ``fields``, which end the line.
+
+        Do nothing where the lab is gone, in a forked child that has no channel yet.
+        """
+        # What most of the probe's cost is made of: each call of another function of Python's can be measured.
         try:
             if self._at_start:
-                return _left(self._log)
-            return 0 if self._log < 0 else os.fstat(self._log).st_size
+                size = _integer(_ioctl(self._log, _FIONREAD, _INTEGER, False), _BYTEORDER)  # as ``_left``
+            else:
+                size = 0 if self._log < 0 else os.fstat(self._log).st_size
         except OSError:
-            return 0
-
-    def write(self, line: bytes) -> None:
-        """Write an event; do nothing where the lab is gone, in a forked child that has no channel yet."""
-        if self.fd < 0:
-            return
-        try:
-            waits = self._waits
-            if waits is None or self._file < 0 or not self._append(line):
-                os.write(self.fd, line)
-            # The lab says that it waits, and then reads: this event is read then, or sees that it waits.
-            elif waits[0] or not next(self._count) % _OFTEN:
-                waits[0] = 0
-                os.write(self.fd, b"\n")
-        except OSError:
-            self.fd = -1
-
-    def _append(self, line: bytes) -> bool:
-        """Write ``line`` to the file; return whether all of it is there."""
+            size = 0
+        line = b'{"t":%d,"o":%d,%b' % (_now(), size, fields)
         remember = self._remember
-        if remember is not None:
+        if remember is None:
+            if not self._append(line):
+                return
+        else:
             try:
                 remember(line)
-            except ValueError:
-                self._remember = None  # full
-            else:
-                return True
+            except ValueError:  # full
+                self._remember = None
+                if not self._append(line):
+                    return
+        # The lab says that it waits, and then reads: this event is read then, or sees that it waits.
+        if self._waits[0] or next(self._now_and_then):  # type: ignore[index]  # without it there is no file
+            self._ring()
+
+    def _append(self, line: bytes) -> bool:
+        """Write ``line`` behind the memory; return whether it is there. If not, it was sent instead."""
+        if self.fd < 0:
+            return False
         try:
-            if os.write(self._file, line) == len(line):
+            if self._file >= 0 and os.write(self._file, line) == len(line):
                 return True
         except OSError:
             pass
         self._file = -1  # what is there of the line is the file's end, and counts for nothing
+        self._send(line)
         return False
+
+    def _ring(self) -> None:
+        self._waits[0] = 0  # type: ignore[index]
+        self._send(b"\n")
+
+    def _send(self, line: bytes) -> None:
+        try:
+            os.write(self.fd, line)
+        except OSError:  # the lab is gone
+            self.fd = -1
+            self._remember = None
 
     def meet(self, event: Dict[str, Any]) -> None:
         """Tell the lab that a request has come to a meeting, and wait until the lab lets it go."""
@@ -179,6 +208,30 @@ class Channel:
                 await loop.sock_recv(connection, 1)
             except OSError:
                 return
+
+
+class _Own:
+    """What :func:`_lost_in_children` returns, for the price of a system call each time."""
+
+    pid = -1
+
+    def __getitem__(self, _: int) -> int:
+        return int(os.getpid() == self.pid)
+
+    def __setitem__(self, _: int, value: int) -> None:
+        self.pid = os.getpid()
+
+
+def _lost_in_children() -> Optional[mmap.mmap]:
+    """Return a byte that is 0 in a forked child, whoever forks it; ``None`` where the kernel knows no such."""
+    if not sys.platform.startswith("linux") or not hasattr(mmap.mmap, "madvise"):  # Python 3.7 and earlier
+        return None
+    memory = mmap.mmap(-1, 1, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        memory.madvise(_WIPEONFORK)
+    except OSError:
+        return None
+    return memory
 
 
 def _raised(fd: int) -> int:
@@ -212,7 +265,7 @@ def _left(fd: int) -> int:
     ``fstat`` would let another thread have the interpreter meanwhile; a call of ``ioctl`` that returns what
     it was given does not (``Modules/fcntlmodule.c``).
     """
-    return int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, _INTEGER, False), sys.byteorder)
+    return _integer(_ioctl(fd, _FIONREAD, _INTEGER, False), _BYTEORDER)
 
 
 def _mapped(path: str, size: int) -> Optional[mmap.mmap]:

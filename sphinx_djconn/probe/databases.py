@@ -12,7 +12,7 @@ import weakref
 from typing import Any, Callable, Dict, Optional
 
 from .imports import Imports
-from .recorder import Handling, Recorder
+from .recorder import Handling, Recorder, prepared
 
 _STATE = "djconn_state"
 
@@ -26,15 +26,16 @@ class _State:
     """What the probe knows of one wrapper. It holds no reference to the wrapper or a connection.
 
     ``identity`` is the ``id()`` of the open connection, or of ``None``: while the wrapper holds that, it is
-    no other's.
+    no other's. ``use`` is the event that a request uses it, as it was prepared when it was opened.
     """
 
-    __slots__ = ("check", "connecting", "connection", "identity", "pooled", "serial", "user")
+    __slots__ = ("check", "connecting", "connection", "identity", "pooled", "serial", "use", "user")
 
     def __init__(self, serial: int) -> None:
         self.serial = serial
         self.connection: Optional[int] = None
         self.identity = id(None)
+        self.use = b""
         self.user: Optional[Handling] = None
         self.check: Optional[str] = None
         self.connecting = False
@@ -146,6 +147,7 @@ class _Watcher:
             state.connection = None
         if connection is not None:
             state.connection = next(self.recorder.connections)
+            state.use = prepared("db.use", w=state.serial, c=state.connection)
             state.user = self.recorder.handling
             more = _of_server(wrapper, connection)
             state.pooled = "pooled" in more
@@ -199,8 +201,8 @@ class _Watcher:
         return "end of request" if ageless and self._phase() == "end" else "age"
 
     def _ensure_connection(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        # For every query: what is as it was before costs little.
-        compare, emit, current = self._compare, self.recorder.emit, self.recorder.current
+        # For every query: what is as it was before costs little, and a call without arguments least.
+        compare, tell, current = self._compare, self.recorder.tell, self.recorder.current
 
         def ensure_connection(wrapper: Any, *args: Any, **kwargs: Any) -> Any:
             state: Optional[_State] = wrapper.djconn_state
@@ -209,15 +211,16 @@ class _Watcher:
             if id(wrapper.connection) != state.identity or wrapper.closed_in_transaction:
                 compare(state, wrapper, "dropped")
             try:
-                return original(wrapper, *args, **kwargs)
+                return original(wrapper, *args, **kwargs) if args or kwargs else original(wrapper)
             finally:
                 if id(wrapper.connection) != state.identity or wrapper.closed_in_transaction:
                     compare(state, wrapper, "dropped")
-                handling = current.get()
-                known = handling is state.user or handling is None or handling.over
-                if not known and state.check is None and state.connection is not None:
-                    state.user = handling
-                    emit("db.use", w=state.serial, c=state.connection)
+                if state.check is None:
+                    handling = current.get()
+                    known = handling is state.user or handling is None or handling.over
+                    if not known and state.connection is not None:
+                        state.user = handling
+                        tell(state.use, handling.number)
 
         return ensure_connection
 
@@ -240,7 +243,7 @@ class _Watcher:
                 return original(wrapper, *args, **kwargs)
             outer, state.check = state.check, state.check or check
             try:
-                return original(wrapper, *args, **kwargs)
+                return original(wrapper, *args, **kwargs) if args or kwargs else original(wrapper)
             finally:
                 state.check = outer
 

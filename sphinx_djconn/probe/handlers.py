@@ -8,13 +8,15 @@ import re
 from typing import Any, Optional
 
 from .imports import Imports
-from .recorder import Handling, Recorder
+from .recorder import Handling, Recorder, prepared
 
 HEADER = "HTTP_X_DJCONN_REQUEST"
 """The header by which the lab numbers its requests; the probe takes it away before Django looks."""
 
 MARK = "djconn_handling"
-_NUMBERED = re.compile("([0-9]{1,9})( meet)?$").match
+_MEETING = re.compile("([0-9]{1,9}) meet$").match
+_LONGEST = 9
+_BEGIN = prepared("request.begin")
 
 
 def watch(recorder: Recorder, imports: Imports) -> None:
@@ -36,14 +38,15 @@ class _Watcher:
 
         @functools.wraps(original)
         def call(handler: Any, environ: Any, start_response: Any) -> Any:
-            handling = numbered(environ.pop(HEADER, ""))
+            header = environ.pop(HEADER, None)
+            handling = None if header is None else numbered(header)
             if handling is None:
                 return original(handler, environ, start_response)
             before = current.get()
             if before is not None and not before.over:
                 recorder.end(before)
             current.set(handling)
-            recorder.emit("request.begin")
+            recorder.tell(_BEGIN, handling.number)
             if handling.meets:
                 recorder.meet("arrival")
             try:
@@ -72,7 +75,7 @@ class _Watcher:
                 return original(handler, request)
             handling.phase = "view"
             response = original(handler, request)
-            setattr(response, MARK, handling)
+            response.djconn_handling = handling
             if handling.meets:
                 recorder.meet("departure")
             return response
@@ -104,5 +107,11 @@ class _Watcher:
 
 def numbered(header: str) -> Optional[Handling]:
     """Return the request that the lab numbered in ``header``: ``7``, or ``7 meet``."""
-    numbered = _NUMBERED(header)
-    return None if numbered is None else Handling(int(numbered.group(1)), meets=bool(numbered.group(2)))
+    if header.isdecimal() and len(header) <= _LONGEST:  # what arrives here has no digits but those of ASCII
+        return Handling(int(header))
+    meeting = _MEETING(header)
+    if meeting is None:
+        return None
+    handling = Handling(int(meeting.group(1)))
+    handling.meets = True
+    return handling
