@@ -13,7 +13,8 @@ from sphinx_djconn.ext.results import Absence, Results
 from sphinx_djconn.lab import LabError, ProfileError, RunError
 from sphinx_djconn.lab.errors import AbsentError
 from sphinx_djconn.lab.keys import portable
-from sphinx_djconn.store import Key, Store, Stored, StoreError, digest
+from sphinx_djconn.store import Key, Store, Stored, StoreError
+from sphinx_djconn.values import digest
 
 if TYPE_CHECKING:
     from sphinx_djconn.lab import Laboratory, Outcome, Profiles
@@ -45,6 +46,11 @@ class Gathering:
         self._stamps: dict[str, str] = {}
         self._absences: dict[str, Absence] = {}
         self._troubles: list[_Trouble] = []
+
+    @property
+    def has_warned(self) -> bool:
+        """Whether anything was wrong."""
+        return bool(self._troubles)
 
     def gather(self, laboratory: "Laboratory") -> Results:
         """Have ``laboratory`` run what has no valid recording, and return the results."""

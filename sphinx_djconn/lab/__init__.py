@@ -9,7 +9,7 @@ and ``inside/readied`` (what is started has less to do), ``feed`` and ``sources`
 ``player``, ``clients``, ``meeting``, ``quiet`` (what is done) and ``logs`` (what may be shown).
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sphinx_djconn.faces import on_demand
 
@@ -33,7 +33,11 @@ else:
         },
     )
 
+DEFAULT_TIMEOUT: Final = 30.0
+"""Seconds that one run may take, where nothing else is said."""
+
 __all__ = [
+    "DEFAULT_TIMEOUT",
     "Database",
     "Environment",
     "LabError",

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sphinx_djconn.lab import DEFAULT_TIMEOUT
 from sphinx_djconn.lab.errors import LabError
 from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.keys import Keys
@@ -20,9 +21,6 @@ from sphinx_djconn.store import Recording
 if TYPE_CHECKING:
     from sphinx_djconn.lab.served import ServedDatabases
     from sphinx_djconn.trace import Trace
-
-DEFAULT_TIMEOUT = 30.0
-"""Seconds that one run may take, where nothing else is said."""
 
 
 class Laboratory:

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from sphinx_djconn.lab.keys import tree
-from sphinx_djconn.store import digest
-from sphinx_djconn.values import value
+from sphinx_djconn.lab.trees import tree
+from sphinx_djconn.values import digest, value
 
 
 @value

@@ -1,0 +1,82 @@
+"""Folders with all that is in them: what their files contain, or whether anybody has touched one since."""
+
+import hashlib
+import os
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+PACKAGE: Final = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 - as below
+"""The folder of our own code."""
+
+_SKIPPED_FOLDERS: Final = frozenset(
+    {"__pycache__", "node_modules", "venv", "env", "site-packages", "htmlcov", "_build"}
+)
+_SKIPPED_SUFFIXES: Final = (".pyc", ".sqlite3", ".sqlite3-journal", ".db", ".log", ".pid")
+
+
+def tree(folder: Path, apart: Collection[Path] = ()) -> str:
+    """Return a digest of the names and contents of a folder's files, caches and data left out.
+
+    What is in one of the folders ``apart`` does not count either.
+    """
+    hashed = hashlib.sha256()
+    for path in _files(str(folder), frozenset(map(str, apart))):
+        name = path[len(str(folder)) :].lstrip(os.sep).replace(os.sep, "/")
+        hashed.update(f"{name}\0{_content(path)}\n".encode())
+    return hashed.hexdigest()
+
+
+def touches(folder: str, apart: Collection[str] = ()) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yield the path of each file that counts in :func:`tree`, and what changes with whatever is done to it.
+
+    The last two of these are times, in nanoseconds since 1970: when it was written, and when anything of it was
+    changed. Only a change in the very moment of an earlier one, a tick of the file system's clock, can leave
+    both as they are.
+    """
+    for path in _files(folder, apart):
+        try:
+            found = os.stat(path)  # noqa: PTH116 - as below
+        except OSError:
+            yield path, ()
+        else:
+            yield path, (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def installed(folder: str) -> list[str]:
+    """Return what tells the distributions in ``folder``, an entry of ``sys.path``, and their versions.
+
+    The names of their folders do; reading the metadata of each takes as long as a small build.
+    """
+    try:
+        names = os.listdir(folder or ".")  # noqa: PTH208 - names are all that is wanted
+    except OSError:  # a zip file, or nothing
+        return []
+    return sorted(name for name in names if name.endswith((".dist-info", ".egg-info")))
+
+
+def _content(path: str) -> str:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - as below
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return "unreadable"
+
+
+def _files(folder: str, apart: Collection[str]) -> Iterator[str]:
+    """Yield the files as texts: with an object for each, this would take longer than reading them."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(
+            name
+            for name in _kept(folders)
+            if os.path.join(parent, name) not in apart  # noqa: PTH118
+        )
+        for name in sorted(names):
+            path = os.path.join(parent, name)  # noqa: PTH118
+            hidden = name.startswith(".") or name.endswith(_SKIPPED_SUFFIXES)
+            if not hidden and os.path.isfile(path):  # noqa: PTH113
+                yield path
+
+
+def _kept(folders: Iterable[str]) -> Iterator[str]:
+    return (name for name in folders if not name.startswith(".") and name not in _SKIPPED_FOLDERS)
