@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -64,19 +64,20 @@ def _content(path: str) -> str:
 
 
 def _files(folder: str, apart: Collection[str]) -> Iterator[str]:
-    """Yield the files as texts: with an object for each, this would take longer than reading them."""
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(
-            name
-            for name in _kept(folders)
-            if os.path.join(parent, name) not in apart  # noqa: PTH118
-        )
-        for name in sorted(names):
-            path = os.path.join(parent, name)  # noqa: PTH118
-            hidden = name.startswith(".") or name.endswith(_SKIPPED_SUFFIXES)
-            if not hidden and os.path.isfile(path):  # noqa: PTH113
-                yield path
-
-
-def _kept(folders: Iterable[str]) -> Iterator[str]:
-    return (name for name in folders if not name.startswith(".") and name not in _SKIPPED_FOLDERS)
+    """Yield the files as texts, those of the folder itself first: objects for each would take too long."""
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError:
+        return
+    folders = []
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            if not (entry.name in _SKIPPED_FOLDERS or entry.path in apart or entry.is_symlink()):
+                folders.append(entry.path)
+        elif entry.is_file() and not entry.name.endswith(_SKIPPED_SUFFIXES):
+            yield entry.path
+    for each in folders:
+        yield from _files(each, apart)
