@@ -74,10 +74,15 @@ def _files(folder: str, apart: Collection[str]) -> Iterator[str]:
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
-            if not (entry.name in _SKIPPED_FOLDERS or entry.path in apart or entry.is_symlink()):
+        if entry.is_dir(follow_symlinks=False):
+            if entry.name not in _SKIPPED_FOLDERS and entry.path not in apart:
                 folders.append(entry.path)
-        elif entry.is_file() and not entry.name.endswith(_SKIPPED_SUFFIXES):
+        elif not entry.name.endswith(_SKIPPED_SUFFIXES) and _is_file(entry):
             yield entry.path
     for each in folders:
         yield from _files(each, apart)
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Return whether it is a file, or leads to one; asks the system about links only."""
+    return entry.is_file(follow_symlinks=False) or os.path.isfile(entry)  # noqa: PTH113
