@@ -65,11 +65,15 @@ def _compared(kind: Any) -> tuple[str, ...] | None:
 
 @value
 class Recording:
-    """The traces of a scenario's runs, the key they were made under, and what a warning says of them."""
+    """The traces of a scenario's runs, the key they were made under, and what a warning says of them.
+
+    ``environment`` names the distributions that were installed, as ``django==4.2.30``.
+    """
 
     key: Key
     runs: "tuple[Trace, ...]"
     notes: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
 
 
 class Stored(NamedTuple):
@@ -78,6 +82,7 @@ class Stored(NamedTuple):
     key: Key
     digest: str
     notes: tuple[str, ...]
+    environment: tuple[str, ...] = ()
 
 
 class Store:
@@ -108,7 +113,8 @@ class Store:
             return None
         stored, runs = found
         try:
-            return Recording(stored.key, tuple(map(_read_run, runs.splitlines())), stored.notes)
+            traces = tuple(map(_read_run, runs.splitlines()))
+            return Recording(stored.key, traces, stored.notes, stored.environment)
         except (ValueError, KeyError, TypeError, TraceError) as error:
             raise StoreError(f"{self.path(key).name} cannot be read: {error}") from error
 
@@ -123,6 +129,7 @@ class Store:
             "scenario": recording.key.scenario.sequence.text,
             "parts": dict(recording.key.parts),
             "notes": list(recording.notes),
+            "environment": list(recording.environment),
             "digest": _digest(runs),
         }
         try:
@@ -133,7 +140,7 @@ class Store:
                 f"the recording could not be kept: {error.strerror}; see that its folder "
                 "(`djconn_recordings`, else the doctrees) has room and can be written"
             ) from error
-        return Stored(recording.key, head["digest"], recording.notes)
+        return Stored(recording.key, head["digest"], recording.notes, recording.environment)
 
     def _open(self, key: Key) -> tuple[Stored, bytes] | None:
         """Return what stands above a recording, and its runs."""
@@ -147,7 +154,8 @@ class Store:
             if found["digest"] != _digest(runs):
                 raise StoreError(f"{path.name} is cut short, or was changed")
             stored = Key(key.scenario, dict(found["parts"]))
-            return Stored(stored, found["digest"], tuple(found["notes"])), runs
+            environment = tuple(found.get("environment", ()))  # which recordings did not name in the beginning
+            return Stored(stored, found["digest"], tuple(found["notes"]), environment), runs
         except FileNotFoundError:
             return None
         except OSError as error:

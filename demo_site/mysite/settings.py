@@ -1,6 +1,6 @@
 """Settings of the demo site: for a machine of your own, not for the internet.
 
-Where a newer spelling exists, the one that every version of Django since 2.0 reads is used.
+Where a newer spelling exists, the one that every version of Django since 1.11 reads is used.
 """
 
 from pathlib import Path

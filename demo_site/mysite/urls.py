@@ -1,8 +1,9 @@
 """Which view answers which URL."""
 
 from django.contrib import admin
-from django.urls import include, path
 from django.views.generic import RedirectView
+
+from .routing import include, path
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="polls:index")),

@@ -1,4 +1,4 @@
-from django.urls import path
+from mysite.routing import path
 
 from . import views
 

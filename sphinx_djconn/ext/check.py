@@ -9,6 +9,7 @@ from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
 from sphinx.application import Sphinx
+from sphinx.util import logging
 
 from sphinx_djconn.claims import Verdict
 from sphinx_djconn.ext.config import Settings
@@ -22,6 +23,8 @@ from sphinx_djconn.store import Store
 
 if TYPE_CHECKING:
     from sphinx_djconn.ext.domain import DjconnDomain
+
+logger = logging.getLogger(__name__)
 
 
 def warm_up(app: Sphinx, domain: "DjconnDomain", docnames: list[str]) -> None:
@@ -81,6 +84,8 @@ def _laboratory(app: Sphinx) -> Laboratory:
         doctrees / "djconn" / "databases",
         settings.timeout,
         warm=settings.warm and settings.mode != "replay",
+        unsupported=settings.unsupported_pythons,
+        tell=logger.info,
     )
 
 

@@ -1,10 +1,10 @@
 """The values of conf.py: what Sphinx registers, what is checked, and the page that lists them."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
@@ -13,7 +13,10 @@ from sphinx_djconn.lab import DEFAULT_TIMEOUT
 from sphinx_djconn.values import value
 
 if TYPE_CHECKING:
-    from sphinx_djconn.lab import Profiles
+    from sphinx_djconn.lab import ProfileError, Profiles
+    from sphinx_djconn.lab.environments import Specification
+
+_Profile = TypeVar("_Profile")
 
 MODES: Final = ("auto", "run", "replay")
 
@@ -51,6 +54,25 @@ class Settings:
         "that is there; else the build starts one), ``options`` (Django's ``OPTIONS``), ``max_connections`` "
         "and ``server_settings`` (of a server that the scenario has to itself)",
     )
+    environments: Any = _value(
+        {},
+        (dict,),
+        "more environments by name: a list of requirements, such as ``['django~=4.2.0', 'gunicorn']``, or a "
+        "table with ``python`` (the path of an interpreter), ``path`` (a checkout of Django), "
+        "``requirements``, or several of them; paths are seen from conf.py",
+    )
+    environment: str = _value(
+        "current",
+        (str,),
+        "the environment of scenarios that name none: ``-D djconn_environment=django-6.0`` checks all of them "
+        "in another",
+    )
+    unsupported_pythons: bool = _value(
+        False,
+        (bool,),
+        "whether a Django for which this machine has no Python that it supports is run with the next newer "
+        "one, as its evidence then says; else there is no such environment",
+    )
     mode: str = _value(
         "auto",
         (str,),
@@ -74,7 +96,7 @@ class Settings:
     @classmethod
     def of(cls, config: Config) -> "Settings":
         """Return the settings in ``config``; raise :class:`ProfileError` for one of no use."""
-        from sphinx_djconn.lab import ProfileError  # noqa: PLC0415 - as below
+        from sphinx_djconn.lab import ProfileError  # noqa: PLC0415 - builds with no change just register values
 
         settings = cls(**given(config))
         if settings.mode not in MODES:
@@ -91,47 +113,62 @@ class Settings:
         ``apart`` are the folders of the docs and of what they become: they may lie within a project.
         Raises :class:`ProfileError` where a value holds no profiles at all.
         """
-        # Builds in which nothing has changed register the values, and look no further.
-        from sphinx_djconn.lab import ProfileError, Profiles  # noqa: PLC0415
+        from sphinx_djconn.lab import ProfileError, Profiles  # noqa: PLC0415 - as above
         from sphinx_djconn.lab.database import DATABASES, read_database  # noqa: PLC0415
-        from sphinx_djconn.lab.profiles import (  # noqa: PLC0415
-            DEMO,
-            ENVIRONMENTS,
-            read_project,
-            read_server,
-            tables,
-        )
+        from sphinx_djconn.lab.profiles import DEMO, Project, read_project, read_server, tables  # noqa: PLC0415
         from sphinx_djconn.lab.servers import SERVERS  # noqa: PLC0415
 
-        servers = dict(SERVERS)
-        projects = {"demo": DEMO, "default": DEMO}
         faults: dict[tuple[str, str], ProfileError] = {}
 
-        def project(name: str, variable: str, value: object) -> None:
-            try:
-                found = read_project(value, confdir, variable)
-            except ProfileError as error:
-                faults["project", name] = error
-            else:
-                inside = (path for path in apart if found.path in path.parents)
-                projects[name] = replace(found, apart=tuple(sorted(inside)))
+        def project(table: object, variable: str) -> Project:
+            found = read_project(table, confdir, variable)
+            inside = (path for path in apart if found.path in path.parents)
+            return replace(found, apart=tuple(sorted(inside)))
 
-        for name, table in tables("djconn_projects", self.projects):
-            project(name, f"djconn_projects[{name!r}]", table)
+        def found(kind: str, read: Callable[[Any, str], _Profile]) -> dict[str, _Profile]:
+            variable, profiles = f"djconn_{kind}s", {}
+            for name, table in tables(variable, getattr(self, f"{kind}s")):
+                try:
+                    profiles[name] = read(table, f"{variable}[{name!r}]")
+                except ProfileError as error:
+                    faults[kind, name] = error
+            return profiles
+
+        projects = {"demo": DEMO, "default": DEMO, **found("project", project)}
         if self.project is not None:
-            project("default", "djconn_project", self.project)
-        for name, table in tables("djconn_servers", self.servers):
             try:
-                servers[name] = read_server(table, f"djconn_servers[{name!r}]")
+                projects["default"] = project(self.project, "djconn_project")
             except ProfileError as error:
-                faults["server", name] = error
-        databases = dict(DATABASES)
-        for name, table in tables("djconn_databases", self.databases):
+                faults["project", "default"] = error
+        profiles = Profiles(
+            {**SERVERS, **found("server", read_server)},
+            {**DATABASES, **found("database", read_database)},
+            self._environments(confdir, faults),
+            projects,
+            faults,
+        )
+        if ("environment", self.environment) not in faults:
             try:
-                databases[name] = read_database(table, f"djconn_databases[{name!r}]")
+                profiles.check_environment(self.environment)
             except ProfileError as error:
-                faults["database", name] = error
-        return Profiles(servers, databases, ENVIRONMENTS, projects, faults)
+                raise ProfileError(f"djconn_environment: {error.message}") from None
+        return profiles
+
+    def _environments(
+        self, confdir: Path, faults: "dict[tuple[str, str], ProfileError]"
+    ) -> "dict[str, Specification]":
+        if not self.environments:
+            return {}
+        from sphinx_djconn.lab import ProfileError  # noqa: PLC0415 - as above
+        from sphinx_djconn.lab.environments.specification import read_one  # noqa: PLC0415 - it reads much
+
+        found = {}
+        for name, given in self.environments.items():
+            try:
+                found[name] = read_one(name, given, confdir, looked_for=self.mode != "replay")
+            except ProfileError as error:
+                faults["environment", name] = error
+        return found
 
     def recordings_folder(self, confdir: Path, doctrees: Path) -> Path:
         """Return the folder that recordings are kept in."""
@@ -164,4 +201,6 @@ def setup(app: Sphinx) -> None:
     defaults = Settings()
     for each in fields(Settings):
         default = getattr(defaults, each.name)
-        app.add_config_value(f"djconn_{each.name}", default, "", each.metadata["types"])
+        # But for this one, which is part of every scenario that names none.
+        rebuild: Literal["env", ""] = "env" if each.name == "environment" else ""
+        app.add_config_value(f"djconn_{each.name}", default, rebuild, each.metadata["types"])

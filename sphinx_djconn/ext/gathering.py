@@ -11,13 +11,14 @@ from sphinx_djconn.ext.config import Settings
 from sphinx_djconn.ext.registry import DeclaredMatrix, DeclaredScenario, Registry
 from sphinx_djconn.ext.results import Absence, Results
 from sphinx_djconn.lab import LabError, ProfileError, RunError
-from sphinx_djconn.lab.errors import AbsentError
+from sphinx_djconn.lab.errors import AbsentError, EnvironmentMakingError, UnresolvedError
 from sphinx_djconn.lab.keys import portable
 from sphinx_djconn.store import Key, Store, Stored, StoreError
 from sphinx_djconn.values import digest
 
 if TYPE_CHECKING:
     from sphinx_djconn.lab import Laboratory, Outcome, Profiles
+    from sphinx_djconn.lab.environments import Ready
     from sphinx_djconn.scenario import Scenario
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,24 @@ class Gathering:
 
     def gather(self, laboratory: "Laboratory") -> Results:
         """Have ``laboratory`` run what has no valid recording, and return the results."""
-        wanted: dict[str, list[str]] = {}
+        scenarios = self._checked()
+        if self._settings.mode == "replay":
+            for name, scenario in scenarios.items():
+                self._keys[name] = key = laboratory.keys.of(scenario, None)
+                self._find(self._scenarios[name], key)
+        else:
+            making = max(1, self._settings.at_once // 2)  # which keeps a processor busy, as a run does not
+            with closing(laboratory.environments(scenarios, making)) as groups:
+                for environments in groups:
+                    self._in(environments, scenarios, laboratory)
+            if self._settings.recordings is None and not self._absences and not self._refused():
+                self._store.prune(self._keys.values())
+        self._tell()
+        return Results(self._registry, self._store, self._keys, self._stamps, self._absences)
+
+    def _checked(self) -> "dict[str, Scenario]":
+        """Return the scenarios of which nothing was refused, by name."""
+        checked = {}
         for name, declared in self._scenarios.items():
             if declared.scenario is None:
                 self._absences[name] = Absence("what the page says of it was refused")
@@ -63,17 +81,28 @@ class Gathering:
                 self._profiles.check(declared.scenario)
             except ProfileError as error:
                 self._absent(declared, error, "config")
+            else:
+                checked[name] = declared.scenario
+        return checked
+
+    def _in(
+        self,
+        environments: "Mapping[str, Ready | LabError]",
+        scenarios: "Mapping[str, Scenario]",
+        laboratory: "Laboratory",
+    ) -> None:
+        """Find or make the recordings of those ``scenarios`` whose ``environments`` are there."""
+        wanted: dict[str, list[str]] = {}
+        for name, environment in environments.items():
+            declared = self._scenarios[name]
+            if isinstance(environment, LabError):
+                self._absent(declared, environment, _subtype(environment))
                 continue
-            self._keys[name] = key = laboratory.keys.of(declared.scenario)
+            self._keys[name] = key = laboratory.keys.of(scenarios[name], environment)
             if not self._find(declared, key):
                 wanted.setdefault(key.name, []).append(name)
-        if self._settings.mode != "replay":
-            if wanted:
-                self._run(wanted, laboratory)
-            if self._settings.recordings is None and not self._absences and not self._refused():
-                self._store.prune(self._keys.values())
-        self._tell()
-        return Results(self._registry, self._store, self._keys, self._stamps, self._absences)
+        if wanted:
+            self._run(wanted, laboratory)
 
     def _refused(self) -> bool:
         """Return whether there is a matrix whose cells nobody knows."""
@@ -130,8 +159,7 @@ class Gathering:
         """Take the outcome of ``ran``, which is equal to the scenario of ``declared``."""
         if outcome.recording is None:
             assert outcome.error is not None
-            uninstalled = isinstance(outcome.error, AbsentError)
-            self._absent(declared, outcome.error, "absent" if uninstalled else "run", ran)
+            self._absent(declared, outcome.error, _subtype(outcome.error), ran)
             return
         try:
             self._found(declared, self._store.write(outcome.recording))
@@ -141,7 +169,7 @@ class Gathering:
     def _absent(
         self, declared: DeclaredScenario, error: LabError, subtype: str, ran: "Scenario | None" = None
     ) -> None:
-        log = error.log if isinstance(error, RunError) else ()
+        log = error.log if isinstance(error, (RunError, EnvironmentMakingError)) else ()
         self._absences[declared.name] = Absence(error.message, log, uninstalled=subtype == "absent")
         line, own = error.line, declared.scenario
         if ran is not None and own is not None and line in ran.sequence.lines:
@@ -181,6 +209,13 @@ class Gathering:
             tail = "\n    ".join(["", "the end of the log:", *first.log]) if first.log else ""
             more = f" (and {len(others)} more of its cells)" if others else ""
             warn(first.declared.subject + more, first.message + tail, first.subtype, first.place)
+
+
+def _subtype(error: LabError) -> str:
+    """Return the type of a warning: the docs are wrong, this machine lacks something, or a run failed."""
+    if isinstance(error, UnresolvedError):
+        return "config"
+    return "absent" if isinstance(error, AbsentError) else "run"
 
 
 def warn(subject: str, message: str, subtype: str, location: str) -> None:

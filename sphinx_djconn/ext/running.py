@@ -33,7 +33,7 @@ _MOST_CELLS: Final = 1000
 _VARIABLE: Final[Mapping[str, tuple[Callable[[str | None], Any], str]]] = {
     "server": (options.word, "the server's profile; ``runserver`` unless said"),
     "database": (options.word, "the database's profile; ``sqlite`` unless said"),
-    "environment": (options.word, "the environment's profile; ``current`` unless said"),
+    "environment": (options.word, "the environment; ``djconn_environment`` unless said"),
     "project": (options.word, "a project of ``djconn_projects``, or ``demo``"),
     "conn-max-age": (
         options.conn_max_age,
@@ -118,12 +118,12 @@ class _Running(Directive, Generic[_T]):
         return self.body_line - self.lineno
 
 
-def _scenario(sequence: Sequence, values: Mapping[str, Any]) -> Scenario:
+def _scenario(sequence: Sequence, values: Mapping[str, Any], environment: str) -> Scenario:
     return Scenario(
         sequence,
         server=values.get("server", "runserver"),
         database=values.get("database", "sqlite"),
-        environment=values.get("environment", "current"),
+        environment=values.get("environment", environment),
         project=values.get("project", "default"),
         conn_max_age=values.get("conn-max-age", PROJECT_DEFAULT),
         conn_health_checks=values.get("conn-health-checks"),
@@ -143,7 +143,7 @@ class ScenarioDirective(_Running[Scenario]):
 
     def made(self, values: dict[str, Any]) -> Scenario:
         """Return the scenario."""
-        return _scenario(parse_sequence("\n".join(self.content)), values)
+        return _scenario(parse_sequence("\n".join(self.content)), values, self.config.djconn_environment)
 
     def declare(self, node_id: str, made: Scenario | None, values: dict[str, Any]) -> None:
         """Register the scenario."""
@@ -203,8 +203,9 @@ class MatrixDirective(_Running[_Made]):
             raise ValueError(f"{count:,} cells ({told}) are more than {_MOST_CELLS:,}; split the matrix")
         facts = values.get("facts", DEFAULT_FACTS)
         fixed = {name: value for name, value in values.items() if name not in lists}
-        base = _scenario(next(iter(sequences.values())), fixed)
-        self._check_facts(facts, [_scenario(sequence, fixed) for sequence in sequences.values()])
+        own = self.config.djconn_environment
+        base, *_ = scenarios = [_scenario(sequence, fixed, own) for sequence in sequences.values()]
+        self._check_facts(facts, scenarios)
         return _Made(tuple(axes), facts, tuple(expand(base, axes, sequences)))
 
     def _check_facts(self, facts: tuple[str, ...], scenarios: list[Scenario]) -> None:

@@ -15,9 +15,10 @@ from sphinx_djconn.faces import on_demand
 
 if TYPE_CHECKING:
     from sphinx_djconn.lab.database import Database
+    from sphinx_djconn.lab.environments import Specification
     from sphinx_djconn.lab.errors import LabError, ProfileError, RunError
     from sphinx_djconn.lab.laboratory import Laboratory
-    from sphinx_djconn.lab.profiles import Environment, Profiles, Project
+    from sphinx_djconn.lab.profiles import Profiles, Project
     from sphinx_djconn.lab.scheduler import Outcome, Scheduler
     from sphinx_djconn.lab.servers import Server
 else:
@@ -25,9 +26,10 @@ else:
         __name__,
         {
             "database": "Database",
+            "environments": "Specification",
             "errors": "LabError ProfileError RunError",
             "laboratory": "Laboratory",
-            "profiles": "Environment Profiles Project",
+            "profiles": "Profiles Project",
             "scheduler": "Outcome Scheduler",
             "servers": "Server",
         },
@@ -39,7 +41,6 @@ DEFAULT_TIMEOUT: Final = 30.0
 __all__ = [
     "DEFAULT_TIMEOUT",
     "Database",
-    "Environment",
     "LabError",
     "Laboratory",
     "Outcome",
@@ -49,4 +50,5 @@ __all__ = [
     "RunError",
     "Scheduler",
     "Server",
+    "Specification",
 ]

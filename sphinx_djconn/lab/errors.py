@@ -6,6 +6,7 @@
     ├── ProfileError      a name that conf.py and the built-in profiles do not know
     ├── AbsentError       a server, or what it needs, is not installed
     │   └── EnvironmentMakingError   an environment could not be made; carries the end of the output
+    │       └── UnresolvedError          no releases fulfil what it is to have: the docs are wrong
     └── RunError          a run that did not come to its end; carries the end of the server's log
         ├── PreparationError   the project's settings or migrations failed, before any server
         ├── ServerError        the server ended, or never listened
@@ -43,6 +44,10 @@ class EnvironmentMakingError(AbsentError):
     def __init__(self, message: str, log: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.log = log
+
+
+class UnresolvedError(EnvironmentMakingError):
+    """No releases fulfil the requirements of an environment: on other machines neither."""
 
 
 class RunError(LabError):

@@ -1,31 +1,31 @@
 """Whether a server is installed, and where its program is."""
 
-import importlib.metadata
 import os
 import shutil
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from sphinx_djconn.lab.environments.ready import Ready
 from sphinx_djconn.lab.errors import AbsentError
 from sphinx_djconn.lab.servers import Server
 
 
-def check_installed(name: str, server: Server) -> None:
-    """Raise :class:`AbsentError` where a distribution that ``server`` needs is not there."""
+def check_installed(name: str, server: Server, environment: Ready) -> None:
+    """Raise :class:`AbsentError` where a distribution that ``server`` needs is not in ``environment``."""
     for text in server.requires:
         requirement = Requirement(text)
-        try:
-            version = importlib.metadata.version(requirement.name)
-        except importlib.metadata.PackageNotFoundError:
+        version = environment.installed.version(requirement.name)
+        if not version:
+            where = "that builds the docs" if environment.is_current else f"`{environment.name}`"
             raise AbsentError(
                 f"the server `{name}` is not installed: there is no {requirement.name} in the environment "
-                f"that builds the docs; install it with {_how(server)}"
-            ) from None
+                f"{where}; install it with {_how(server, environment)}"
+            )
         if not requirement.specifier.contains(version, prereleases=True):
             raise AbsentError(
                 f"the server `{name}` needs {requirement}, and {version} is installed; install another with "
-                f"{_how(server)}"
+                f"{_how(server, environment)}"
             )
 
 
@@ -63,7 +63,10 @@ def unprivileged(command: list[str]) -> list[str]:
     return [unshare, "--user", "--map-user=65534", "--map-group=65534", *command]
 
 
-def _how(server: Server) -> str:
-    return "`pip install {}`, or all servers with `pip install 'sphinx-djconn[servers]'`".format(
-        " ".join(f"'{each}'" if set("<>=") & set(each) else each for each in server.requires)
-    )
+def _how(server: Server, environment: Ready) -> str:
+    wanted = " ".join(f"'{each}'" if set("<>=") & set(each) else each for each in server.requires)
+    if environment.is_current:
+        return f"`pip install {wanted}`, or all servers with `pip install 'sphinx-djconn[servers]'`"
+    if environment.base:
+        return "another requirement for it in `djconn_environments`"
+    return f"`python -m pip install {wanted}`, where `python` is that environment's"

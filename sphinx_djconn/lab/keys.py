@@ -1,19 +1,21 @@
 """Keys: everything that could change a recording, by name, as texts and digests."""
 
-import importlib.metadata
 import json
-import sys
 import threading
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sphinx_djconn.lab.database import Database
 from sphinx_djconn.lab.profiles import Profiles, Project
 from sphinx_djconn.lab.servers import Server
-from sphinx_djconn.lab.trees import PACKAGE, installed, tree
+from sphinx_djconn.lab.trees import PACKAGE, tree
 from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.store import Key
 from sphinx_djconn.values import digest
+
+if TYPE_CHECKING:
+    from sphinx_djconn.lab.environments import Ready
 
 
 class Keys:
@@ -24,25 +26,26 @@ class Keys:
         self._projects: dict[Project, str] = {}
         self._lock = threading.Lock()
 
-    def of(self, scenario: Scenario) -> Key:
-        """Return the key of ``scenario``'s recording on this machine, now."""
+    def of(self, scenario: Scenario, environment: "Ready | None") -> Key:
+        """Return the key of ``scenario``'s recording on this machine, now.
+
+        Where nothing runs, there may be no ``environment``: then it is without what that would tell.
+        """
         database = self._profiles.databases[scenario.database]
         return Key(
             scenario,
             {
                 "server": _server(self._profiles.servers[scenario.server]),
                 "project": self._project(self._profiles.projects[scenario.project]),
-                "environment": environment(),
-                "python": sys.version.split()[0],
-                "django": _django(),
+                **({} if environment is None else _environment(environment)),
                 "instrument": instrument(),
                 **(_database(database) if database.has_server else {}),
             },
         )
 
-    def databases(self, project: Project) -> str:
-        """Return a name for the databases of ``project`` as they are here before any request."""
-        return digest([self._project(project), environment(), instrument()])[:20]
+    def databases(self, project: Project, environment: "Ready") -> str:
+        """Return a name for the databases of ``project`` as they are before any request in ``environment``."""
+        return digest([self._project(project), environment.installed.digest, instrument()])[:20]
 
     def _project(self, project: Project) -> str:
         """Return a digest of everything of ``project`` that a run could depend on."""
@@ -64,7 +67,17 @@ def portable(key: Key) -> Key:
 
 @cache
 def _server(server: Server) -> str:
-    return digest([list(server.command), server.reloads, list(server.env)])
+    apart = [list(server.apps), server.refuses_root]
+    return digest([list(server.command), server.reloads, list(server.env), *apart])
+
+
+def _environment(environment: "Ready") -> dict[str, str]:
+    installed = environment.installed
+    return {
+        "environment": installed.digest,
+        "python": installed.python,
+        "django": installed.version("django"),
+    }
 
 
 def _database(database: Database) -> dict[str, str]:
@@ -74,17 +87,6 @@ def _database(database: Database) -> dict[str, str]:
         "database": json.dumps(database.described(), sort_keys=True, default=str),
         "database server": f"{database.kind} {version(database)}".rstrip(),
     }
-
-
-@cache
-def _django() -> str:
-    return importlib.metadata.version("django")
-
-
-@cache
-def environment() -> str:
-    """Return a digest of the distributions that this interpreter can import, with versions."""
-    return digest(sorted({name for entry in sys.path for name in installed(entry)}))
 
 
 @cache

@@ -3,12 +3,14 @@
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from sphinx_djconn.lab import DEFAULT_TIMEOUT
+from sphinx_djconn.lab.environments.ready import CURRENT, Ready, current
 from sphinx_djconn.lab.errors import LabError
 from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.keys import Keys
@@ -19,6 +21,7 @@ from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.store import Recording
 
 if TYPE_CHECKING:
+    from sphinx_djconn.lab.environments import Environments
     from sphinx_djconn.lab.served import ServedDatabases
     from sphinx_djconn.trace import Trace
 
@@ -27,7 +30,9 @@ class Laboratory:
     """Runs scenarios. ``cache`` keeps prepared databases; ``timeout`` is in seconds, for one run.
 
     ``warm`` lets runs start from processes that have imported Django already, instead of from the
-    command line. A laboratory that is closed leaves no process behind.
+    command line. ``unsupported`` allows environments with a Python that their Django does not support.
+    ``tell`` is called, in the thread that calls :meth:`say` or waits for environments, with lines for the
+    reader. A laboratory that is closed leaves no process behind.
     """
 
     def __init__(
@@ -37,13 +42,19 @@ class Laboratory:
         timeout: float = DEFAULT_TIMEOUT,
         *,
         warm: bool = True,
+        unsupported: bool = False,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.profiles = profiles
         self.keys = Keys(profiles)
         self._databases = Databases(cache, self.keys)
         self._served: ServedDatabases | None = None
         self._launchers: dict[str, Launcher] = {}
+        self._environments: Environments | None = None
         self._warm = warm
+        self._unsupported = unsupported
+        self._tell = tell
+        self._lines: SimpleQueue[str] = SimpleQueue()
         self._timeout = timeout
         self._lock = threading.Lock()
         self._interruption = Interruption()
@@ -51,30 +62,81 @@ class Laboratory:
     def run(self, scenario: Scenario) -> Recording:
         """Execute every run of ``scenario``.
 
-        Raises :class:`ProfileError`, :class:`RunError` and ``Cancelled``.
+        Raises :class:`ProfileError`, ``AbsentError``, :class:`RunError` and ``Cancelled``.
         """
         # With it comes the library of the clients, which takes time and which many builds never need.
         from sphinx_djconn.lab.run import Run  # noqa: PLC0415
 
         self.profiles.check(scenario)
-        key = self.keys.of(scenario)
+        environment = self.environment(scenario)
+        key = self.keys.of(scenario, environment)
         seconds = self._timeout if scenario.timeout is None else scenario.timeout
         served = self._serving(scenario)
         traces: list[Trace] = []
         notes: dict[str, None] = {}
         for _ in range(scenario.runs):
-            python = self.profiles.environments[scenario.environment].python
             run = Run(
                 scenario,
                 self.profiles,
+                environment,
                 self._databases if served is None else served,
-                self.launcher(python),
+                self.launcher(environment.python),
                 self._interruption,
                 seconds,
             )
             traces.append(run.execute())
             notes |= dict.fromkeys(run.notes)
-        return Recording(key, tuple(traces), tuple(notes))
+        return Recording(key, tuple(traces), tuple(notes), environment.installed.distributions)
+
+    def environment(self, scenario: Scenario) -> Ready:
+        """Return the environment of ``scenario``, made if it is not there.
+
+        Raises :class:`ProfileError`, ``AbsentError`` where it is not to be had, and ``Cancelled``.
+        """
+        if scenario.environment == CURRENT:
+            return current()
+        return self._all_environments().get(self.profiles.environment(scenario))
+
+    def environments(
+        self, scenarios: Mapping[str, Scenario], at_once: int
+    ) -> "Generator[dict[str, Ready | LabError], None, None]":
+        """Yield the environments of ``scenarios``, or why there is none, under their names, in groups.
+
+        The first group are those that are there; the others are made meanwhile, ``at_once`` at a time, and
+        come as they are.
+        """
+        own: dict[str, Ready | LabError] = {
+            name: current() for name, each in scenarios.items() if each.environment == CURRENT
+        }
+        wanted = {
+            name: self.profiles.environment(each)
+            for name, each in scenarios.items()
+            if each.environment != CURRENT
+        }
+        if not wanted:
+            yield own
+            return
+        from sphinx_djconn.lab.environments import in_turn  # noqa: PLC0415 - most builds need none
+
+        groups = in_turn(self._all_environments(), wanted, at_once=at_once, tell=self.say, cancel=self.cancel)
+        with closing(groups):
+            yield {**own, **next(groups)}
+            yield from groups
+
+    def _all_environments(self) -> "Environments":
+        from sphinx_djconn.lab.environments import Environments  # noqa: PLC0415 - as above
+
+        with self._lock:
+            if self._environments is None:
+                self._environments = Environments(
+                    tell=self._lines.put, interruption=self._interruption, unsupported=self._unsupported
+                )
+            return self._environments
+
+    def say(self) -> None:
+        """Tell what other threads have had to say since."""
+        while not self._lines.empty():
+            self._tell(self._lines.get())
 
     def launcher(self, python: str) -> Launcher:
         """Return what starts processes with the interpreter ``python``; a warm one imports by now."""
@@ -101,7 +163,7 @@ class Laboratory:
         """
         launcher = self.launcher(sys.executable)
         if databases and not any(name == "default" for _, name in self.profiles.faults):
-            self._databases.begin(self.profiles.projects["default"], launcher)
+            self._databases.begin(self.profiles.projects["default"], current(), launcher)
 
     def foresee(self, scenarios: Iterable[Scenario]) -> None:
         """Have projects set up for the runs of ``scenarios``, where many begin alike."""
@@ -114,7 +176,9 @@ class Laboratory:
                 served = self._serving(scenario)
                 if served is not None:
                     served.warm_up(self.profiles.databases[scenario.database])
-                starting = Starting(scenario, self.profiles)
+                if scenario.environment != CURRENT:
+                    continue  # nothing is warm for it
+                starting = Starting(scenario, self.profiles, current())
                 alike[starting.python, starting.like()] += scenario.runs
         for (python, like), runs in alike.most_common():
             if like and runs > 1:

@@ -5,26 +5,22 @@ The rest of the lab knows no server, database or environment by name.
 
 import difflib
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import field, fields
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sphinx_djconn.lab.database import DATABASES, Database
+from sphinx_djconn.lab.environments.ready import CURRENT
 from sphinx_djconn.lab.errors import ProfileError
 from sphinx_djconn.lab.servers import PLACES, SERVERS, Server, unknown_places
 from sphinx_djconn.scenario import DatabaseFault, Reload, Scenario
 from sphinx_djconn.values import value
 
+if TYPE_CHECKING:
+    from sphinx_djconn.lab.environments import Specification
+
 Profile = TypeVar("Profile")
-
-
-@value
-class Environment:
-    """A Python interpreter, with the Django and the servers that it can import."""
-
-    python: str
 
 
 @value
@@ -53,9 +49,6 @@ class Project:
         return f"djconn_{interface}:application"
 
 
-ENVIRONMENTS: Final[Mapping[str, Environment]] = {"current": Environment(sys.executable)}
-
-
 def _demo_site() -> Project:
     package = Path(__file__).parent.parent
     places = (package / "_demo_site", package.parent / "demo_site")  # a wheel's, a checkout's
@@ -76,7 +69,7 @@ class Profiles:
 
     servers: Mapping[str, Server] = field(default_factory=lambda: SERVERS)
     databases: Mapping[str, Database] = field(default_factory=lambda: DATABASES)
-    environments: Mapping[str, Environment] = field(default_factory=lambda: ENVIRONMENTS)
+    environments: "Mapping[str, Specification]" = field(default_factory=dict)
     projects: Mapping[str, Project] = field(default_factory=lambda: {"default": DEMO, "demo": DEMO})
     faults: Mapping[tuple[str, str], ProfileError] = field(default_factory=dict)
 
@@ -85,13 +78,14 @@ class Profiles:
         for each in (
             ("server", scenario.server),
             ("database", scenario.database),
+            ("environment", scenario.environment),
             ("project", scenario.project),
         ):
             if each in self.faults:
                 raise self.faults[each]
         server = find("server", scenario.server, self.servers)
         database = find("database", scenario.database, self.databases)
-        find("environment", scenario.environment, self.environments)
+        self.check_environment(scenario.environment)
         find("project", scenario.project, self.projects)
         for step in scenario.sequence.steps:
             if isinstance(step, Reload) and not server.reloads:
@@ -115,6 +109,24 @@ class Profiles:
                     "of conf.py, or the step out of the page",
                     step.line,
                 )
+
+    def check_environment(self, name: str) -> None:
+        """Raise :class:`ProfileError` where there is no environment ``name``, built in or in conf.py."""
+        if name != CURRENT:
+            from sphinx_djconn.lab.environments import find as find_environment  # noqa: PLC0415 - it reads much
+
+            find_environment(name, self.environments)
+
+    def environment(self, scenario: Scenario) -> "Specification":
+        """Return what the environment of ``scenario`` is to be, with its server, and its database's driver."""
+        from sphinx_djconn.lab.environments import find as find_environment  # noqa: PLC0415 - as above
+        from sphinx_djconn.lab.environments.drivers import driver  # noqa: PLC0415
+        from sphinx_djconn.lab.environments.supported import series  # noqa: PLC0415
+
+        found = find_environment(scenario.environment, self.environments)
+        database = self.databases[scenario.database]
+        drivers = driver(database.kind, series(found.django), pool=database.has_pool)
+        return found.plus([*self.servers[scenario.server].requires, *drivers])
 
 
 def find(kind: str, name: str, profiles: Mapping[str, Profile]) -> Profile:

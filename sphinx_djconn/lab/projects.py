@@ -11,6 +11,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
+from sphinx_djconn.lab.environments.ready import Ready
 from sphinx_djconn.lab.errors import PreparationError
 from sphinx_djconn.lab.forking import inherited
 from sphinx_djconn.lab.interruption import Interruption
@@ -85,13 +86,17 @@ def settings_in(place: Path, project: Project, overrides: Mapping[str, Any]) -> 
     return {**own, **overrides}
 
 
-def variables_in(place: Path, project: Project, *, probe: bool) -> dict[str, str]:
-    """Return the variables that a process of a run in the folder ``place`` starts with.
+def variables_in(place: Path, project: Project, environment: Ready, *, probe: bool) -> dict[str, str]:
+    """Return the variables that a process of a run in the folder ``place`` starts with, in ``environment``.
 
-    With them, nothing is written into the project's folder, not even bytecode.
+    With them, nothing is written into the project's folder, not even bytecode; and what is on the path of the
+    Python that builds the docs is on that of no other one.
     """
     variables = inherited()
     own_path = variables.get("PYTHONPATH", "").split(os.pathsep)
+    if not environment.is_current:
+        own_path = []
+        variables.pop("PYTHONHOME", None)
     search = [*([str(PROBE)] if probe else []), str(_INSIDE), str(place), str(project.path)]
     return variables | {
         "DJANGO_SETTINGS_MODULE": "djconn_settings",
@@ -114,25 +119,27 @@ class Databases:
         self._failures: dict[str, PreparationError] = {}
         self._begun: dict[str, Preparation] = {}
 
-    def begin(self, project: Project, launcher: Launcher) -> None:
+    def begin(self, project: Project, environment: Ready, launcher: Launcher) -> None:
         """Begin to make the databases of ``project``, where there are none, and return at once."""
-        name = self._keys.databases(project)
+        name = self._keys.databases(project, environment)
         if launcher.is_warm and not self._cache.joinpath(name).is_dir():
             with suppress(OSError):  # they will be made when they are needed, or it will be said why not
-                self._begun[name] = Preparation(project, launcher, wait=False)
+                self._begun[name] = Preparation(project, environment, launcher, wait=False)
 
     def close(self) -> None:
         """End what has begun and that nobody has needed."""
         while self._begun:
             self._begun.popitem()[1].close()
 
-    def prepared(self, project: Project, launcher: Launcher, interruption: Interruption) -> Path:
-        """Return a folder with the databases of ``project``, to be copied.
+    def prepared(
+        self, project: Project, environment: Ready, launcher: Launcher, interruption: Interruption
+    ) -> Path:
+        """Return a folder with the databases of ``project`` as ``environment`` makes them, to be copied.
 
         Raises :class:`PreparationError` where the project's settings, migrations or fixtures fail, and
         ``Cancelled``.
         """
-        name = self._keys.databases(project)
+        name = self._keys.databases(project, environment)
         with self._lock:
             lock = self._locks.setdefault(name, threading.Lock())
         with lock:
@@ -141,14 +148,19 @@ class Databases:
                 raise self._failures[name]
             if not prepared.is_dir():
                 try:
-                    self._prepare(project, launcher, interruption, prepared)
+                    self._prepare(project, environment, launcher, interruption, prepared)
                 except PreparationError as error:
                     self._failures[name] = error
                     raise
         return prepared
 
     def _prepare(
-        self, project: Project, launcher: Launcher, interruption: Interruption, prepared: Path
+        self,
+        project: Project,
+        environment: Ready,
+        launcher: Launcher,
+        interruption: Interruption,
+        prepared: Path,
     ) -> None:
         begun = self._begun.pop(prepared.name, None)
         if begun is not None:
@@ -156,7 +168,7 @@ class Databases:
                 if begun.finish(interruption):
                     self._keep(begun.folder.path, prepared)
                     return
-        with closing(Preparation(project, launcher)) as preparation:
+        with closing(Preparation(project, environment, launcher)) as preparation:
             if not preparation.finish(interruption):
                 raise preparation.failure()
             self._keep(preparation.folder.path, prepared)
@@ -196,7 +208,7 @@ class OnServer(Protocol):
 
 
 class Preparation:
-    """The process that makes the databases of ``project``, and the folder in which it does.
+    """The process that makes the databases of ``project`` in ``environment``, and the folder in which it does.
 
     ``wait`` asks it to wait for the warm process; else nothing may come of it. ``databases`` are those on a
     server; else they are files in the folder. In the folder it also says how many are ``wanted``: where that
@@ -204,18 +216,25 @@ class Preparation:
     """
 
     def __init__(
-        self, project: Project, launcher: Launcher, *, wait: bool = True, databases: OnServer | None = None
+        self,
+        project: Project,
+        environment: Ready,
+        launcher: Launcher,
+        *,
+        wait: bool = True,
+        databases: OnServer | None = None,
     ) -> None:
         self.folder = Folder()
         self._databases = databases
         self._project = project
+        self._environment = environment
         command = [launcher.python, str(_INSIDE / "prepare.py"), *project.fixtures]
         self._process = launcher.supervise(command, self.folder.path, wait=wait)
         try:
             self.folder.__enter__()
             own = {} if databases is None else databases.settings
             self.folder.tell(settings_in(self.folder.path, project, own))
-            env = variables_in(self.folder.path, project, probe=False)
+            env = variables_in(self.folder.path, project, environment, probe=False)
             self._process.start(env=env, cwd=project.path, seconds=_SECONDS)
         except BaseException:
             self.close()
@@ -236,7 +255,8 @@ class Preparation:
 
     def failure(self, reports: Mapping[str, Any] | None = None, output: bytes = b"") -> PreparationError:
         """Return the error that tells what went wrong."""
-        return _explained(self._project, self.folder, reports or {}, output, self._databases)
+        places = {**self._environment.places, self._project.path: "<project>", self.folder.path: "<run>"}
+        return _explained(self._project, self.folder, places, reports or {}, output, self._databases)
 
     def close(self) -> None:
         """End it, and remove its folder."""
@@ -247,6 +267,7 @@ class Preparation:
 def _explained(
     project: Project,
     folder: Folder,
+    places: Mapping[Path, str],
     reports: Mapping[str, Any],
     output: bytes,
     databases: OnServer | None,
@@ -256,7 +277,6 @@ def _explained(
     secrets, names = folder.secrets(), {}
     if databases is not None:
         secrets, names = [*secrets, *databases.secrets], databases.shown
-    places = {project.path: "<project>", folder.path: "<run>"}
     shown = Sanitizer(places, secrets, names=names).lines(output)
     if not folder.secrets():  # nobody knows them: no line of the settings may be shown
         shown = tuple(line for line in shown if not line.startswith("    "))

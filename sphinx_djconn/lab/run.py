@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sphinx_djconn.lab.database import Database
+from sphinx_djconn.lab.environments.ready import Ready
 from sphinx_djconn.lab.errors import FloodError, RunError
 from sphinx_djconn.lab.feed import Feed
 from sphinx_djconn.lab.interruption import Interruption
@@ -36,12 +37,13 @@ _GRACE: Final = 1.0
 
 
 class Run:
-    """One execution of ``scenario``. ``notes`` is what a warning should say of it."""
+    """One execution of ``scenario`` in ``environment``. ``notes`` is what a warning should say of it."""
 
     def __init__(
         self,
         scenario: Scenario,
         profiles: Profiles,
+        environment: Ready,
         databases: "Databases | ServedDatabases",
         launcher: Launcher,
         interruption: Interruption,
@@ -50,6 +52,7 @@ class Run:
         self.notes: list[str] = []
         self._scenario = scenario
         self._profiles = profiles
+        self._environment = environment
         self._databases = databases
         self._launcher = launcher
         self._interruption = interruption
@@ -68,17 +71,24 @@ class Run:
                 databases, prepared = None, None
                 if isinstance(self._databases, Databases):
                     project = self._profiles.projects[self._scenario.project]
-                    prepared = self._databases.prepared(project, self._launcher, self._interruption)
+                    prepared = self._databases.prepared(
+                        project, self._environment, self._launcher, self._interruption
+                    )
                 else:
                     databases = stack.enter_context(
                         self._databases.of_run(
-                            self._scenario, self._profiles, self._launcher, self._interruption
+                            self._scenario,
+                            self._profiles,
+                            self._environment,
+                            self._launcher,
+                            self._interruption,
                         )
                     )
                 port = stack.enter_context(closing(Port())) if self._is_given_its_port() else None
                 starting = Starting(
                     self._scenario,
                     self._profiles,
+                    self._environment,
                     folder.path,
                     None if port is None else port.number,
                     databases,
@@ -145,7 +155,7 @@ class Run:
 
     def _sanitizer(self, folder: Folder, project: Project, databases: "RunDatabases | None") -> Sanitizer:
         env = self._profiles.servers[self._scenario.server].env
-        places = {project.path: "<project>", folder.path: "<run>"}
+        places = {**self._environment.places, project.path: "<project>", folder.path: "<run>"}
         if databases is None:
             return Sanitizer(places, folder.secrets(), env)
         return Sanitizer(places, [*folder.secrets(), *databases.secrets], env, databases.shown)
@@ -167,8 +177,49 @@ class Run:
         pids = [event.data["pid"] for event in events if event.kind == "process.start"]
         events = tuple(_without_secrets(event, sanitizer) for event in events)
         lines = sanitizer.lines(log, _ports(wire, starting), pids)
-        settings = _settings(self._scenario, self._profiles, events, starting.shown(), databases)
+        settings = self._settings(events, starting, databases)
         return Trace(events, lines, {name: sanitizer.text(text) for name, text in settings.items()})
+
+    def _settings(
+        self, events: tuple[Event, ...], starting: Starting, databases: "RunDatabases | None"
+    ) -> dict[str, str]:
+        """Return what the server was started with, as the pages show it."""
+        first = {event.kind: event.data for event in reversed(events)}
+        django = str(first.get("django", {}).get("version", "?"))
+        python = str(first.get("process.start", {}).get("python", "?"))
+        environment = self._environment
+        _check_versions(environment, django, python)
+        shown = {} if environment.is_current else {"Environment": environment.name}
+        if environment.unsupported:
+            python += f", which Django {django} does not support"
+        database = self._profiles.databases[self._scenario.database]
+        shown |= {
+            "Django": django,
+            "Python": python,
+            "Server": self._scenario.server,
+            "Command": starting.shown(),
+            "Database": database.title,
+        }
+        if databases is not None:
+            shown |= _of_server(database, databases.label)
+        wrapper = first.get("db.wrapper", {})
+        if wrapper:
+            shown["CONN_MAX_AGE"] = json.dumps(wrapper["max_age"]).replace("null", "None")
+            shown["CONN_HEALTH_CHECKS"] = str(wrapper["health_checks"])
+        return shown
+
+
+def _check_versions(environment: Ready, django: str, python: str) -> None:
+    """Refuse what ran elsewhere than in ``environment``: a program on the PATH may be another one's."""
+    if environment.is_current or python == "?":
+        return
+    expected = environment.installed.version("django")
+    if python != environment.version or (expected and django not in ("?", expected)):
+        raise RunError(
+            f"the server ran Django {django} with Python {python}, and the environment `{environment.name}` "
+            f"has Django {expected} and Python {environment.version}; name what its program comes from with "
+            "'requires' in `djconn_servers`"
+        )
 
 
 def _explained(error: RunError, sanitizer: Sanitizer, starting: Starting, feed: Feed, log: Path) -> RunError:
@@ -203,31 +254,6 @@ def _without_secrets(event: Event, sanitizer: Sanitizer) -> Event:
     if event.kind not in _FOREIGN:
         return event
     return event._replace(data={name: sanitizer.value(value) for name, value in event.data.items()})
-
-
-def _settings(
-    scenario: Scenario,
-    profiles: Profiles,
-    events: tuple[Event, ...],
-    command: str,
-    databases: "RunDatabases | None",
-) -> dict[str, str]:
-    """Return what the server was started with, as the pages show it."""
-    first = {event.kind: event.data for event in reversed(events)}
-    wrapper = first.get("db.wrapper", {})
-    shown = {
-        "Django": str(first.get("django", {}).get("version", "?")),
-        "Python": str(first.get("process.start", {}).get("python", "?")),
-        "Server": scenario.server,
-        "Command": command,
-        "Database": profiles.databases[scenario.database].title,
-    }
-    if databases is not None:
-        shown |= _of_server(profiles.databases[scenario.database], databases.label)
-    if wrapper:
-        shown["CONN_MAX_AGE"] = json.dumps(wrapper["max_age"]).replace("null", "None")
-        shown["CONN_HEALTH_CHECKS"] = str(wrapper["health_checks"])
-    return shown
 
 
 def _of_server(database: Database, label: str) -> dict[str, str]:

@@ -46,6 +46,7 @@ class Scheduler:
                 while futures:
                     # Not without end: a signal that another thread has taken wakes nobody.
                     done, _ = wait(futures, _TICK, FIRST_COMPLETED)
+                    self._laboratory.say()
                     while done:
                         future = done.pop()
                         yield futures.pop(future), future.result()  # keeping none of the traces

@@ -1,6 +1,5 @@
 """Databases of runs that are on a server: prepared once for each cluster, copied for each run, dropped."""
 
-import importlib.metadata
 import importlib.util
 import itertools
 import threading
@@ -13,6 +12,7 @@ from packaging.version import Version
 
 from sphinx_djconn.lab.clusters import Cluster, Clusters, Session, binaries
 from sphinx_djconn.lab.database import Database
+from sphinx_djconn.lab.environments.ready import Ready
 from sphinx_djconn.lab.errors import AbsentError, LabError, PreparationError
 from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.keys import Keys
@@ -110,6 +110,15 @@ class _Template(NamedTuple):
     lock: threading.Lock
 
 
+class _Preparing(NamedTuple):
+    """What it takes to make a project's databases."""
+
+    project: Project
+    environment: Ready
+    launcher: Launcher
+    interruption: Interruption
+
+
 class ServedDatabases:
     """The servers of one build, and the databases of its projects on them. May be used by several threads."""
 
@@ -136,6 +145,7 @@ class ServedDatabases:
         self,
         scenario: Scenario,
         profiles: Profiles,
+        environment: Ready,
         launcher: Launcher,
         interruption: Interruption,
     ) -> Iterator[RunDatabases]:
@@ -145,9 +155,10 @@ class ServedDatabases:
         :class:`PreparationError` and ``Cancelled``.
         """
         database, project = profiles.databases[scenario.database], profiles.projects[scenario.project]
-        check_installed(database)
+        check_installed(database, environment)
+        preparing = _Preparing(project, environment, launcher, interruption)
         with self._cluster(scenario, database) as cluster:
-            templates = self._prepared(cluster, database, project, launcher, interruption)
+            templates = self._prepared(cluster, database, preparing)
             databases = RunDatabases(cluster, database, f"r{next(self._numbers)}", len(templates))
             try:
                 databases.create(templates)
@@ -173,16 +184,9 @@ class ServedDatabases:
         with self._lock:  # not after an error: nobody knows how it is
             idle.append(cluster)
 
-    def _prepared(
-        self,
-        cluster: Cluster,
-        database: Database,
-        project: Project,
-        launcher: Launcher,
-        interruption: Interruption,
-    ) -> list[str]:
+    def _prepared(self, cluster: Cluster, database: Database, preparing: _Preparing) -> list[str]:
         """Return the names of the project's databases on ``cluster``, which are made once, to be copied."""
-        key = (id(cluster), self._keys.databases(project))
+        key = (id(cluster), self._keys.databases(preparing.project, preparing.environment))
         with self._lock:
             template = self._templates.setdefault(key, _Template([], threading.Lock()))
         with template.lock:
@@ -190,20 +194,13 @@ class ServedDatabases:
                 raise self._failures[key]
             if not template.names:
                 try:
-                    template.names.extend(self._prepare(cluster, database, project, launcher, interruption))
+                    template.names.extend(self._prepare(cluster, database, preparing))
                 except PreparationError as error:
                     self._failures[key] = error
                     raise
         return template.names
 
-    def _prepare(
-        self,
-        cluster: Cluster,
-        database: Database,
-        project: Project,
-        launcher: Launcher,
-        interruption: Interruption,
-    ) -> list[str]:
+    def _prepare(self, cluster: Cluster, database: Database, preparing: _Preparing) -> list[str]:
         """Migrate the project's databases; how many there are, its settings have to be asked."""
         plain = Database(database.title, database.kind)  # with no pool: it would be of no use
         prefix, count, made = f"t{next(self._numbers)}", 1, 0
@@ -212,7 +209,8 @@ class ServedDatabases:
             for name in databases.names[made:]:
                 cluster.create_database(name)
             made = count
-            with closing(Preparation(project, launcher, databases=databases)) as preparation:
+            project, environment, launcher, interruption = preparing
+            with closing(Preparation(project, environment, launcher, databases=databases)) as preparation:
                 if not preparation.finish(interruption):
                     raise preparation.failure()
                 count = int(preparation.folder.path.joinpath("wanted").read_text())
@@ -221,25 +219,31 @@ class ServedDatabases:
         return databases.names[:count]
 
 
-def check_installed(database: Database) -> None:
-    """Raise :class:`AbsentError` where Django could not use ``database`` in this environment."""
-    if database.kind == "mariadb" and importlib.util.find_spec("MySQLdb") is None:
+def check_installed(database: Database, environment: Ready) -> None:
+    """Raise :class:`AbsentError` where Django could not use ``database`` in ``environment``."""
+    if database.kind == "mariadb" and not _has(environment, "MySQLdb", "mysqlclient"):
         raise AbsentError(
             "MariaDB needs mysqlclient, the driver that Django uses, which is not installed; install it with "
             "`pip install 'sphinx-djconn[mariadb]'`, for which Linux needs a compiler and `libmariadb-dev`"
         )
     if database.has_pool:
-        if importlib.util.find_spec("psycopg_pool") is None:
-            raise AbsentError(
-                "a pool of connections needs psycopg_pool, which is not installed; install it with "
-                "`pip install 'sphinx-djconn[postgresql]'`"
-            )
-        django = importlib.metadata.version("django")
-        if Version(django) < _POOLS:
+        django = environment.installed.version("django")
+        if django and Version(django) < _POOLS:
             raise AbsentError(
                 f"a pool of connections came with Django {_POOLS}, and {django} is installed; install that, or "
                 "use another database"
             )
+        if not _has(environment, "psycopg_pool", "psycopg-pool"):
+            raise AbsentError(
+                "a pool of connections needs psycopg_pool, which is not installed; install it with "
+                "`pip install 'sphinx-djconn[postgresql]'`"
+            )
+
+
+def _has(environment: Ready, module: str, distribution: str) -> bool:
+    if environment.is_current:  # which can be asked for the module itself
+        return importlib.util.find_spec(module) is not None
+    return bool(environment.installed.version(distribution))
 
 
 @cache

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from sphinx_djconn.lab.environments.ready import Ready
 from sphinx_djconn.lab.installed import check_installed, program, unprivileged
 from sphinx_djconn.lab.profiles import Profiles
 from sphinx_djconn.lab.projects import PLACE, settings_in, variables_in
@@ -21,7 +22,7 @@ _SHOWN: Final = {"python": "python", "folder": "<run>"}
 
 
 class Starting:
-    """The start of ``scenario``'s server, in the folder ``place``, at ``port`` where it is given one.
+    """How ``scenario``'s server is started in ``environment``, in the folder ``place``, at ``port``.
 
     Without a folder it is that of all servers which begin alike. Raises :class:`AbsentError` for a server
     that is not installed.
@@ -31,19 +32,21 @@ class Starting:
         self,
         scenario: Scenario,
         profiles: Profiles,
+        environment: Ready,
         place: Path = PLACE,
         port: int | None = None,
         databases: "RunDatabases | None" = None,
     ) -> None:
         self.server = profiles.servers[scenario.server]
         self.project = profiles.projects[scenario.project]
-        check_installed(scenario.server, self.server)
+        check_installed(scenario.server, self.server, environment)
         self._scenario = scenario
         self._profiles = profiles
+        self._environment = environment
         self._place = place
         self._databases = databases
         self.port = port
-        self.python = profiles.environments[scenario.environment].python
+        self.python = environment.python
         wsgi, asgi = (self.project.application(interface) for interface in ("wsgi", "asgi"))
         self._applications = {"wsgi": wsgi, "asgi": asgi, "wsgi_module": wsgi.partition(":")[0]}
         self._values = {
@@ -76,7 +79,7 @@ class Starting:
     def environ(self) -> dict[str, str]:
         """Return the variables."""
         own = {name: filled(value, self._values) for name, value in self.server.env}
-        return variables_in(self._place, self.project, probe=True) | own
+        return variables_in(self._place, self.project, self._environment, probe=True) | own
 
     def like(self) -> str:
         """Return what the starts of all servers have in common that can be set up as this one can.
@@ -89,7 +92,7 @@ class Starting:
         if self._profiles.databases[self._scenario.database].has_server:
             return ""  # each run has names and sockets of its own there, which a driver may have looked at
         if self._place != PLACE:
-            return Starting(self._scenario, self._profiles).like()
+            return Starting(self._scenario, self._profiles, self._environment).like()
         like = {"argv": argv, "env": self.environ(), "cwd": str(self.project.path), "settings": self.settings()}
         return json.dumps(like, sort_keys=True)
 

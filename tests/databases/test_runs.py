@@ -11,6 +11,7 @@ from projects_on_servers import SETTINGS, VIEWS, Run
 
 from sphinx_djconn.lab import Laboratory, Profiles
 from sphinx_djconn.lab.database import DATABASES, Database
+from sphinx_djconn.lab.environments import current
 from sphinx_djconn.lab.keys import Keys
 from sphinx_djconn.lab.profiles import read_project
 from sphinx_djconn.scenario import Scenario, parse_sequence
@@ -102,7 +103,7 @@ def test_a_key_names_kind_version_and_options_and_no_password(postgresql: str):
     keys = {}
     for name in profiles.databases:
         each = Scenario(scenario.sequence, database=name)
-        keys[name] = Keys(profiles).of(each).parts
+        keys[name] = Keys(profiles).of(each, current()).parts
     assert "database" not in keys["sqlite"]
     assert json.loads(keys["postgresql"]["database"])["kind"] == "postgresql"
     assert keys["postgresql"]["database server"].startswith("postgresql 1")

@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sphinx_djconn.lab.environments import current
 from sphinx_djconn.lab.errors import AbsentError
 from sphinx_djconn.lab.installed import check_installed
 from sphinx_djconn.lab.servers import SERVERS
@@ -60,7 +61,7 @@ def held(request):
 def skip_where_absent(name: str) -> None:
     """Skip the test where the server is not installed, unless all are to be: in CI."""
     try:
-        check_installed(name, SERVERS[name])
+        check_installed(name, SERVERS[name], current())
     except AbsentError as error:
         if "CI" in os.environ and sys.platform == "linux":
             raise

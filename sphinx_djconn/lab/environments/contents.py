@@ -45,16 +45,20 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def freeze(folders: Iterable[Path]) -> tuple[str, ...]:
-    """Return the distributions that are imported from ``folders``, a name's first one only, as Python does."""
+def freeze(folders: Iterable[Path], *, checkouts: bool = True) -> tuple[str, ...]:
+    """Return the distributions that are imported from ``folders``, a name's first one only, as Python does.
+
+    Without ``checkouts``, their names and versions are enough, which the names of folders tell.
+    """
     found: dict[str, str] = {}
     for folder in folders:
-        for path in sorted(_metadata(folder)):
-            stem = path.name.rpartition(".")[0]
+        for metadata in _metadata(folder):
+            stem, _, kind = metadata.rpartition(".")
             name, _, rest = stem.partition("-")
-            if path.name.endswith(".egg-info"):
-                rest = re.sub(r"-py\d(\.\d+)?.*$", "", rest) or _version(path)
-            found.setdefault(canonical(name), f"{canonical(name)}=={rest}{_editable(path)}")
+            if kind == "egg-info":
+                rest = re.sub(r"-py\d(\.\d+)?.*$", "", rest) or _version(folder / metadata)
+            more = _editable(folder / metadata) if checkouts else ""
+            found.setdefault(canonical(name), f"{canonical(name)}=={rest}{more}")
     return tuple(sorted(found.values()))
 
 
@@ -72,23 +76,25 @@ def stamp(folders: Iterable[Path]) -> str:
     )
 
 
-def now(python: str, folders: Iterable[Path], stamped: str = "") -> Contents:
+def now(python: str, folders: Iterable[Path], stamped: str = "", *, checkouts: bool = True) -> Contents:
     """Return the contents of ``folders`` for the Python ``python``, a version.
 
     ``stamped`` is what :func:`stamp` said when the environment was made; nothing where it is not ours.
+    ``checkouts`` asks for what is in those that are imported from their own folders, too.
     """
     folders = list(folders)
     changed = ""
     if stamped and stamp(folders) != stamped:
         changed = digest([tree(each) for each in folders])
-    return Contents(python, freeze(folders), changed)
+    return Contents(python, freeze(folders, checkouts=checkouts), changed)
 
 
-def _metadata(folder: Path) -> list[Path]:
+def _metadata(folder: Path) -> list[str]:
     try:
-        return [each for each in folder.iterdir() if each.name.endswith((".dist-info", ".egg-info"))]
+        names = os.listdir(folder)  # noqa: PTH208 - names are all that is wanted
     except OSError:  # a zip file, or nothing
         return []
+    return sorted(name for name in names if name.endswith((".dist-info", ".egg-info")))
 
 
 def _version(path: Path) -> str:

@@ -15,11 +15,12 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from sphinx_djconn.lab.environments import contents, interpreters, making
 from sphinx_djconn.lab.environments.cache import Place, default_folder
 from sphinx_djconn.lab.environments.interpreters import Interpreter
+from sphinx_djconn.lab.environments.ready import Ready
 from sphinx_djconn.lab.environments.specification import Specification
 from sphinx_djconn.lab.environments.supported import ANY, Range, pythons
 from sphinx_djconn.lab.errors import AbsentError, LabError
 from sphinx_djconn.lab.interruption import Interruption
-from sphinx_djconn.values import digest, value
+from sphinx_djconn.values import digest
 
 _SECONDS: Final = 600.0
 """How long making one may take: a driver or server that has to be compiled needs minutes."""
@@ -29,32 +30,12 @@ _NEWEST_MINOR: Final = 40
 """Python 3's minor versions that a ``requires-python`` is compared with."""
 
 
-@value
-class Ready:
-    """An environment that can be used."""
-
-    name: str
-    python: str
-    """The path of its interpreter; its servers' programs are beside it."""
-
-    version: str
-    """Its Python's, as ``3.12.1``."""
-
-    folders: tuple[str, ...]
-    """Where it imports distributions from."""
-
-    stamped: str = ""
-
-    def contents(self) -> contents.Contents:
-        """Return what is in it now: some hundredths of a second, nothing of it runs."""
-        return contents.now(self.version, map(Path, self.folders), self.stamped)
-
-
 class Environments:
     """Makes what is not there, in the folder ``cache``, which other builds share.
 
     ``tell`` is called with lines for the reader: what is being made, and how long it took. ``tools`` are uv, or
-    venv and pip; ``seconds`` bounds the making of one. May be used by many threads.
+    venv and pip; ``seconds`` bounds the making of one. ``unsupported`` allows a Python that is newer than those
+    that a Django supports, where there is none of these. May be used by many threads.
     """
 
     def __init__(
@@ -66,6 +47,7 @@ class Environments:
         tools: making.Tools | None = None,
         found: Callable[[], tuple[Interpreter, ...]] = interpreters.on_this_machine,
         seconds: float = _SECONDS,
+        unsupported: bool = False,
     ) -> None:
         self._cache = cache or default_folder()
         self._tell = tell
@@ -74,6 +56,7 @@ class Environments:
         self._find = found
         self._found: tuple[Interpreter, ...] | None = None
         self._seconds = seconds
+        self._unsupported = unsupported
         self._lock = threading.Lock()
         self._locks: dict[Specification, threading.Lock] = {}
         self._known: dict[Specification, Ready | LabError] = {}
@@ -97,6 +80,13 @@ class Environments:
             raise known
         return known
 
+    def is_there(self, specification: Specification) -> bool:
+        """Return whether :meth:`get` would make nothing. Raises ``AbsentError`` as that does."""
+        if not specification.is_made:
+            return True
+        name = _digest(specification, self._interpreter(specification))
+        return Place(self._cache, name).complete() is not None
+
     def _get(self, specification: Specification) -> Ready:
         interpreter = self._interpreter(specification)
         if not specification.is_made:
@@ -109,8 +99,15 @@ class Environments:
                 complete = place.complete() or self._make(specification, interpreter, place)
         folder, noted = complete
         env = folder / "env"
-        folders = tuple(str(folder / each) for each in noted["folders"])
-        return Ready(specification.name, str(env / "bin/python"), interpreter.text, folders, noted["stamp"])
+        return Ready(
+            specification.name,
+            str(env / "bin/python"),
+            interpreter.text,
+            tuple(str(folder / each) for each in noted["folders"]),
+            noted["stamp"],
+            interpreter.path,
+            unsupported=interpreter.version[:2] not in _supported(specification),
+        )
 
     def _make(
         self, specification: Specification, interpreter: Interpreter, place: Place
@@ -141,7 +138,8 @@ class Environments:
         with self._lock:
             if self._found is None:
                 self._found = self._find()
-        return interpreters.newest(self._found, _supported(specification), whose)
+        supported = _supported(specification)
+        return interpreters.newest(self._found, supported, whose, or_newer=self._unsupported)
 
 
 def _supported(specification: Specification) -> Range:

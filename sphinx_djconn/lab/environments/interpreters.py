@@ -87,15 +87,22 @@ def ask(path: str, whose: str) -> Interpreter:
     return Interpreter(path, said.version, said.usual)
 
 
-def newest(interpreters: Iterable[Interpreter], supported: Range, what: str) -> Interpreter:
+def newest(
+    interpreters: Iterable[Interpreter], supported: Range, what: str, *, or_newer: bool = False
+) -> Interpreter:
     """Return the newest of ``interpreters``, which are in that order, that is ``supported``.
 
-    Raises :class:`AbsentError`, which says what ``what`` needs and what there is.
+    Where there is none, and one ``or_newer`` is allowed, it is the one that is nearest. Raises
+    :class:`AbsentError`, which says what ``what`` needs and what there is.
     """
     usual = [each for each in interpreters if each.usual]
     for each in usual:
         if each.version[:2] in supported:
             return each
+    newer = [each for each in usual if each.version[:2] > supported.oldest]
+    if or_newer and newer:
+        nearest = newer[-1].version[:2]
+        return next(each for each in newer if each.version[:2] == nearest)
     raise AbsentError(
         f"{what} needs Python {supported}, and this machine has {_listed(usual)}; looked for on the PATH, "
         f"where pyenv and uv keep theirs, and in {', '.join(PLACES)}; install one, such as `uv python install "

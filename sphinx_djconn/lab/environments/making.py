@@ -6,14 +6,14 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from sphinx_djconn.lab.environments.interpreters import Interpreter
 from sphinx_djconn.lab.environments.specification import Specification
-from sphinx_djconn.lab.errors import EnvironmentMakingError
+from sphinx_djconn.lab.errors import EnvironmentMakingError, UnresolvedError
 from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.process import Launcher, SupervisedProcess, tail
 
@@ -39,7 +39,8 @@ _NOT_INHERITED: Final = frozenset(
 _SHOWN: Final = 12
 """Lines of an installer's output that are enough for a message."""
 
-_USER: Final = re.compile(r"://[^/\s@]+@")
+_USER: Final = re.compile(rb"://[^/\s@]+@")
+_HIDDEN: Final = b"://<secret>@"
 _UNREACHABLE: Final = re.compile(
     r"connection (refused|reset|error)|error sending request|NewConnectionError|timed out|dns error|"
     r"failed to (look ?up|resolve)|name resolution|name or service not known|network is unreachable",
@@ -93,8 +94,8 @@ def make(
             # one's removes it.
             processes = [stack.enter_context(closing(launcher.supervise(argv, folder))) for argv in commands]
             folder.mkdir()
-            for argv, process in zip(commands, processes, strict=True):
-                _run(argv, process, folder, interruption, deadline, specification.name)
+            for process in processes:
+                _run(process, folder, specification, interruption, deadline)
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise EnvironmentMakingError(
@@ -128,12 +129,11 @@ def _commands(
 
 
 def _run(
-    argv: Sequence[str],
     process: SupervisedProcess,
     folder: Path,
+    specification: Specification,
     interruption: Interruption,
     deadline: float,
-    name: str,
 ) -> None:
     interruption.check()
     left = max(0.1, deadline - time.monotonic())
@@ -141,13 +141,19 @@ def _run(
     reports = process.finish(interruption, left)
     process.close()  # with all that came of it
     if reports.get("exit") != 0 or "late" in reports:
-        raise _error(name, argv, tail(folder / "log").decode("utf-8", "replace"), late="late" in reports)
+        raise _error(specification, folder, tail(folder / "log"), late="late" in reports)
 
 
-def _error(name: str, argv: Sequence[str], said: str, *, late: bool) -> EnvironmentMakingError:
-    """Return what to say: what was done, how it ended, what to do."""
-    log = tuple(line for line in _USER.sub("://<secret>@", said).splitlines() if line.strip())[-_SHOWN:]
+def _error(specification: Specification, folder: Path, said: bytes, *, late: bool) -> EnvironmentMakingError:
+    """Return what to say: what was to be made, how that ended, what to do."""
+    from sphinx_djconn.lab.logs import Sanitizer  # noqa: PLC0415 - for what hardly ever happens
+
+    lines = Sanitizer({folder / "env": "<environment>", folder: "<environment>"}).lines(
+        _USER.sub(_HIDDEN, said)
+    )
+    log = tuple(line for line in lines if line.strip())[-_SHOWN:]
     told = "\n".join(log)
+    kind = EnvironmentMakingError
     if late:
         why = "it took longer than it may; build again, or raise the time limit"
     elif _FULL.search(told):
@@ -157,17 +163,15 @@ def _error(name: str, argv: Sequence[str], said: str, *, late: bool) -> Environm
     elif "(from versions: none)" in told:  # pip says no more where it has not tried twice
         why = "the package index cannot be reached, or has nothing of that name; see to both"
     elif _NOT_FOUND.search(told):
+        kind = UnresolvedError
         why = "no releases fulfil its requirements for this Python; change them in `djconn_environments`"
     elif "ensurepip" in told:
         why = "this Python has no ensurepip; `pip install 'sphinx-djconn[environments]'`, whose uv needs none"
     else:
         why = "what it was made with failed"
-    command = " ".join(argv).replace(sys.executable, "python")
-    return EnvironmentMakingError(
-        f"the environment `{name}` could not be made: {why}. The command "
-        f"`{_USER.sub('://<secret>@', command)}` ended so:\n{told or '(it said nothing)'}",
-        log,
-    )
+    wanted = [*specification.requirements, *(["the checkout"] if specification.checkout else [])]
+    asked = _USER.sub(_HIDDEN, " and ".join(wanted).encode()).decode()
+    return kind(f"the environment `{specification.name}`, of {asked}, could not be made: {why}", log)
 
 
 def _variables(ours: Mapping[str, str]) -> dict[str, str]:
@@ -180,6 +184,7 @@ def _variables(ours: Mapping[str, str]) -> dict[str, str]:
         "NO_COLOR": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_INPUT": "1",
+        "UV_COMPILE_BYTECODE": "1",  # as pip does: runs write none, and would compile Django each time
         # Not uv's hard links: a file that is changed by hand would be so in its cache, too, and from then on in
         # all environments that are made of it.
         "UV_LINK_MODE": "copy",

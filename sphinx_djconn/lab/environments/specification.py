@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from sphinx_djconn.lab.environments.ready import CURRENT
 from sphinx_djconn.lab.environments.supported import SERIES
 from sphinx_djconn.lab.errors import ProfileError
 from sphinx_djconn.values import value
 
 VARIABLE: Final = "djconn_environments"
-CURRENT: Final = "current"
 _BUILT_IN: Final = re.compile(r"django-(\d+)\.(\d+)(?:\.(\d+))?")
 _KEYS: Final = ("path", "python", "requirements")
 _FORMS: Final = (
@@ -102,10 +102,14 @@ def read(table: object, confdir: Path) -> dict[str, Specification]:
     """
     if not isinstance(table, Mapping) or not all(isinstance(each, str) for each in table):
         raise ProfileError(f"{VARIABLE} in conf.py must be a table of names, each with {_FORMS}")
-    return {name: _read(name, each, confdir) for name, each in table.items()}
+    return {name: read_one(name, each, confdir) for name, each in table.items()}
 
 
-def _read(name: str, value: Any, confdir: Path) -> Specification:
+def read_one(name: str, value: Any, confdir: Path, *, looked_for: bool = True) -> Specification:
+    """Return the environment ``name`` of ``djconn_environments``, which has ``value`` for it.
+
+    What is only named is not ``looked_for`` where nothing is to run. Raises :class:`ProfileError`.
+    """
     where = f"{VARIABLE}[{name!r}] in conf.py"
     if name == CURRENT:
         raise ProfileError(f"{where}: `{CURRENT}` is the environment that builds the docs; choose another name")
@@ -121,7 +125,7 @@ def _read(name: str, value: Any, confdir: Path) -> Specification:
     requirements = _requirements(where, value.get("requirements", ()))
     python = _path(where, "python", value.get("python", ""), confdir)
     checkout = _path(where, "path", value.get("path", ""), confdir)
-    if checkout and not Path(checkout, "django", "__init__.py").is_file():
+    if looked_for and checkout and not Path(checkout, "django", "__init__.py").is_file():
         raise ProfileError(
             f"{where}: {checkout} is no checkout of Django: it has no django/__init__.py; 'path' must lead "
             "from conf.py to the folder that Django's pyproject.toml is in. For an interpreter, write 'python'"

@@ -67,18 +67,29 @@ installer compares it with the distribution's ``Requires-Python``, which has a l
 
 def pythons(django: Requirement) -> Range:
     """Return the Pythons for the newest Django that ``django`` allows, as far as the probe runs on them."""
+    newest = _newest(django)
+    return ANY if newest is None else _of(*newest)
+
+
+def series(django: Requirement | None) -> Minor | None:
+    """Return the series of the newest Django that ``django`` allows; nothing for one newer than the table."""
+    newest = None if django is None else _newest(django)
+    return None if newest is None else newest[0]
+
+
+def _newest(django: Requirement) -> tuple[Minor, int] | None:
     if django.url:
-        return ANY
+        return None
     newest_known = max(SERIES)
     if django.specifier.contains(f"{newest_known[0] + 1}.{_NO_MICRO}", prereleases=False):
-        return ANY
+        return None
     if any(Version(each).release[:2] > newest_known for each in _named(django)):
-        return ANY
+        return None
     for series in sorted(SERIES, reverse=True):
         release = _newest_allowed(django, series)
         if release is not None:
-            return _of(series, release)
-    return ANY
+            return series, release
+    return None
 
 
 def _of(series: Minor, micro: int) -> Range:
