@@ -2,9 +2,12 @@
 
 ``directives``, of claims and of what is ``running``, and ``domain`` read pages into the ``registry``; once all
 pages are read, ``check`` runs what ``gathering`` finds no recording of, judges claims by what ``choosing``
-finds them to be about, and leaves ``results``; ``transforms`` turn the placeholders of ``nodes`` into
-evidence, that of a ``matrix`` too, and ``written`` remembers which; ``builder`` reports without pages, with
-``reports``; ``config`` is what conf.py may say.
+finds them to be about, and leaves ``results``; ``transforms`` have ``rendering`` turn the placeholders of
+``nodes`` into evidence, that of a ``matrix`` too, and ``written`` remembers which; ``builder`` reports without
+pages, with ``reports``; ``config`` is what conf.py may say.
+
+Where nothing has changed, the ``seal`` of an earlier check holds, the declarations stay ``packed``, and of all
+these modules few are imported.
 """
 
 from functools import partial

@@ -63,7 +63,7 @@ def _gathered(app: Sphinx, declared: object, registry: Registry, laboratory: Lab
         sealed = seal(app, declared, registry.scenarios().values(), lab.profiles, store.folder)
         gathering = Gathering(registry, lab.profiles, store, settings)
         results = gathering.gather(lab)
-        results.seal = None if gathering.has_warned else sealed
+        results.seal = sealed if sealed is not None and gathering.leaves(sealed) else None
         return results
 
 

@@ -79,7 +79,7 @@ class DjconnDomain(Domain):
         "claim": "no djconn:claim is named `%(target)s`",
     }
     initial_data: ClassVar[dict[str, Any]] = {"kept": None}
-    data_version = 4
+    data_version = 5
 
     laboratory: "Laboratory | None" = None
     """Where this build runs scenarios, from the time when it begins to read pages; never pickled."""

@@ -17,6 +17,7 @@ from sphinx_djconn.store import Key, Store, Stored, StoreError
 from sphinx_djconn.values import digest
 
 if TYPE_CHECKING:
+    from sphinx_djconn.ext.seal import Seal
     from sphinx_djconn.lab import Laboratory, Outcome, Profiles
     from sphinx_djconn.lab.environments import Ready
     from sphinx_djconn.scenario import Scenario
@@ -48,10 +49,10 @@ class Gathering:
         self._absences: dict[str, Absence] = {}
         self._troubles: list[_Trouble] = []
 
-    @property
-    def has_warned(self) -> bool:
-        """Whether anything was wrong."""
-        return bool(self._troubles)
+    def leaves(self, seal: "Seal") -> bool:
+        """Return whether nothing was wrong, and ``seal`` covers what every recording depends on."""
+        scenarios = (key.scenario for key in self._keys.values())
+        return not self._troubles and all(seal.covers(each, self._profiles) for each in scenarios)
 
     def gather(self, laboratory: "Laboratory") -> Results:
         """Have ``laboratory`` run what has no valid recording, and return the results."""

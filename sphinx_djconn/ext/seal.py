@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sphinx_djconn.ext.registry import DeclaredScenario
-    from sphinx_djconn.lab import Profiles
+    from sphinx_djconn.lab import Profiles, Project
+    from sphinx_djconn.scenario import Scenario
 
 _SETTLED: Final = 2_000_000_000
 """Nanoseconds after which another change of a file has another time: no usual file system has longer ticks."""
@@ -41,6 +42,15 @@ class Seal(NamedTuple):
         """Return whether nothing has changed since; ``declared`` are the declarations as the env has them."""
         return isinstance(declared, Packed) and _look(app, declared, self.folders)[0] == self.digest
 
+    def covers(self, scenario: "Scenario", profiles: "Profiles") -> bool:
+        """Return whether the recording of ``scenario`` depends on nothing else: no server of a database, no
+        environment but the one that builds the docs.
+        """
+        from sphinx_djconn.lab.environments import CURRENT  # noqa: PLC0415 - where no seal holds
+
+        here = scenario.environment == CURRENT and not profiles.databases[scenario.database].has_server
+        return here and _folder(profiles.projects[scenario.project]) in self.folders
+
 
 def seal(
     app: Sphinx,
@@ -49,22 +59,21 @@ def seal(
     profiles: "Profiles",
     recordings: "Path",
 ) -> Seal | None:
-    """Return the seal of the check that is about to begin.
-
-    ``None`` where there can be none: a scenario depends on another environment, or on a database server; a page
-    was read in this build; a file was changed just now.
+    """Return the seal of the check that is about to begin; ``None`` where that has to run all, where a page was
+    read in this build, or where a file was changed just now.
     """
     if not isinstance(declared, Packed) or app.config.djconn_mode == "run":
         return None
-    folders: dict[str, Sequence[str]] = {str(recordings): ()}
-    for scenario in (each.scenario for each in declarations if each.scenario is not None):
-        database, project = profiles.databases.get(scenario.database), profiles.projects.get(scenario.project)
-        if database is None or database.has_server or project is None or scenario.environment != "current":
-            return None
-        folders[str(project.path)] = sorted(map(str, project.apart))
+    names = sorted({each.scenario.project for each in declarations if each.scenario is not None})
+    projects = [_folder(profiles.projects[name]) for name in names if name in profiles.projects]
+    folders = [(str(recordings), ()), *projects]
     begun = time.time_ns()
-    found, newest = _look(app, declared, tuple(folders.items()))
-    return Seal(tuple(folders.items()), found) if newest < begun - _SETTLED else None
+    found, newest = _look(app, declared, folders)
+    return Seal(folders, found) if newest < begun - _SETTLED else None
+
+
+def _folder(project: "Project") -> Folder:
+    return str(project.path), sorted(map(str, project.apart))
 
 
 def _look(app: Sphinx, declared: Packed, folders: Iterable[Folder]) -> tuple[str, int]:
