@@ -3,16 +3,26 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Final
 
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 from sphinx_djconn.lab.environments.ready import Ready
 from sphinx_djconn.lab.errors import AbsentError
 from sphinx_djconn.lab.servers import Server
 
+_ASGI: Final = Version("3.0")
+"""The version that ASGI came with (Django's release notes)."""
+
+_MODULES: Final = Version("2.1")
+"""The version whose auto-reloader knows ``python -m``."""
+
 
 def check_installed(name: str, server: Server, environment: Ready) -> None:
-    """Raise :class:`AbsentError` where a distribution that ``server`` needs is not in ``environment``."""
+    """Raise :class:`AbsentError` where something that ``server`` needs is not in ``environment``."""
+    if any("{asgi}" in word for word in server.command):
+        _check_asgi(name, environment)
     for text in server.requires:
         requirement = Requirement(text)
         version = environment.installed.version(requirement.name)
@@ -27,6 +37,18 @@ def check_installed(name: str, server: Server, environment: Ready) -> None:
                 f"the server `{name}` needs {requirement}, and {version} is installed; install another with "
                 f"{_how(server, environment)}"
             )
+
+
+def command_in(environment: Ready, server: Server) -> tuple[str, ...]:
+    """Return the command of ``server`` as it has to be in ``environment``.
+
+    Before Django 2.1, the auto-reloader could not start ``python -m django`` anew (ticket 28501).
+    """
+    command, django = server.command, environment.installed.version("django")
+    module = command[:3] == ("{python}", "-m", "django")
+    if not (module and server.reloads and django) or Version(django) >= _MODULES:
+        return command
+    return ("django-admin", *command[3:])
 
 
 def program(word: str, python: str) -> str:
@@ -61,6 +83,15 @@ def unprivileged(command: list[str]) -> list[str]:
             "not on the PATH; install util-linux, or build the docs as another user"
         )
     return [unshare, "--user", "--map-user=65534", "--map-group=65534", *command]
+
+
+def _check_asgi(name: str, environment: Ready) -> None:
+    django = environment.installed.version("django")
+    if django and Version(django) < _ASGI:
+        raise AbsentError(
+            f"the server `{name}` serves ASGI, which came with Django {_ASGI}, and the environment "
+            f"`{environment.name}` has Django {django}; use another server, or another environment"
+        )
 
 
 def _how(server: Server, environment: Ready) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sphinx_djconn.lab.environments.ready import Ready
-from sphinx_djconn.lab.installed import check_installed, program, unprivileged
+from sphinx_djconn.lab.installed import check_installed, command_in, program, unprivileged
 from sphinx_djconn.lab.profiles import Profiles
 from sphinx_djconn.lab.projects import PLACE, settings_in, variables_in
 from sphinx_djconn.lab.servers import filled
@@ -47,6 +47,7 @@ class Starting:
         self._databases = databases
         self.port = port
         self.python = environment.python
+        self._command = command_in(environment, self.server)
         wsgi, asgi = (self.project.application(interface) for interface in ("wsgi", "asgi"))
         self._applications = {"wsgi": wsgi, "asgi": asgi, "wsgi_module": wsgi.partition(":")[0]}
         self._values = {
@@ -58,7 +59,7 @@ class Starting:
 
     def argv(self) -> list[str]:
         """Return the command."""
-        first, *rest = self.server.command
+        first, *rest = self._command
         executable = self.python if first == "{python}" else program(first, self.python)
         argv = [executable, *(filled(word, self._values) for word in rest)]
         return unprivileged(argv) if self.server.refuses_root else argv
@@ -98,5 +99,5 @@ class Starting:
 
     def shown(self) -> str:
         """Return the command as a page shows it: as a user would write it, whatever this run's port is."""
-        words = (filled(word, self._applications | _SHOWN) for word in self.server.command)
+        words = (filled(word, self._applications | _SHOWN) for word in self._command)
         return " ".join(word.rpartition(os.sep)[2] if index == 0 else word for index, word in enumerate(words))

@@ -1,10 +1,9 @@
 """The probe in every version of Python and Django that it supports: ``pytest -m versions``.
 
-``DJCONN_TEST_ENVIRONMENTS`` names a folder in which the environments are kept. An interpreter is looked
-for on the ``PATH`` and among pyenv's.
+An interpreter is looked for among pyenv's and on the ``PATH``; the environments are kept where builds keep
+theirs.
 """
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -13,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from sphinx_djconn.lab import Environment, Laboratory, Profiles, Project, Server, profiles, servers
+from sphinx_djconn.lab import Laboratory, Profiles, Server, Specification, profiles, servers
+from sphinx_djconn.lab.environments import Environments
 from sphinx_djconn.scenario import Scenario, parse_sequence
 from sphinx_djconn.trace import facts_of
 
-VARIABLE = "DJCONN_TEST_ENVIRONMENTS"
 PAIRS = [
     ("3.6", "1.11"),
     ("3.6", "2.0"),
@@ -37,13 +36,8 @@ PAIRS = [
 ]
 SERVERS = {
     "runserver": servers.SERVERS["runserver"],
-    # Before Django 2.1 the auto-reloader starts ``python -m django`` in a way that fails.
     "manage.py": Server(("{python}", "manage.py", "runserver", "127.0.0.1:0"), reloads=True),
 }
-LIMITS = {"3.6": ["sqlparse<0.5"]}
-"""What Python's own old pip does not find out by itself."""
-
-OLD = Project(Path(__file__).parent / "old_site", "old_site")
 
 NEW_CONNECTIONS = "6 x new client: GET /polls/ -> 200"
 KEPT_CONNECTION = "browser: GET /polls/ -> 200\nwait 50ms\n" * 6
@@ -74,21 +68,11 @@ def interpreter(version):
     return str(found)
 
 
-def made(python, django, folder):
-    """Return the Python of an environment with a Django, made in ``folder`` if it is not there."""
-    environment = folder / f"python{python}-django{django}"
-    folder.mkdir(parents=True, exist_ok=True)
-    done = environment / "done"
-    with (folder / f"{environment.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
-            exactly = django if django.count(".") > 1 else f"{django}.*"
-            wanted = "django" if django == "newest" else f"django=={exactly}"
-            subprocess.run([interpreter(python), "-m", "venv", "--clear", environment], check=True)
-            pip = [environment / "bin" / "python", "-m", "pip", "install", "--quiet"]
-            subprocess.run([*pip, *LIMITS.get(python, ()), wanted], check=True)
-            done.touch()
-    return str(environment / "bin" / "python")
+def specified(pair):
+    """Return the environment with this pair of versions of Python and Django."""
+    python, django = pair
+    wanted = "django" if django == "newest" else f"django=={django}{'' if django.count('.') > 1 else '.*'}"
+    return Specification(f"python{python}-django{django}", (wanted,), python=interpreter(python))
 
 
 @pytest.fixture(scope="module", params=PAIRS, ids=lambda pair: f"python{pair[0]}-django{pair[1]}")
@@ -96,26 +80,20 @@ def pair(request):
     return request.param
 
 
-def python_of(pair):
-    """Return the Python of the environment with this pair of versions."""
-    if VARIABLE not in os.environ:
-        pytest.skip(f"{VARIABLE} does not say where to keep environments")
-    return made(*pair, Path(os.environ[VARIABLE]))
-
-
 @pytest.fixture(scope="module")
 def run(pair, tmp_path_factory):
     """Return what runs a sequence with a version of Python and Django."""
-    python = python_of(pair)
     names = Profiles(
         servers=SERVERS,
-        environments={"current": Environment(python)},
-        projects={"default": OLD if pair[1] == "1.11" else profiles.DEMO},
+        environments={"asked": specified(pair)},
+        projects={"default": profiles.DEMO},
     )
     laboratory = Laboratory(names, tmp_path_factory.mktemp("databases"), warm=False)
 
     def running(sequence, max_age=None, server="runserver"):
-        scenario = Scenario(parse_sequence(sequence), server, conn_max_age=max_age)
+        scenario = Scenario(
+            parse_sequence(sequence), server, environment="asked", conn_max_age=max_age, timeout=60
+        )
         return laboratory.run(scenario).runs[0]
 
     yield running
@@ -189,7 +167,7 @@ def test_all_other_tests_of_the_probe_pass(pair):
     tests = Path(__file__).parent
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", tests, f"--ignore={__file__}"],
-        env={**os.environ, "DJCONN_TEST_PYTHON": python_of(pair)},
+        env={**os.environ, "DJCONN_TEST_PYTHON": Environments().get(specified(pair)).python},
         capture_output=True,
         text=True,
         check=False,

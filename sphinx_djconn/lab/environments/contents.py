@@ -6,7 +6,8 @@
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -67,13 +68,10 @@ def stamp(folders: Iterable[Path]) -> str:
 
     Compiled files do not count: each first import writes some.
     """
-    return digest(
-        [
-            [path[len(str(folder)) :], status.st_size, status.st_mtime_ns]
-            for folder in folders
-            for path, status in _statuses(str(folder))
-        ]
-    )
+    found: list[str] = []
+    for folder in folders:
+        _status(str(folder), len(str(folder)), found)
+    return digest(found)
 
 
 def now(python: str, folders: Iterable[Path], stamped: str = "", *, checkouts: bool = True) -> Contents:
@@ -126,13 +124,21 @@ def _imported(folder: Path) -> str:
     return tree(django if (django / "__init__.py").is_file() else folder)
 
 
-def _statuses(folder: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield the files below ``folder`` in the order of their names, compiled ones left out."""
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name != "__pycache__")
-        for name in sorted(names):
-            path = os.path.join(parent, name)  # noqa: PTH118 - thousands of files
-            try:
-                yield path, os.stat(path)  # noqa: PTH116
-            except OSError:
-                continue
+def _status(folder: str, skipped: int, found: list[str]) -> None:
+    """Add a line for each file below ``folder`` to ``found``, in an order that does not depend on the disk.
+
+    There are thousands of files, which each build looks at.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            inside = sorted(entries, key=lambda each: each.name)
+    except OSError:
+        return
+    for each in inside:
+        if each.is_dir(follow_symlinks=False):
+            if each.name != "__pycache__":
+                _status(each.path, skipped, found)
+        else:
+            with suppress(OSError):
+                status = each.stat()
+                found.append(f"{each.path[skipped:]}\0{status.st_size}\0{status.st_mtime_ns}")

@@ -25,6 +25,9 @@ from sphinx_djconn.values import digest
 _SECONDS: Final = 600.0
 """How long making one may take: a driver or server that has to be compiled needs minutes."""
 
+_FORMAT: Final = 2
+"""Another one once environments are made, or noted, in another way."""
+
 _PATIENCE: Final = 20.0
 _NEWEST_MINOR: Final = 40
 """Python 3's minor versions that a ``requires-python`` is compared with."""
@@ -45,7 +48,7 @@ class Environments:
         tell: Callable[[str], None] = lambda _: None,
         interruption: Interruption | None = None,
         tools: making.Tools | None = None,
-        found: Callable[[], tuple[Interpreter, ...]] = interpreters.on_this_machine,
+        found: Callable[[], tuple[Interpreter, ...]] | None = None,
         seconds: float = _SECONDS,
         unsupported: bool = False,
     ) -> None:
@@ -53,7 +56,8 @@ class Environments:
         self._tell = tell
         self._interruption = interruption or Interruption()
         self._tools = making.tools() if tools is None else tools
-        self._find = found
+        kept = self._cache / "interpreters.json"
+        self._find = found or (lambda: interpreters.on_this_machine(kept=kept))
         self._found: tuple[Interpreter, ...] | None = None
         self._seconds = seconds
         self._unsupported = unsupported
@@ -113,7 +117,8 @@ class Environments:
         self, specification: Specification, interpreter: Interpreter, place: Place
     ) -> tuple[Path, dict[str, Any]]:
         """Make it, with the lock held; return the folder and what is noted of it."""
-        label = f"the environment {specification.name} for Python {interpreter.text}"
+        more = "".join(f" + {each}" for each in specification.beside_django)
+        label = f"the environment {specification.name}{more} for Python {interpreter.text}"
         self._tell(f"making {label} with {self._tools.name}")
         begun = time.monotonic()
         folder = place.attempt()
@@ -159,7 +164,7 @@ def _digest(specification: Specification, interpreter: Interpreter) -> str:
     checkout = Path(specification.checkout, "pyproject.toml") if specification.checkout else None
     asked = checkout.read_text("utf-8", "replace") if checkout and checkout.is_file() else ""
     named = [specification.checkout, asked, os.path.realpath(interpreter.path), interpreter.text]
-    return digest([sorted(specification.requirements), *named])[:20]
+    return digest([_FORMAT, sorted(specification.requirements), *named])[:20]
 
 
 def _as_it_is(name: str, interpreter: Interpreter) -> Ready:

@@ -1,11 +1,14 @@
 """The Pythons on this machine, each asked for its version."""
 
+import json
 import os
 import re
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -53,16 +56,19 @@ class Interpreter:
 
 
 def on_this_machine(
-    variables: Mapping[str, str] | None = None, places: Sequence[str] = PLACES
+    variables: Mapping[str, str] | None = None, places: Sequence[str] = PLACES, kept: Path | None = None
 ) -> tuple[Interpreter, ...]:
     """Return those that work, the newest first, none twice, none of a virtual environment.
 
-    They are looked for on the PATH, where pyenv and uv keep theirs, and in ``places``.
+    They are looked for on the PATH, where pyenv and uv keep theirs, and in ``places``. What they say of
+    themselves is ``kept`` in a file.
     """
     variables = os.environ if variables is None else variables
     paths = list(dict.fromkeys(map(_target, _candidates(variables, places))))
+    answers = Answers(kept)
     with ThreadPoolExecutor(4) as pool:
-        asked = [each for each in pool.map(_ask, paths) if each is not None]
+        asked = [each for each in pool.map(lambda path: _ask(path, answers), paths) if each is not None]
+    answers.keep()
     found: dict[str, Interpreter] = {}
     for each in asked:
         found.setdefault(os.path.realpath(each.path), each)
@@ -149,10 +155,56 @@ class _Said:
     usual: bool
 
 
-def _ask(path: str) -> Interpreter | None:
-    said = _said(path)
+class Answers:
+    """What interpreters have said of themselves, kept in the file ``kept`` for as long as they are the same.
+
+    Each answer takes as long as a Python needs to start, and there may be many. May be used by many threads.
+    """
+
+    def __init__(self, kept: Path | None) -> None:
+        self._path = kept
+        self._known: dict[str, str] = {}
+        if kept is not None:
+            with suppress(OSError, ValueError):
+                self._known = dict(json.loads(kept.read_text("utf-8")))
+        self._used: dict[str, str] = {}
+
+    def of(self, path: str) -> _Said | None:
+        """Return what the interpreter at ``path`` says, or has said; nothing where it does not work."""
+        program = _program(path)
+        if not program:
+            return _said(path)
+        answer = self._known.get(program) or _answer(path)
+        self._used[program] = answer
+        return _understood(answer)
+
+    def keep(self) -> None:
+        """Keep what has been said, of those that were asked for alone."""
+        if self._path is None or self._used == self._known:
+            return
+        with suppress(OSError):  # they can be asked again
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            new = self._path.with_name(f"{self._path.name}-{secrets.token_hex(4)}")
+            new.write_text(json.dumps(self._used), "utf-8")
+            new.replace(self._path)
+
+
+def _program(path: str) -> str:
+    """Return a name for the program at ``path`` as it is; nothing for a script, which may start any other."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - there may be many
+            if file.read(2) == b"#!":
+                return ""
+            status = os.fstat(file.fileno())
+    except OSError:
+        return ""
+    return f"{path} {status.st_ino} {status.st_size} {status.st_mtime_ns}"
+
+
+def _ask(path: str, answers: Answers) -> Interpreter | None:
+    said = answers.of(path)
     if said is not None and said.virtual:
-        said = _said(said.base) if said.base and said.base != path else None
+        said = answers.of(said.base) if said.base and said.base != path else None
     if said is None or said.virtual or said.version[:2] < ANY.oldest:
         return None
     return Interpreter(said.executable, said.version, said.usual)
@@ -160,6 +212,10 @@ def _ask(path: str) -> Interpreter | None:
 
 def _said(path: str) -> _Said | None:
     """Return what the interpreter at ``path`` says of itself; nothing where it does not work."""
+    return _understood(_answer(path))
+
+
+def _answer(path: str) -> str:
     try:
         done = subprocess.run(
             [path, "-I", "-c", _QUESTION],
@@ -170,9 +226,13 @@ def _said(path: str) -> _Said | None:
             stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
-        return None
-    lines = done.stdout.splitlines()
-    if done.returncode or len(lines) != _ANSWERS:
+        return ""
+    return "" if done.returncode else done.stdout
+
+
+def _understood(answer: str) -> _Said | None:
+    lines = answer.splitlines()
+    if len(lines) != _ANSWERS:
         return None
     virtual, base, executable, implementation, level, free, version = lines
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):

@@ -39,6 +39,9 @@ _NOT_INHERITED: Final = frozenset(
 _SHOWN: Final = 12
 """Lines of an installer's output that are enough for a message."""
 
+_COMPILE: Final = "import compileall, sys; compileall.compile_dir(sys.argv[1], maxlevels=20, quiet=2)"
+"""Runs write no bytecode: without this, each would compile Django."""
+
 _USER: Final = re.compile(rb"://[^/\s@]+@")
 _HIDDEN: Final = b"://<secret>@"
 _UNREACHABLE: Final = re.compile(
@@ -119,6 +122,7 @@ def _commands(
         making = [
             [*uv, "venv", "--no-project", "--python", interpreter.path, str(env)],
             [*uv, "pip", "install", "--python", python, *wanted],
+            [python, "-c", _COMPILE, str(env / "lib")],  # as pip does; uv cannot for Python 3.6
         ]
     else:
         making = [
@@ -164,7 +168,10 @@ def _error(specification: Specification, folder: Path, said: bytes, *, late: boo
         why = "the package index cannot be reached, or has nothing of that name; see to both"
     elif _NOT_FOUND.search(told):
         kind = UnresolvedError
-        why = "no releases fulfil its requirements for this Python; change them in `djconn_environments`"
+        why = (
+            "no releases fulfil its requirements for this Python; change those in `djconn_environments`, or "
+            "the version that the page names"
+        )
     elif "ensurepip" in told:
         why = "this Python has no ensurepip; `pip install 'sphinx-djconn[environments]'`, whose uv needs none"
     else:
@@ -184,7 +191,6 @@ def _variables(ours: Mapping[str, str]) -> dict[str, str]:
         "NO_COLOR": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_INPUT": "1",
-        "UV_COMPILE_BYTECODE": "1",  # as pip does: runs write none, and would compile Django each time
         # Not uv's hard links: a file that is changed by hand would be so in its cache, too, and from then on in
         # all environments that are made of it.
         "UV_LINK_MODE": "copy",

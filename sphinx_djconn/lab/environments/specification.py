@@ -46,6 +46,11 @@ class Specification:
         """The requirement for Django, where it has one."""
         return next((each for each in map(Requirement, self.requirements) if _is_django(each)), None)
 
+    @property
+    def beside_django(self) -> tuple[str, ...]:
+        """The requirements but for Django's."""
+        return tuple(each for each in self.requirements if not _is_django(Requirement(each)))
+
     def plus(self, requirements: Sequence[str]) -> "Specification":
         """Return it with more ``requirements``, such as a server's and a driver's.
 
