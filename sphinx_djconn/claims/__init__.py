@@ -3,7 +3,8 @@
 ``parser`` has Python's parser read the text of an expression, within limits; ``syntax`` takes from
 its tree what is in ``nodes`` and ``operations``, which is all that can happen in an expression;
 ``expression`` checks names before a run and finds values after it; ``verdict`` judges a claim by
-the facts of its runs; ``choice`` chooses cells of a matrix; ``figures`` writes a value for readers.
+the facts of its runs; ``choice`` chooses cells of a matrix; ``search`` chooses which of many releases are run
+and ``change`` judges since when a claim is true; ``figures`` writes a value for readers.
 
 The one error a page can cause here is :class:`ExpressionError`, a :class:`ValueError`.
 """
@@ -13,35 +14,44 @@ from typing import TYPE_CHECKING
 from sphinx_djconn.faces import on_demand
 
 if TYPE_CHECKING:
+    from sphinx_djconn.claims.change import Outcome, Told, outcome
     from sphinx_djconn.claims.choice import choose
     from sphinx_djconn.claims.errors import ExpressionError
     from sphinx_djconn.claims.expression import Expression, parse
     from sphinx_djconn.claims.figures import figure_text, value_text
     from sphinx_djconn.claims.operations import FUNCTIONS
+    from sphinx_djconn.claims.search import Direction, Search
     from sphinx_djconn.claims.verdict import Judgement, Verdict, judge, judge_cells
 else:
     __getattr__ = on_demand(
         __name__,
         {
+            "change": "Outcome Told outcome",
             "choice": "choose",
             "errors": "ExpressionError",
             "expression": "Expression parse",
             "figures": "figure_text value_text",
             "operations": "FUNCTIONS",
+            "search": "Direction Search",
             "verdict": "Judgement Verdict judge judge_cells",
         },
     )
 
 __all__ = [
     "FUNCTIONS",
+    "Direction",
     "Expression",
     "ExpressionError",
     "Judgement",
+    "Outcome",
+    "Search",
+    "Told",
     "Verdict",
     "choose",
     "figure_text",
     "judge",
     "judge_cells",
+    "outcome",
     "parse",
     "value_text",
 ]

@@ -97,13 +97,14 @@ def _report(results: Results) -> bool:
     for claim in misjudged:
         judgement = results.judgement(claim.name)
         kind = "expect" if claim.expect else "sometimes"
+        release = "" if claim.releases is None else f"`:{claim.releases.direction}:`, or "
         message = results.misplaced.get(claim.name) or (
             f"{judgement.verdict}, but declared `{claim.declared}`: "
             f"“{claim.sentence}” In `{claim.told_in}`, `:{kind}: {claim.expression}` was "
-            f"checked; {judgement.reason}. Correct the sentence and the expression, or declare "
+            f"checked; {judgement.reason}. Correct {release}the sentence and the expression, or declare "
             f"`:verdict: {judgement.verdict}`"
         )
         unproven = judgement.verdict is Verdict.UNPROVEN
-        subtype = results.warning_type(claim.scenario, "claim", claim.where) if unproven else "claim"
-        warn(f"djconn:claim `{claim.name}`", message, subtype, str(claim.place))
+        subtype = results.claim_warning_type(claim) if unproven else "claim"
+        warn(claim.subject, message, subtype, str(claim.place))
     return bool(misjudged or results.problems)

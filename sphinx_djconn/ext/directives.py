@@ -4,12 +4,18 @@ from typing import Any, ClassVar, Final
 
 from docutils import nodes
 
-from sphinx_djconn.claims import Verdict
-from sphinx_djconn.ext import options
+from sphinx_djconn.claims import Direction, Verdict
+from sphinx_djconn.ext import options, releases
 from sphinx_djconn.ext.directive import Directive, Option, OptionError
 from sphinx_djconn.ext.nodes import claims_placeholder, fact_placeholder, proof_placeholder
-from sphinx_djconn.ext.registry import FIGURE_MARK, DeclaredClaim
+from sphinx_djconn.ext.registry import FIGURE_MARK, DeclaredClaim, Releases
 from sphinx_djconn.ext.running import MatrixDirective, ScenarioDirective
+
+_SHARED: Final = {
+    "verdict": Option(options.verdict, "what the author declares; ``holds`` unless said"),
+    "class": Option(options.word, "a class of the claim, as everywhere in Sphinx"),
+}
+"""The options that mean the same for every claim."""
 
 
 class ClaimDirective(Directive):
@@ -28,9 +34,9 @@ class ClaimDirective(Directive):
         "sometimes": Option(
             options.word, "an expression that is true in at least one run of at least one of them"
         ),
-        "verdict": Option(options.verdict, "what the author declares; ``holds`` unless said"),
-        "class": Option(options.word, "a class of the claim, as everywhere in Sphinx"),
+        **_SHARED,
     }
+    about: ClassVar = "scenario or matrix"
 
     def run(self) -> list[nodes.Node]:
         """Register the claim, and put its sentence on the page with a placeholder for the proof."""
@@ -40,6 +46,7 @@ class ClaimDirective(Directive):
         box += self.parse_content_to_nodes()
         try:
             values = self._checked()
+            searched = self.releases(values)
         except OptionError as error:
             self.refuse(str(error), self.place(error.line))
             return list(box.children)
@@ -59,21 +66,90 @@ class ClaimDirective(Directive):
                 values.get("expect"),
                 values.get("sometimes"),
                 values.get("verdict", Verdict.HOLDS),
+                searched,
             )
         )
-        box += proof_placeholder(claim=name, node_id=target["ids"][0])
+        box += self.proof(target["ids"][0], values)
         return [self.index("djconn claim", name, target), target, box]
+
+    def releases(self, values: dict[str, Any]) -> Releases | None:
+        """Return the releases in which the claim is to change, where it is about that."""
+        return None
+
+    def proof(self, node_id: str, values: dict[str, Any]) -> nodes.Element:
+        """Return what keeps the place of the verdict, and of what decided it."""
+        return proof_placeholder(claim=self.arguments[0], node_id=node_id)
 
     def _checked(self) -> dict[str, Any]:
         options.name(self.arguments[0])
         values = self.read_options()
         if "in" not in values:
-            raise ValueError("a claim about nothing: name its scenario or matrix with `:in:`")
+            raise ValueError(f"a claim about nothing: name its {self.about} with `:in:`")
         if ("expect" in values) == ("sometimes" in values):
             raise ValueError("give it one of `:expect:` (true in every run) and `:sometimes:` (true in one)")
         if not self.content:
             raise ValueError("the sentence that it claims is missing: write it as the body")
         return values
+
+
+class SinceDirective(ClaimDirective):
+    """``djconn:since``: a claim, and the release from which on, or up to which, it is true."""
+
+    options_read: ClassVar[dict[str, Option]] = {
+        "in": Option(
+            options.word, "the scenario that is run with each release, in place of its own environment"
+        ),
+        "releases": Option(
+            releases.row,
+            "the releases of Django, from the oldest to the newest: ``2.0 to 3.2`` for all of these series, "
+            "or a list of releases (``2.1.4``), series (``4.2``, its newest) and environments of conf.py",
+        ),
+        "expect": Option(options.word, "an expression that is true, or not, of every run with a release"),
+        "sometimes": Option(options.word, "an expression that is true of at least one run with it, or of none"),
+        "since": Option(
+            releases.release,
+            "the release from which on it is true, and before which it is not; without a value, to be found",
+        ),
+        "until": Option(
+            releases.release,
+            "the release up to which it is true, and after which it is not; without a value, to be found",
+        ),
+        "show": Option(
+            releases.parts,
+            "parts of the evidence that are shown of the releases on both sides of the change; ``requests`` "
+            "unless said, ``none`` for none",
+        ),
+        **_SHARED,
+    }
+    about: ClassVar = "scenario"
+
+    def releases(self, values: dict[str, Any]) -> Releases:
+        """Return the releases; raise :class:`OptionError` where the declared one cannot be it."""
+        if "releases" not in values:
+            raise ValueError("the releases are missing: name them with `:releases:`, as in `2.0 to 3.2`")
+        if "since" in values and "until" in values:
+            raise ValueError(
+                "give it one of `:since:` (true from it on) and `:until:` (true up to it), not both"
+            )
+        direction = Direction.UNTIL if "until" in values else Direction.SINCE
+        row, text = values["releases"], " ".join(self.options["releases"].split())
+        try:
+            declared = releases.declared(row, direction, values.get(direction, ""))
+        except ValueError as error:
+            raise OptionError(f"option `:{direction}:`: {error}", self.line_of(direction)) from None
+        return Releases(
+            text,
+            tuple(each.name for each in row),
+            tuple(each.environment for each in row),
+            direction,
+            declared,
+        )
+
+    def proof(self, node_id: str, values: dict[str, Any]) -> nodes.Element:
+        """Return what keeps the place of the verdict, and of the evidence of the change."""
+        return proof_placeholder(
+            claim=self.arguments[0], node_id=node_id, parts=" ".join(values.get("show", ("requests",)))
+        )
 
 
 class ClaimsDirective(Directive):
@@ -96,6 +172,7 @@ DIRECTIVES: Final[dict[str, Any]] = {
     "scenario": ScenarioDirective,
     "matrix": MatrixDirective,
     "claim": ClaimDirective,
+    "since": SinceDirective,
     "claims": ClaimsDirective,
 }
 """The directives of the domain, by name."""

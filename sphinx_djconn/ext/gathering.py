@@ -40,7 +40,6 @@ class Gathering:
 
     def __init__(self, registry: Registry, profiles: "Profiles", store: Store, settings: Settings) -> None:
         self._registry = registry
-        self._scenarios = registry.scenarios()
         self._profiles = profiles
         self._store = store
         self._settings = settings
@@ -48,6 +47,9 @@ class Gathering:
         self._stamps: dict[str, str] = {}
         self._absences: dict[str, Absence] = {}
         self._troubles: list[_Trouble] = []
+        self._results = Results(registry, store, self._keys, self._stamps, self._absences)
+        self._scenarios = self._results.scenarios
+        self._settled: dict[str, str] = {}
 
     def leaves(self, seal: "Seal") -> bool:
         """Return whether nothing was wrong, and ``seal`` covers what every recording depends on."""
@@ -55,35 +57,52 @@ class Gathering:
         return not self._troubles and all(seal.covers(each, self._profiles) for each in scenarios)
 
     def gather(self, laboratory: "Laboratory") -> Results:
-        """Have ``laboratory`` run what has no valid recording, and return the results."""
-        scenarios = self._checked()
+        """Have ``laboratory`` run what has no valid recording, and return the results.
+
+        What a search for a release needs next depends on what it has found so far: all that are searches go on
+        to the next round together.
+        """
+        found = list(self._scenarios.values())
+        searches = self._results.searches.values()
+        while True:
+            cells = [cell for search in searches for cell in search.next()]
+            self._scenarios.update((cell.name, cell) for cell in cells)
+            self._round([*found, *cells], laboratory)
+            if not cells:
+                break
+            found = []
+        ours = self._settings.mode != "replay" and self._settings.recordings is None
+        if ours and not self._absences and not self._refused():
+            self._store.prune(self._keys.values())
+        self._tell()
+        return self._results
+
+    def _round(self, declared: "Sequence[DeclaredScenario]", laboratory: "Laboratory") -> None:
+        """Find or make the recordings of what is ``declared``."""
+        scenarios = self._checked(declared)
         if self._settings.mode == "replay":
             for name, scenario in scenarios.items():
                 self._keys[name] = key = laboratory.keys.of(scenario, None)
                 self._find(self._scenarios[name], key)
-        else:
+        elif scenarios:
             making = max(1, self._settings.at_once // 2)  # which keeps a processor busy, as a run does not
             with closing(laboratory.environments(scenarios, making)) as groups:
                 for environments in groups:
                     self._in(environments, scenarios, laboratory)
-            if self._settings.recordings is None and not self._absences and not self._refused():
-                self._store.prune(self._keys.values())
-        self._tell()
-        return Results(self._registry, self._store, self._keys, self._stamps, self._absences)
 
-    def _checked(self) -> "dict[str, Scenario]":
+    def _checked(self, declared: "Sequence[DeclaredScenario]") -> "dict[str, Scenario]":
         """Return the scenarios of which nothing was refused, by name."""
         checked = {}
-        for name, declared in self._scenarios.items():
-            if declared.scenario is None:
-                self._absences[name] = Absence("what the page says of it was refused")
+        for each in declared:
+            if each.scenario is None:
+                self._absences[each.name] = Absence("what the page says of it was refused")
                 continue
             try:
-                self._profiles.check(declared.scenario)
+                self._profiles.check(each.scenario)
             except ProfileError as error:
-                self._absent(declared, error, "config")
+                self._absent(each, error, "config")
             else:
-                checked[name] = declared.scenario
+                checked[each.name] = each.scenario
         return checked
 
     def _in(
@@ -100,7 +119,11 @@ class Gathering:
                 self._absent(declared, environment, _subtype(environment))
                 continue
             self._keys[name] = key = laboratory.keys.of(scenarios[name], environment)
-            if not self._find(declared, key):
+            same = self._settled.get(key.name)
+            if same is not None:  # it was run in an earlier round
+                self._stamps.update({name: self._stamps[same]} if same in self._stamps else {})
+                self._absences.update({name: self._absences[same]} if same in self._absences else {})
+            elif not self._find(declared, key):
                 wanted.setdefault(key.name, []).append(name)
         if wanted:
             self._run(wanted, laboratory)
@@ -125,6 +148,7 @@ class Gathering:
             ):
                 for same in wanted[self._keys[name].name]:
                     self._take(self._scenarios[same], outcome, self._keys[name].scenario)
+                self._settled[self._keys[name].name] = name
 
     def _find(self, declared: DeclaredScenario, key: Key) -> bool:
         """Return whether a stored recording serves, or has to, since nothing may run."""
@@ -194,18 +218,15 @@ class Gathering:
         log: Sequence[str] = (),
         line: int | None = None,
     ) -> None:
-        place = str(declared.place)
-        if line is not None:
-            place = declared.place.moved(declared.body_offset + line)
-        self._troubles.append(_Trouble(declared, message, subtype, tuple(log), place))
+        place = declared.place if line is None else declared.line_at(line)
+        self._troubles.append(_Trouble(declared, message, subtype, tuple(log), str(place)))
 
     def _tell(self) -> None:
         """Warn of all troubles in the order of the pages; once, where many cells have the same."""
         order = {name: index for index, name in enumerate(self._scenarios)}
         alike: dict[tuple[str, ...], list[_Trouble]] = {}
         for each in sorted(self._troubles, key=lambda each: order[each.declared.name]):
-            group = each.declared.matrix or each.declared.name
-            alike.setdefault((group, each.message, each.subtype, each.place), []).append(each)
+            alike.setdefault((each.declared.group, each.message, each.subtype, each.place), []).append(each)
         for first, *others in alike.values():
             tail = "\n    ".join(["", "the end of the log:", *first.log]) if first.log else ""
             more = f" (and {len(others)} more of its cells)" if others else ""

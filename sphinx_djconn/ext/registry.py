@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sphinx_djconn.claims import Judgement, Verdict
+from sphinx_djconn.claims import Direction, Judgement, Verdict
 from sphinx_djconn.ext.packed import Object, Packed
 from sphinx_djconn.scenario import Axis, Scenario, cell_label
 from sphinx_djconn.values import value
@@ -31,9 +31,9 @@ class Place:
     def __str__(self) -> str:
         return f"{self.source}:{self.line}"
 
-    def moved(self, lines: int) -> str:
+    def moved(self, lines: int) -> "Place":
         """Return the place so many lines further down."""
-        return f"{self.source}:{self.line + lines}"
+        return Place(self.docname, self.source, self.line + lines)
 
 
 FIGURE_MARK: Final = "\N{SYMBOL FOR UNIT SEPARATOR}"
@@ -55,7 +55,8 @@ class Problem(NamedTuple):
 class DeclaredScenario:
     """A scenario of a page; ``scenario`` is ``None`` where what the page says was refused.
 
-    A cell of a matrix is one, too: ``matrix`` names that, and ``values`` are those of its axes.
+    A cell of a matrix is one, too: ``matrix`` names that, and ``values`` are those of its axes. So is a release
+    that the claim ``claim`` is searched in; its ``steps`` are where those of the claim's scenario are.
     """
 
     name: str
@@ -65,11 +66,23 @@ class DeclaredScenario:
     body_offset: int = 0
     matrix: str = ""
     values: "tuple[AxisValue, ...]" = ()
+    claim: str = ""
+    steps: Place | None = None
 
     @property
     def subject(self) -> str:
         """What a warning begins with."""
-        return f"djconn:{'matrix' if self.matrix else 'scenario'} `{self.name}`"
+        kind = "matrix" if self.matrix else "since" if self.claim else "scenario"
+        return f"djconn:{kind} `{self.name}`"
+
+    @property
+    def group(self) -> str:
+        """The name of what it is a cell of; its own where it is none."""
+        return self.matrix or self.claim or self.name
+
+    def line_at(self, line: int) -> Place:
+        """Return the place of a ``line`` of its steps."""
+        return (self.steps or self.place.moved(self.body_offset)).moved(line)
 
 
 @value
@@ -89,10 +102,27 @@ class DeclaredMatrix:
 
 
 @value
+class Releases:
+    """A row of releases, from the oldest to the newest, in which a claim is to change.
+
+    ``text`` is what the page says, ``names`` are those that readers know. ``declared`` is the position of the
+    first release after the change: the one that ``since`` names, or the next after the one that ``until``
+    names.
+    """
+
+    text: str
+    names: tuple[str, ...]
+    environments: tuple[str, ...]
+    direction: Direction
+    declared: int | None
+
+
+@value
 class DeclaredClaim:
     """A claim of a page. One of ``expect`` and ``sometimes`` is set.
 
-    ``scenario`` names a scenario, a matrix, or cells of one; ``where`` chooses among those of a matrix.
+    ``scenario`` names a scenario, a matrix, or cells of one; ``where`` chooses among those of a matrix. A claim
+    that has ``releases`` is about a scenario in each of these.
     """
 
     name: str
@@ -104,6 +134,12 @@ class DeclaredClaim:
     expect: str | None
     sometimes: str | None
     declared: Verdict
+    releases: Releases | None = None
+
+    @property
+    def subject(self) -> str:
+        """What a warning begins with."""
+        return f"djconn:{'claim' if self.releases is None else 'since'} `{self.name}`"
 
     @property
     def expression(self) -> str:
@@ -113,6 +149,8 @@ class DeclaredClaim:
     @property
     def told_in(self) -> str:
         """What it is about, in a line of text."""
+        if self.releases is not None:
+            return f"{self.scenario}, Django {self.releases.text}"
         return self.scenario if self.where is None else f"{self.scenario} where {self.where}"
 
 

@@ -72,24 +72,34 @@ class Rendering:
         return matrix_evidence(declared, self._results, place["parts"].split(), merged=merged)
 
     def _proof(self, proof: proof_placeholder) -> list[nodes.Node]:
+        """Return the verdict, what decided it, and the evidence of the change where the claim is about one."""
         claim = self._results.claims.get(proof["claim"])
         if claim is None or (claim.place.docname, claim.node_id) != (self._env.docname, proof["node_id"]):
             return []  # the second of two with this name, which does not count
         judgement = self._results.judgement(claim.name)
+        search = self._results.searches.get(claim.name)
+        found = f" {search.outcome().found}," if search is not None and search.cells else ""
         heading = nodes.paragraph("", "", classes=["djconn-fold-title"])
         heading += nodes.strong(
             "",
             "",
             verdict_badge(judgement.verdict),
-            nodes.inline("", f" in {claim.told_in}", classes=["djconn-where"]),
+            nodes.inline("", f"{found} in {claim.told_in}", classes=["djconn-where"]),
         )
         line = nodes.paragraph(classes=["djconn-reason"])
         line += [nodes.Text("In "), self._scenario_link(claim.scenario)]
+        if claim.releases is not None:
+            line += [nodes.Text(f" with Django {claim.releases.text}")]
         if claim.where is not None:
             line += [nodes.Text(" where "), nodes.literal("", claim.where)]
         line += [nodes.Text(", "), nodes.literal("", claim.expression)]
         line += [nodes.Text(f" {_runs(claim, self._results)}: "), *self._reason(judgement), nodes.Text(".")]
-        return [djconn_fold("", heading, line, classes=["djconn-fold", "djconn-proof"])]
+        folded = djconn_fold("", heading, line, classes=["djconn-fold", "djconn-proof"])
+        if search is None:
+            return [folded]
+        from sphinx_djconn.ext.change import change_evidence  # noqa: PLC0415 - most builds write no evidence
+
+        return [folded, *change_evidence(search, self._results, proof["parts"].split())]
 
     def _reason(self, judgement: Judgement) -> list[nodes.Node]:
         """Return the reason, with a link to the cell that decided."""
@@ -126,6 +136,8 @@ class Rendering:
 
     def _about(self, claim: DeclaredClaim) -> nodes.Node | list[nodes.Node]:
         link = self._scenario_link(claim.scenario)
+        if claim.releases is not None:
+            return [link, nodes.Text(f", Django {claim.releases.text}")]
         if claim.where is None:
             return link
         return [link, nodes.Text(" where "), nodes.literal("", claim.where)]
@@ -152,6 +164,8 @@ class Rendering:
 
 def _runs(claim: DeclaredClaim, results: Results) -> str:
     runs = "in every run" if claim.expect else "in at least one run"
+    if claim.releases is not None:
+        return f"{runs} of a release"
     if claim.scenario in results.scenarios:
         return runs
     return f"{runs} of {'every' if claim.expect else 'at least one'} cell"

@@ -31,6 +31,7 @@ from sphinx_djconn.values import digest, value
 if TYPE_CHECKING:
     from sphinx_djconn.claims import Expression
     from sphinx_djconn.ext.seal import Seal
+    from sphinx_djconn.ext.searching import Searching
     from sphinx_djconn.trace import Facts
 
 _FIGURE: Final = rf"{FIGURE_MARK}(?P<scenario>.*?){FIGURE_MARK}(?P<expression>.*?){FIGURE_MARK}"
@@ -73,6 +74,7 @@ class Results:
     ) -> None:
         self.absences = absences
         self.misplaced: dict[str, str] = {}
+        self.judgements = registry.judgements
         self.rendered: set[str] = set()
         self.seal: Seal | None = None
         self._registry = registry
@@ -90,8 +92,17 @@ class Results:
 
     @cached_property
     def scenarios(self) -> dict[str, DeclaredScenario]:
-        """The scenarios and the cells of matrices by name."""
+        """The scenarios and the cells of matrices by name, and those that searches have needed so far."""
         return self._registry.scenarios()
+
+    @cached_property
+    def searches(self) -> "Mapping[str, Searching]":
+        """The searches for the releases in which claims change, by the names of these."""
+        if not any(claim.releases for claim in self._registry.claims().values()):
+            return {}
+        from sphinx_djconn.ext.searching import searches  # noqa: PLC0415 - most builds search for nothing
+
+        return searches(self._registry, self)
 
     @cached_property
     def claims(self) -> dict[str, DeclaredClaim]:
@@ -149,7 +160,8 @@ class Results:
         A claim that nothing could refute is unproven, and ``misplaced`` says under its name why.
         """
         if name not in self._judgements:
-            self._judgements[name] = self._judge(self.claims[name])
+            claim = self.claims[name]
+            self._judgements[name] = self._judge_search(claim) if claim.releases else self._judge(claim)
         return self._judgements[name]
 
     def is_as_declared(self, claim: DeclaredClaim) -> bool:
@@ -168,6 +180,19 @@ class Results:
         missing = [self.absences.get(cell.name) for cell in about.cells if self._is_absent(cell)]
         uninstalled = (absence is not None and absence.uninstalled for absence in missing)
         return "absent" if missing and all(uninstalled) else otherwise
+
+    def claim_warning_type(self, claim: DeclaredClaim) -> str:
+        """Return the type of a warning that nothing can be said of ``claim``, as :meth:`warning_type` does."""
+        search = self.searches.get(claim.name)
+        if search is None:
+            return self.warning_type(claim.scenario, "claim", claim.where)
+        return "absent" if search.lacks_environments else "claim"
+
+    def _judge_search(self, claim: DeclaredClaim) -> Judgement:
+        from sphinx_djconn.ext.searching import judged  # noqa: PLC0415 - as above
+
+        judgement, misplaced = judged(claim, self)
+        return self._unproven(claim, misplaced, judgement.reason) if misplaced else judgement
 
     def _judge(self, claim: DeclaredClaim) -> Judgement:
         try:
@@ -278,10 +303,18 @@ class Results:
             return [str(error)]
         return [f"{cell.name} {self._stamp_of(cell.name)}" for cell in about.cells]
 
+    def stamp(self, scenario: str) -> str:
+        """Return what changes whenever the recording of ``scenario`` does."""
+        return self._stamps.get(scenario, "")
+
     def _stamp_of(self, scenario: str) -> str:
         absence = self.absences.get(scenario)
         return self._stamps.get(scenario, "") if absence is None else absence.message
 
     def _proof(self, name: str) -> list[str]:
         claim = self.claims[name]
-        return [*self.judgement(name), claim.told_in, claim.declared, claim.sentence, claim.place.docname]
+        search = self.searches.get(name)
+        cells = search.cells.values() if search else ()
+        stamps = [self._stamp_of(cell.name) for cell in cells]
+        proof = [*self.judgement(name), claim.told_in, claim.declared, claim.sentence, claim.place.docname]
+        return proof + stamps

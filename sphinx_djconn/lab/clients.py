@@ -48,6 +48,7 @@ class _Observer:
         self.hanging_up = False
         self.used: int | None = None
         self.new = False
+        self.open: _Connection | None = None
         self.sent: Callable[[], None] = _nothing
         self.carried: dict[int, int] = {}
         self.closed_ports: list[tuple[int, int]] = []
@@ -56,6 +57,7 @@ class _Observer:
         connection.serial = self._serials()
         connection.local_port = connection.sock.getsockname()[1]
         self.new = True
+        self.open = connection
         self._feed.emit(
             "http.open",
             h=connection.serial,
@@ -64,6 +66,7 @@ class _Observer:
         )
 
     def closed(self, connection: "_Connection") -> None:
+        self.open = None
         by = "client" if self.hanging_up else "server"
         self._feed.emit("http.close", h=connection.serial, by=by)
         self.closed_ports.append((connection.local_port, connection.serial))
@@ -228,6 +231,16 @@ class Client:
             self._session.close()
         finally:
             self._observer.hanging_up = False
+
+    @property
+    def open_port(self) -> int | None:
+        """The local port of the connection, where one is open as far as the client has noticed."""
+        return None if self._observer.open is None else self._observer.open.local_port
+
+    def look(self) -> None:
+        """Close a connection that the server has closed, as the next request would."""
+        if self._observer.open is not None and not self._observer.open.is_connected:
+            self.notice_loss()
 
     def notice_loss(self) -> None:
         """Close what the server has closed: after a reload there is another server to connect to."""

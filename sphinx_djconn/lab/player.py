@@ -142,6 +142,8 @@ class Player:
             )
         if request.client is None:
             client.hang_up()
+        elif status is not None:
+            self._await_next(client)
         self._settle(client)
         self._answered = self._answered or status is not None
         if status is None and self._process in feed.gone:
@@ -204,6 +206,22 @@ class Player:
         while native and os.path.exists(task) and time.monotonic() < limit:  # noqa: PTH110
             os.sched_yield()
 
+    def _await_next(self, client: Client) -> None:
+        """Wait until the thread of a connection that the client still has open waits for its next request.
+
+        Or until it has ended: a server that hangs up after its response without having said so, as
+        ``runserver`` did up to Django 2.1.3, does that when the request is over. A client that sends the next
+        one in this moment finds the connection open or not, as luck will have it.
+        """
+        serving = self._feed.serving.get(client.open_port or 0)
+        if serving is None:
+            return
+        task = f"/proc/{self._feed.pids.get(serving[0])}/task/{self._feed.natives.get(serving, 0)}/stat"
+        limit = time.monotonic() + 1.0
+        while _is_running(task) and time.monotonic() < limit:
+            os.sched_yield()
+        client.look()
+
     def _together(self, step: Together) -> None:
         participants = []
         for request in step.requests:
@@ -263,3 +281,12 @@ class Player:
         for client in self._clients.values():
             client.notice_loss()
             client.closed_ports()
+
+
+def _is_running(task: str) -> bool:
+    """Return whether a task has work to do, as its ``stat`` in /proc says; not where it has ended."""
+    try:
+        with open(task, "rb") as file:  # noqa: PTH123 - asked for after every request
+            return file.read().rpartition(b")")[2].split(None, 1)[0] == b"R"
+    except OSError:
+        return False
