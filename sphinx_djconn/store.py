@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.trace import TraceError
 from sphinx_djconn.trace.events import decode, encode
-from sphinx_djconn.values import value
+from sphinx_djconn.values import digest, value
 
 if TYPE_CHECKING:
     from sphinx_djconn.trace import Trace
@@ -26,16 +26,9 @@ _FORMAT: Final = 1
 _PART: Final = ".part"
 """Ends the name of a file that is not yet whole."""
 
-_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
-
 
 class StoreError(Exception):
     """A recording could not be written, or its file could not be read."""
-
-
-def digest(value: object) -> str:
-    """Return the SHA-256 of ``value`` as canonical JSON, in hexadecimal."""
-    return hashlib.sha256(_CANONICAL.encode(value).encode()).hexdigest()
 
 
 @value

@@ -2,11 +2,16 @@
 
 ``dataclass`` compiles six methods for each class, anew in every process that imports it. Those of values are
 compiled once for all. A value is a data class to everything else: ``fields``, ``replace``, ``match``.
+
+A digest is a name for a value, made of all that is in it.
 """
 
+import hashlib
+import json
 from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, Final, TypeVar, dataclass_transform
 
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
 _T = TypeVar("_T")
 
 
@@ -51,6 +56,11 @@ class _Methods:
 
     def __delattr__(self, name: str) -> None:
         raise FrozenInstanceError(f"cannot delete field {name!r} of {self!r}")
+
+
+def digest(value: object) -> str:
+    """Return the SHA-256 of ``value`` as canonical JSON, in hexadecimal."""
+    return hashlib.sha256(_CANONICAL.encode(value).encode()).hexdigest()
 
 
 def _default(kind: str, each: "Field[Any]") -> Any:

@@ -6,6 +6,9 @@ from typing import ClassVar, Final
 from pygments.lexer import Lexer
 from pygments.token import Generic, Keyword, Punctuation, Text, _TokenType
 
+LOG_LANGUAGE: Final = "djconn-log"
+"""The name of :class:`LogLexer`."""
+
 BAR: Final = "│"
 """Stands between the entity that tells an event and what it tells, and in no other line."""
 
@@ -14,7 +17,7 @@ class LogLexer(Lexer):
     """Tells apart the lines of the log part: steps, what the probe saw, the server's own."""
 
     name = "sphinx_djconn log"
-    aliases: ClassVar = ["djconn-log"]
+    aliases: ClassVar = [LOG_LANGUAGE]
     filenames: ClassVar[list[str]] = []
 
     def get_tokens_unprocessed(self, text: str) -> Iterator[tuple[int, _TokenType, str]]:

@@ -1,23 +1,13 @@
 """The few shapes that evidence is made of: a fold, a badge, a table, a block of lines."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, TypeAlias, TypedDict
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from docutils import nodes
 
+from sphinx_djconn.evidence.folds import djconn_fold
 from sphinx_djconn.evidence.text import printable
-
-LOG_LANGUAGE: Final = "djconn-log"
-"""The name of :class:`~sphinx_djconn.evidence.lexer.LogLexer`."""
-
-
-class djconn_fold(nodes.container):  # noqa: N801 - nodes are named as docutils names them
-    """Children that a reader unfolds; the first one, a paragraph, is the title.
-
-    HTML shows ``<details>``. Every other format finds the visitor of the base class, a container,
-    and shows the title in strong type and below it all that was folded.
-    """
 
 
 def fold(title: str, *children: nodes.Node) -> djconn_fold:
@@ -25,43 +15,6 @@ def fold(title: str, *children: nodes.Node) -> djconn_fold:
     heading = nodes.paragraph("", "", nodes.strong("", title), classes=["djconn-fold-title"])
     # What a server prints is not what people search the pages for: it would fill the index with its words.
     return djconn_fold("", heading, *children, classes=["djconn-fold", "no-search"])
-
-
-def visit_fold_html(translator: Any, node: djconn_fold) -> None:
-    """Write the fold as ``<details>`` with the title as its ``<summary>``."""
-    heading, *children = node.children
-    translator.body.append(translator.starttag(node, "details"))
-    translator.body.append("<summary>")
-    for child in heading.children[0].children:
-        child.walkabout(translator)
-    translator.body.append("</summary>\n")
-    for child in children:
-        child.walkabout(translator)
-    translator.body.append("</details>\n")
-    raise nodes.SkipNode
-
-
-def visit_fold_man(translator: Any, _: djconn_fold) -> None:
-    """Set the fold apart from what is above: no visitor of a container's does."""
-    translator.ensure_eol()
-    translator.body.append(".sp\n")
-
-
-_Visitors: TypeAlias = tuple[Callable[[Any, djconn_fold], None], None]
-
-
-class FoldVisitors(TypedDict):
-    """Visitors by the name of the builder or its format."""
-
-    html: _Visitors
-    man: _Visitors
-
-
-FOLD_VISITORS: Final[FoldVisitors] = {
-    "html": (visit_fold_html, None),
-    "man": (visit_fold_man, None),
-}
-"""Arguments of ``app.add_node(djconn_fold, …)``. Formats that are not here show a container."""
 
 
 def verdict_badge(verdict: str, text: str | None = None) -> nodes.inline:

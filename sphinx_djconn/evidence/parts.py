@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from docutils import nodes
 
-from sphinx_djconn.evidence.nodes import LOG_LANGUAGE, fold, lines_block, literal, note, table
+from sphinx_djconn.evidence.lexer import LOG_LANGUAGE
+from sphinx_djconn.evidence.nodes import fold, lines_block, literal, note, table
 from sphinx_djconn.evidence.text import middle, number, printable
 
 if TYPE_CHECKING:

@@ -2,25 +2,33 @@
 
 ``directives``, of claims and of what is ``running``, and ``domain`` read pages into the ``registry``; once all
 pages are read, ``check`` runs what ``gathering`` finds no recording of, judges claims by what ``choosing``
-finds them to be about or ``searching`` finds out, and leaves ``results``; ``transforms`` turn the placeholders
-of ``nodes`` into evidence, that of a ``matrix`` or a ``change`` too, and ``written`` remembers which;
-``builder`` reports without pages, with ``reports``; ``config`` is what conf.py may say.
+finds them to be about or ``searching`` finds out, and leaves ``results``; ``transforms`` have ``rendering``
+turn the placeholders of ``nodes`` into evidence, that of a ``matrix`` or a ``change`` too, and ``written`` remembers
+which; ``builder`` reports without pages, with ``reports``; ``config`` is what conf.py may say.
+
+Where nothing has changed, the ``seal`` of an earlier check holds, the declarations stay ``packed``, and of all
+these modules few are imported.
 """
 
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
 from sphinx.util.typing import ExtensionMetadata
 
 from sphinx_djconn import __version__
 from sphinx_djconn.evidence import FOLD_VISITORS, LOG_LANGUAGE, LogLexer, djconn_fold
 from sphinx_djconn.ext import config
 from sphinx_djconn.ext.builder import CheckBuilder
-from sphinx_djconn.ext.check import check, note_written, warm_up
-from sphinx_djconn.ext.domain import DjconnDomain
+from sphinx_djconn.ext.domain import DjconnDomain, domain_of
 from sphinx_djconn.ext.transforms import EvidenceTransform, NoFiguresInTitles
+from sphinx_djconn.ext.written import Written
+
+if TYPE_CHECKING:
+    from sphinx_djconn.ext.results import Results
 
 _STATIC: Final = Path(__file__).parent / "static"
 _ENV_VERSION: Final = 1
@@ -37,9 +45,9 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_lexer(LOG_LANGUAGE, LogLexer)
     app.add_css_file("djconn.css")
     app.connect("config-inited", _add_static_path)
-    app.connect("env-before-read-docs", warm_up)
-    app.connect("env-updated", check)
-    app.connect("build-finished", note_written)
+    app.connect("env-before-read-docs", _before_pages_are_read)
+    app.connect("env-updated", _when_pages_are_read)
+    app.connect("build-finished", _when_pages_are_written)
     return {
         "version": __version__,
         "env_version": _ENV_VERSION,
@@ -51,3 +59,35 @@ def setup(app: Sphinx) -> ExtensionMetadata:
 def _add_static_path(_: Sphinx, config: Config) -> None:
     # A new list: the default one belongs to Sphinx, and to every application in this process.
     config.html_static_path = [*config.html_static_path, str(_STATIC)]
+
+
+def _before_pages_are_read(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
+    if docnames:
+        from sphinx_djconn.ext.check import warm_up  # noqa: PLC0415 - in many builds, nothing has changed
+
+        warm_up(app, domain_of(env), docnames)
+
+
+def _when_pages_are_read(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Have all checked, unless that would find out nothing new; return the pages to be written anew for it."""
+    domain, written = domain_of(env), Written(app)
+    domain.postponed = partial(_check, app)
+    if written.seal is not None and written.seal.holds(app, domain.data["kept"]):
+        return []
+    results = domain.results
+    return [] if results is None else results.outdated(written.digests)
+
+
+def _check(app: Sphinx) -> "Results":
+    from sphinx_djconn.ext.check import check  # noqa: PLC0415 - as above
+
+    return check(app, domain_of(app.env))
+
+
+def _when_pages_are_written(app: Sphinx, exception: Exception | None) -> None:
+    """Remember the results that pages were written with."""
+    domain = domain_of(app.env)
+    if domain.laboratory is not None:
+        domain.laboratory.close()  # a build that failed before the check has not closed it
+    if exception is None and domain.found is not None:
+        Written(app).update(domain.found)

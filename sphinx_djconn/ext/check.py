@@ -6,29 +6,31 @@ Runs once, in Sphinx's main process, whatever reads or writes pages in parallel.
 from contextlib import closing, suppress
 from pathlib import Path
 from string import ascii_lowercase
+from typing import TYPE_CHECKING
 
 from sphinx.application import Sphinx
-from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 from sphinx_djconn.claims import Verdict
 from sphinx_djconn.ext.config import Settings
-from sphinx_djconn.ext.domain import domain_of
 from sphinx_djconn.ext.gathering import Gathering, warn
 from sphinx_djconn.ext.registry import Registry
 from sphinx_djconn.ext.results import Absence, Results
+from sphinx_djconn.ext.seal import seal
 from sphinx_djconn.ext.written import Written
 from sphinx_djconn.lab import Laboratory, ProfileError
 from sphinx_djconn.store import Store
 
+if TYPE_CHECKING:
+    from sphinx_djconn.ext.domain import DjconnDomain
+
 logger = logging.getLogger(__name__)
 
 
-def warm_up(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
-    """Have Django imported while pages are read, where it is likely that one of them runs something."""
-    domain = domain_of(env)
-    pages = Registry(domain.data).pages
-    if docnames and (not pages or any(docname in pages for docname in docnames)):
+def warm_up(app: Sphinx, domain: "DjconnDomain", docnames: list[str]) -> None:
+    """Have Django imported while ``docnames`` are read, where it is likely that one of them runs something."""
+    pages = domain.registry.pages
+    if not pages or any(docname in pages for docname in docnames):
         with suppress(ProfileError):  # the check will say so
             domain.laboratory = laboratory = _laboratory(app)
             # Where recordings are kept, it may well be that the project's code does not have to run at all.
@@ -37,28 +39,32 @@ def warm_up(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
             laboratory.warm_up(databases=app.parallel == 1 and not any(folder.glob("*.json")))
 
 
-def check(app: Sphinx, env: BuildEnvironment) -> list[str]:
-    """Bring every result up to date; return the pages that have to be written anew for it."""
-    domain = domain_of(env)
-    registry = Registry(domain.data)
+def check(app: Sphinx, domain: "DjconnDomain") -> Results:
+    """Bring every result up to date, and warn of what is wrong."""
+    declared = domain.data["kept"]  # as it is before anybody reads it
+    registry = domain.registry
     try:
-        results = _gathered(app, registry, domain.laboratory)
+        results = _gathered(app, declared, registry, domain.laboratory)
     except ProfileError as error:
         warn("conf.py", error.message, "config", _line_of(error.message, Path(app.confdir, "conf.py")))
         absence = Absence(f"conf.py: {error.message}")
         absences = dict.fromkeys(registry.scenarios(), absence)
         results = Results(registry, Store(Path()), {}, {}, absences)
-    domain.results = results
     domain.format = app.builder.format
-    _report(results)
-    return results.outdated(Written(app).digests)
+    if _report(results):
+        results.seal = None
+    return results
 
 
-def _gathered(app: Sphinx, registry: Registry, laboratory: Laboratory | None) -> Results:
+def _gathered(app: Sphinx, declared: object, registry: Registry, laboratory: Laboratory | None) -> Results:
     settings = Settings.of(app.config)
     store = Store(settings.recordings_folder(Path(app.confdir), Path(app.doctreedir)))
     with closing(laboratory or _laboratory(app)) as lab:
-        return Gathering(registry, lab.profiles, store, settings).gather(lab)
+        sealed = seal(app, declared, registry.scenarios().values(), lab.profiles, store.folder)
+        gathering = Gathering(registry, lab.profiles, store, settings)
+        results = gathering.gather(lab)
+        results.seal = sealed if sealed is not None and gathering.leaves(sealed) else None
+        return results
 
 
 def _line_of(message: str, conf: Path) -> str:
@@ -83,24 +89,12 @@ def _laboratory(app: Sphinx) -> Laboratory:
     )
 
 
-def note_written(app: Sphinx, exception: Exception | None) -> None:
-    """Remember the results that pages were written with, now that they are written."""
-    # A build that failed before the check has not closed it.
-    laboratory: Laboratory | None = domain_of(app.env).laboratory
-    if laboratory is not None:
-        laboratory.close()
-    results: Results | None = domain_of(app.env).results
-    if exception is None and results is not None:
-        Written(app).update(results)
-
-
-def _report(results: Results) -> None:
-    """Warn of everything on the pages that is not as declared."""
+def _report(results: Results) -> bool:
+    """Warn of everything on the pages that is not as declared; return whether anything is not."""
     for problem in results.problems:
         warn(problem.subject, problem.message, problem.subtype, str(problem.place))
-    for claim in results.claims.values():
-        if results.is_as_declared(claim):
-            continue
+    misjudged = [claim for claim in results.claims.values() if not results.is_as_declared(claim)]
+    for claim in misjudged:
         judgement = results.judgement(claim.name)
         kind = "expect" if claim.expect else "sometimes"
         release = "" if claim.releases is None else f"`:{claim.releases.direction}:`, or "
@@ -113,3 +107,4 @@ def _report(results: Results) -> None:
         unproven = judgement.verdict is Verdict.UNPROVEN
         subtype = results.claim_warning_type(claim) if unproven else "claim"
         warn(claim.subject, message, subtype, str(claim.place))
+    return bool(misjudged or results.problems)

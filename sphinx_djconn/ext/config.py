@@ -9,20 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from sphinx_djconn.lab import ProfileError, Profiles
-from sphinx_djconn.lab.database import DATABASES, read_database
-from sphinx_djconn.lab.laboratory import DEFAULT_TIMEOUT
-from sphinx_djconn.lab.profiles import (
-    DEMO,
-    Project,
-    read_project,
-    read_server,
-    tables,
-)
-from sphinx_djconn.lab.servers import SERVERS
+from sphinx_djconn.lab import DEFAULT_TIMEOUT
 from sphinx_djconn.values import value
 
 if TYPE_CHECKING:
+    from sphinx_djconn.lab import ProfileError, Profiles
     from sphinx_djconn.lab.environments import Specification
 
 _Profile = TypeVar("_Profile")
@@ -105,7 +96,9 @@ class Settings:
     @classmethod
     def of(cls, config: Config) -> "Settings":
         """Return the settings in ``config``; raise :class:`ProfileError` for one of no use."""
-        settings = cls(**{each.name: config[f"djconn_{each.name}"] for each in fields(cls)})
+        from sphinx_djconn.lab import ProfileError  # noqa: PLC0415 - builds with no change just register values
+
+        settings = cls(**given(config))
         if settings.mode not in MODES:
             raise ProfileError(f"djconn_mode is {settings.mode!r}; it must be one of {', '.join(MODES)}")
         if settings.timeout <= 0:
@@ -114,12 +107,17 @@ class Settings:
             raise ProfileError("djconn_jobs must be 0, for two a processor, or a number above it")
         return settings
 
-    def profiles(self, confdir: Path, apart: Collection[Path] = ()) -> Profiles:
+    def profiles(self, confdir: Path, apart: Collection[Path] = ()) -> "Profiles":
         """Return all profiles that pages can name, each with its faults.
 
         ``apart`` are the folders of the docs and of what they become: they may lie within a project.
         Raises :class:`ProfileError` where a value holds no profiles at all.
         """
+        from sphinx_djconn.lab import ProfileError, Profiles  # noqa: PLC0415 - as above
+        from sphinx_djconn.lab.database import DATABASES, read_database  # noqa: PLC0415
+        from sphinx_djconn.lab.profiles import DEMO, Project, read_project, read_server, tables  # noqa: PLC0415
+        from sphinx_djconn.lab.servers import SERVERS  # noqa: PLC0415
+
         faults: dict[tuple[str, str], ProfileError] = {}
 
         def project(table: object, variable: str) -> Project:
@@ -157,10 +155,11 @@ class Settings:
         return profiles
 
     def _environments(
-        self, confdir: Path, faults: dict[tuple[str, str], ProfileError]
+        self, confdir: Path, faults: "dict[tuple[str, str], ProfileError]"
     ) -> "dict[str, Specification]":
         if not self.environments:
             return {}
+        from sphinx_djconn.lab import ProfileError  # noqa: PLC0415 - as above
         from sphinx_djconn.lab.environments.specification import read_one  # noqa: PLC0415 - it reads much
 
         found = {}
@@ -181,6 +180,11 @@ class Settings:
     def at_once(self) -> int:
         """How many scenarios run at once: while some wait, for a reload or an age, others work."""
         return self.jobs or 2 * (os.cpu_count() or 1)
+
+
+def given(config: Config) -> dict[str, Any]:
+    """Return every value as conf.py has it, by its name here."""
+    return {each.name: config[f"djconn_{each.name}"] for each in fields(Settings)}
 
 
 def described() -> Mapping[str, tuple[Any, str]]:

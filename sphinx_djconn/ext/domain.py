@@ -1,6 +1,6 @@
 """The domain ``djconn``: names, links, and the data that survives from one build to the next."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from docutils import nodes
@@ -14,21 +14,11 @@ from sphinx.roles import XRefRole
 from sphinx.util.docutils import SphinxRole
 from sphinx.util.nodes import make_refnode
 
-from sphinx_djconn.evidence import verdict_badge
-from sphinx_djconn.ext.choosing import split_figure
-from sphinx_djconn.ext.nodes import fact_placeholder
-from sphinx_djconn.ext.registry import (
-    DeclaredClaim,
-    DeclaredMatrix,
-    DeclaredScenario,
-    FactUse,
-    Place,
-    Registry,
-    kind_of,
-)
-from sphinx_djconn.ext.results import Results
+from sphinx_djconn.ext.packed import Object, Packed
 
 if TYPE_CHECKING:
+    from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredMatrix, DeclaredScenario, Registry
+    from sphinx_djconn.ext.results import Results
     from sphinx_djconn.lab import Laboratory
 
 
@@ -37,10 +27,14 @@ class FactRole(SphinxRole):
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """Register the use of the figure, and leave a placeholder for it."""
+        from sphinx_djconn.ext.choosing import split_figure  # noqa: PLC0415 - where no page is read, nobody needs it
+        from sphinx_djconn.ext.nodes import fact_placeholder  # noqa: PLC0415
+        from sphinx_djconn.ext.registry import FactUse, Place  # noqa: PLC0415
+
         scenario, expression = split_figure(self.text)
         source, line = self.get_source_info()
         place = Place(self.env.docname, str(source or self.env.docname), line or 0)
-        page = Registry(self.env.get_domain("djconn").data).page(self.env.docname)
+        page = domain_of(self.env).registry.page(self.env.docname)
         page.facts.append(FactUse(place, scenario, expression))
         placeholder = fact_placeholder(
             "", self.text, scenario=scenario, expression=expression, classes=["djconn-fact"]
@@ -61,7 +55,7 @@ class _LinkRole(XRefRole):
         target: str,
     ) -> tuple[str, str]:
         """Note that the page links to ``target``."""
-        Registry(env.get_domain("djconn").data).page(env.docname).linked.add(target)
+        domain_of(env).registry.page(env.docname).linked.add(target)
         return super().process_link(env, refnode, has_explicit_title, title, target)
 
 
@@ -84,14 +78,17 @@ class DjconnDomain(Domain):
         "scenario": "no djconn:scenario or djconn:matrix is named `%(target)s`",
         "claim": "no djconn:claim is named `%(target)s`",
     }
-    initial_data: ClassVar[dict[str, Any]] = {"pages": {}, "judgements": {}}
-    data_version = 4
+    initial_data: ClassVar[dict[str, Any]] = {"kept": None}
+    data_version = 5
 
     laboratory: "Laboratory | None" = None
     """Where this build runs scenarios, from the time when it begins to read pages; never pickled."""
 
-    results: Results | None = None
+    found: "Results | None" = None
     """What this build has found out; never pickled."""
+
+    postponed: "Callable[[], Results] | None" = None
+    """Finds it out, in a build in which that may not be necessary; never pickled."""
 
     format: str = ""
     """What this build writes, as its builder names it; never pickled."""
@@ -104,9 +101,18 @@ class DjconnDomain(Domain):
         return super().directive(name)
 
     @property
-    def registry(self) -> Registry:
+    def registry(self) -> "Registry":
         """The declarations of all pages."""
+        from sphinx_djconn.ext.registry import Registry  # noqa: PLC0415 - as above
+
         return Registry(self.data)
+
+    @property
+    def results(self) -> "Results | None":
+        """What this build finds out; ``None`` before all pages are read."""
+        if self.found is None and self.postponed is not None:
+            self.found = self.postponed()
+        return self.found
 
     def clear_doc(self, docname: str) -> None:
         """Forget what ``docname`` declares."""
@@ -116,10 +122,10 @@ class DjconnDomain(Domain):
         """Take over what another process has read of ``docnames``."""
         self.registry.merge(set(docnames), otherdata)
 
-    def get_objects(self) -> Iterator[tuple[str, str, str, str, str, int]]:
-        """Yield every scenario, matrix and claim, for ``objects.inv`` and the search."""
-        for each in self._declared():
-            yield each.name, each.name, kind_of(each), each.place.docname, each.node_id, 1
+    def get_objects(self) -> Iterable[Object]:
+        """Return every scenario, matrix and claim, for ``objects.inv`` and the search."""
+        kept = self.data["kept"]
+        return kept.objects if isinstance(kept, Packed) else self.registry.objects()
 
     def resolve_xref(
         self,
@@ -135,12 +141,14 @@ class DjconnDomain(Domain):
 
         That to a claim shows its verdict, unless it is bare.
         """
-        found = self._found(typ, target)
+        found = self._named(typ, target)
         if found is None:
             return None
         content: list[nodes.Node] = [contnode]
         bare = node.get("bare", False)
-        if isinstance(found, DeclaredClaim) and self.results is not None and not bare:
+        if typ == "claim" and self.results is not None and not bare:
+            from sphinx_djconn.evidence import verdict_badge  # noqa: PLC0415 - as above
+
             content += [nodes.Text(" "), verdict_badge(self.results.judgement(target).verdict)]
         return make_refnode(builder, fromdocname, found.place.docname, found.node_id, content, target)
 
@@ -161,14 +169,10 @@ class DjconnDomain(Domain):
                 found.append((f"djconn:{typ}", link))
         return found
 
-    def _found(self, typ: str, target: str) -> DeclaredScenario | DeclaredMatrix | DeclaredClaim | None:
+    def _named(self, typ: str, target: str) -> "DeclaredScenario | DeclaredMatrix | DeclaredClaim | None":
         if typ == "claim":
             return self.registry.claims().get(target)
         return self.registry.declared().get(target) or self.registry.scenarios().get(target)
-
-    def _declared(self) -> Iterator[DeclaredScenario | DeclaredMatrix | DeclaredClaim]:
-        yield from self.registry.declared().values()
-        yield from self.registry.claims().values()
 
 
 def domain_of(env: BuildEnvironment) -> DjconnDomain:

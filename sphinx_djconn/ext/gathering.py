@@ -13,9 +13,11 @@ from sphinx_djconn.ext.results import Absence, Results
 from sphinx_djconn.lab import LabError, ProfileError, RunError
 from sphinx_djconn.lab.errors import AbsentError, EnvironmentMakingError, UnresolvedError
 from sphinx_djconn.lab.keys import portable
-from sphinx_djconn.store import Key, Store, Stored, StoreError, digest
+from sphinx_djconn.store import Key, Store, Stored, StoreError
+from sphinx_djconn.values import digest
 
 if TYPE_CHECKING:
+    from sphinx_djconn.ext.seal import Seal
     from sphinx_djconn.lab import Laboratory, Outcome, Profiles
     from sphinx_djconn.lab.environments import Ready
     from sphinx_djconn.scenario import Scenario
@@ -49,6 +51,11 @@ class Gathering:
         self._results = Results(registry, store, self._keys, self._stamps, self._absences, self._djangos)
         self._scenarios = self._results.scenarios
         self._settled: dict[str, str] = {}
+
+    def leaves(self, seal: "Seal") -> bool:
+        """Return whether nothing was wrong, and ``seal`` covers what every recording depends on."""
+        scenarios = (key.scenario for key in self._keys.values())
+        return not self._troubles and all(seal.covers(each, self._profiles) for each in scenarios)
 
     def gather(self, laboratory: "Laboratory") -> Results:
         """Have ``laboratory`` run what has no valid recording, and return the results.

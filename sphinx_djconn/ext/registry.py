@@ -5,11 +5,13 @@ has read are one line each. Which of two declarations of a name counts is decide
 read: the first in the order of the pages' names.
 """
 
+import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sphinx_djconn.claims import Direction, Judgement, Verdict
+from sphinx_djconn.ext.packed import Object, Packed
 from sphinx_djconn.scenario import Axis, Scenario, cell_label
 from sphinx_djconn.values import value
 
@@ -174,23 +176,36 @@ class Page:
     problems: list[Problem] = field(default_factory=list)
 
 
+@dataclass(eq=False, repr=False)
+class _Kept:
+    """What the env keeps: pages by name; judgements by claim, with what they were made of."""
+
+    pages: dict[str, Page] = field(default_factory=dict)
+    judgements: dict[str, tuple[tuple[str, str], Judgement]] = field(default_factory=dict)
+
+    def __reduce__(self) -> tuple[type[Packed], tuple[bytes, tuple[Object, ...]]]:
+        content = pickle.dumps((self.pages, self.judgements), pickle.HIGHEST_PROTOCOL)
+        return Packed, (content, tuple(Registry({"kept": self}).objects()))
+
+
 class Registry:
     """The declarations of all pages, over the dictionary that the domain keeps in the env."""
 
     def __init__(self, data: dict[str, Any]) -> None:
-        self._data = data
+        kept = data.get("kept")
+        if not isinstance(kept, _Kept):
+            kept = data["kept"] = _Kept() if kept is None else _Kept(*kept.unpacked())
+        self._kept = kept
 
     @property
     def pages(self) -> dict[str, Page]:
         """The pages that declare or show anything, by name."""
-        pages: dict[str, Page] = self._data.setdefault("pages", {})
-        return pages
+        return self._kept.pages
 
     @property
     def judgements(self) -> dict[str, tuple[tuple[str, str], Judgement]]:
         """Judgements of an earlier build, with what they were made of."""
-        kept: dict[str, tuple[tuple[str, str], Judgement]] = self._data.setdefault("judgements", {})
-        return kept
+        return self._kept.judgements
 
     def page(self, docname: str) -> Page:
         """Return the page ``docname``."""
@@ -225,6 +240,11 @@ class Registry:
         for each in self._all_claims():
             found.setdefault(each.name, each)
         return found
+
+    def objects(self) -> Iterator[Object]:
+        """Yield every scenario, matrix and claim, as Sphinx lists what a domain has."""
+        for each in (*self.declared().values(), *self.claims().values()):
+            yield each.name, each.name, kind_of(each), each.place.docname, each.node_id, 1
 
     def problems(self) -> Iterator[Problem]:
         """Yield what was refused while pages were read, and every name that is declared once more."""

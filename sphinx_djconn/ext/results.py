@@ -26,11 +26,12 @@ from sphinx_djconn.ext.registry import (
     Registry,
     checked_expression,
 )
-from sphinx_djconn.store import Key, Recording, Store, digest
-from sphinx_djconn.values import value
+from sphinx_djconn.store import Key, Recording, Store
+from sphinx_djconn.values import digest, value
 
 if TYPE_CHECKING:
     from sphinx_djconn.claims import Expression
+    from sphinx_djconn.ext.seal import Seal
     from sphinx_djconn.ext.searching import Searching
     from sphinx_djconn.trace import Facts
 
@@ -61,7 +62,8 @@ class Results:
 
     ``keys`` and ``stamps`` are those of the scenarios that have a recording in ``store``: a stamp
     changes whenever a recording does; ``djangos`` are the versions that they were made with. ``absences`` are
-    the others'. ``rendered`` are the pages that were given their evidence in this build.
+    the others'. ``rendered`` are the pages that were given their evidence in this build; ``seal`` tells a later
+    one that all is as it was, where it is.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Results:
         self.misplaced: dict[str, str] = {}
         self.judgements = registry.judgements
         self.rendered: set[str] = set()
+        self.seal: Seal | None = None
         self._registry = registry
         self._store = store
         self._keys = keys
@@ -289,10 +292,11 @@ class Results:
 
     def outdated(self, written: Mapping[str, str]) -> list[str]:
         """Return the pages that show something else than what they were ``written`` with."""
-        return [page for page, shown in self.shown().items() if written.get(page) != shown]
+        return [page for page, shown in self.shown.items() if written.get(page) != shown]
 
+    @cached_property
     def shown(self) -> dict[str, str]:
-        """Return, by page, a digest of all results that it shows."""
+        """By page, a digest of all results that it shows."""
         pages = sorted(self._registry.pages.items())
         return {docname: self._shown_on(page) for docname, page in pages}
 

@@ -4,16 +4,19 @@ import json
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sphinx.application import Sphinx
 
-from sphinx_djconn.ext.results import Results
-from sphinx_djconn.store import digest
+from sphinx_djconn.ext.seal import Seal
+from sphinx_djconn.values import digest
+
+if TYPE_CHECKING:
+    from sphinx_djconn.ext.results import Results
 
 
 class Written:
-    """Digests of results by page, in a file for each builder and output folder.
+    """Digests of results by page, in a file for each builder and output folder; and the seal of the check.
 
     Not in the environment: that is one for all builders, and is saved before the pages are written, which
     may be interrupted.
@@ -25,27 +28,38 @@ class Written:
         self._path = self._folder / f"{digest([app.builder.name, self._outdir])[:20]}.json"
 
     @cached_property
+    def _found(self) -> dict[str, Any]:
+        return _read(self._path)
+
+    @property
     def digests(self) -> dict[str, str]:
         """The digests, by page."""
-        found: dict[str, str] = _read(self._path).get("pages", {})
+        found: dict[str, str] = self._found.get("pages", {})
         return found
+
+    @property
+    def seal(self) -> Seal | None:
+        """The seal of a check after which every page was as it had found it to be."""
+        found = self._found.get("seal")
+        return None if found is None else Seal(*found)
 
     def output_folders(self) -> list[Path]:
         """Return the output folder of this build, and those of all earlier ones."""
         earlier = [_read(path).get("outdir") for path in self._folder.glob("*.json")]
         return [Path(outdir) for outdir in {self._outdir, *filter(None, earlier)}]
 
-    def update(self, results: Results) -> None:
-        """Keep the digests of the pages that were written with ``results``."""
-        shown = results.shown()
+    def update(self, results: "Results") -> None:
+        """Keep the digests of the pages that were written with ``results``, and the seal if these are all."""
+        shown = results.shown
         kept = {page: digest for page, digest in self.digests.items() if page in shown}
         kept |= {page: digest for page, digest in shown.items() if page in results.rendered}
-        told = {"outdir": self._outdir, "pages": kept}
-        if told == _read(self._path):
+        seal = results.seal if kept == shown else None
+        text = json.dumps({"outdir": self._outdir, "pages": kept, "seal": seal})
+        if json.loads(text) == _read(self._path):
             return
         with suppress(OSError):  # then these pages are written once more
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._path.write_text(json.dumps(told), "utf-8")
+            self._path.write_text(text, "utf-8")
 
 
 def _read(path: Path) -> dict[str, Any]:

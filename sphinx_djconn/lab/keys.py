@@ -1,28 +1,21 @@
 """Keys: everything that could change a recording, by name, as texts and digests."""
 
-import hashlib
 import json
-import os
 import threading
-from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sphinx_djconn.lab.database import Database
 from sphinx_djconn.lab.profiles import Profiles, Project
 from sphinx_djconn.lab.servers import Server
+from sphinx_djconn.lab.trees import PACKAGE, tree
 from sphinx_djconn.scenario import Scenario
-from sphinx_djconn.store import Key, digest
+from sphinx_djconn.store import Key
+from sphinx_djconn.values import digest
 
 if TYPE_CHECKING:
     from sphinx_djconn.lab.environments import Ready
-
-_PACKAGE: Final = Path(__file__).parent.parent
-_SKIPPED_FOLDERS: Final = frozenset(
-    {"__pycache__", "node_modules", "venv", "env", "site-packages", "htmlcov", "_build"}
-)
-_SKIPPED_SUFFIXES: Final = (".pyc", ".sqlite3", ".sqlite3-journal", ".db", ".log", ".pid")
 
 
 class Keys:
@@ -99,43 +92,4 @@ def _database(database: Database) -> dict[str, str]:
 @cache
 def instrument() -> str:
     """Return a digest of our own code that takes part in a run."""
-    return digest([tree(_PACKAGE / room) for room in ("probe", "lab", "trace", "scenario")])
-
-
-def tree(folder: Path, apart: Collection[Path] = ()) -> str:
-    """Return a digest of the names and contents of a folder's files, caches and data left out.
-
-    What is in one of the folders ``apart`` does not count either.
-    """
-    hashed = hashlib.sha256()
-    for path in _files(str(folder), frozenset(map(str, apart))):
-        name = path[len(str(folder)) :].lstrip(os.sep).replace(os.sep, "/")
-        hashed.update(f"{name}\0{_content(path)}\n".encode())
-    return hashed.hexdigest()
-
-
-def _content(path: str) -> str:
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - as below
-            return hashlib.sha256(file.read()).hexdigest()
-    except OSError:
-        return "unreadable"
-
-
-def _files(folder: str, apart: Collection[str]) -> Iterator[str]:
-    """Yield the files as texts: with an object for each, this would take longer than reading them."""
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(
-            name
-            for name in _kept(folders)
-            if os.path.join(parent, name) not in apart  # noqa: PTH118
-        )
-        for name in sorted(names):
-            path = os.path.join(parent, name)  # noqa: PTH118
-            hidden = name.startswith(".") or name.endswith(_SKIPPED_SUFFIXES)
-            if not hidden and os.path.isfile(path):  # noqa: PTH113
-                yield path
-
-
-def _kept(folders: Iterable[str]) -> Iterator[str]:
-    return (name for name in folders if not name.startswith(".") and name not in _SKIPPED_FOLDERS)
+    return digest([tree(Path(PACKAGE, room)) for room in ("probe", "lab", "trace", "scenario")])

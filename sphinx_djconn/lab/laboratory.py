@@ -9,6 +9,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from sphinx_djconn.lab import DEFAULT_TIMEOUT
 from sphinx_djconn.lab.environments.ready import CURRENT, Ready, current
 from sphinx_djconn.lab.errors import AbsentError, LabError, PreparationError, RunError, ServerError
 from sphinx_djconn.lab.interruption import Interruption
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from sphinx_djconn.lab.environments import Environments
     from sphinx_djconn.lab.served import ServedDatabases
     from sphinx_djconn.trace import Trace
-
-DEFAULT_TIMEOUT = 30.0
-"""Seconds that one run may take, where nothing else is said."""
 
 
 class Laboratory:

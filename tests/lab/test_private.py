@@ -11,8 +11,8 @@ import pytest
 from building import Docs
 
 from sphinx_djconn.lab import Laboratory, Profiles, Project
-from sphinx_djconn.lab.keys import tree
 from sphinx_djconn.lab.profiles import DEMO, read_project
+from sphinx_djconn.lab.trees import tree
 from sphinx_djconn.scenario import Scenario, parse_sequence
 from sphinx_djconn.trace import Facts, facts_of
 

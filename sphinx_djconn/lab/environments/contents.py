@@ -11,9 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from sphinx_djconn.lab.keys import tree
-from sphinx_djconn.store import digest
-from sphinx_djconn.values import value
+from sphinx_djconn.lab.trees import tree
+from sphinx_djconn.values import digest, value
 
 
 @value

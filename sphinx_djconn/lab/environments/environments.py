@@ -20,7 +20,7 @@ from sphinx_djconn.lab.environments.specification import Specification
 from sphinx_djconn.lab.environments.supported import ANY, Range, pythons
 from sphinx_djconn.lab.errors import AbsentError, LabError
 from sphinx_djconn.lab.interruption import Interruption
-from sphinx_djconn.store import digest
+from sphinx_djconn.values import digest
 
 _SECONDS: Final = 600.0
 """How long making one may take: a driver or server that has to be compiled needs minutes."""

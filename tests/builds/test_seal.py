@@ -1,0 +1,272 @@
+"""A build in which nothing has changed looks at sizes and times only; whatever has changed, it looks at all."""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from building import Docs
+
+import sphinx_djconn
+
+PAGE = """
+    One
+    ===
+
+    .. djconn:scenario:: kept
+
+       browser: GET / as first
+       browser: GET / as second
+
+    .. djconn:claim:: one-thread
+       :in: kept
+       :expect: first.thread == second.thread
+
+       One thread.
+"""
+
+SHOWING = """
+    Showing
+    =======
+
+    There were :djconn:fact:`kept threads` threads, see :djconn:claim:`one-thread`.
+"""
+
+TELL_WHETHER_CHECKED = """
+import pathlib
+
+def setup(app):
+    app.connect("build-finished", tell, priority=900)
+
+def tell(app, _):
+    found = app.env.get_domain("djconn").found
+    pathlib.Path(app.doctreedir, "checked").write_text("" if found is None else "checked")
+"""
+
+TELL_MODULES = """
+import pathlib, sys
+
+def setup(app):
+    app.connect("build-finished", tell, priority=900)
+
+def tell(app, _):
+    pathlib.Path(app.outdir, "modules").write_text("\\n".join(sys.modules))
+"""
+
+SETTLED = 2.1
+"""Seconds after which a file that was written counts as one that is as it was."""
+
+
+def configure(docs: Docs, more: str = TELL_WHETHER_CHECKED, **values: object) -> None:
+    docs.configure(djconn_project={"path": "../site", "settings": "site_settings"}, **values)
+    with docs.source.joinpath("conf.py").open("a", encoding="utf-8") as conf:
+        conf.write(more)
+
+
+def checked(docs: Docs) -> bool:
+    """Return whether the last build has made a check."""
+    return docs.doctrees.joinpath("checked").read_text() == "checked"
+
+
+@pytest.fixture
+def sealed(docs: Docs) -> Docs:
+    """Pages that were built, and checked once more when everything of them had settled."""
+    docs.project()
+    configure(docs)
+    docs.page("one", PAGE)
+    docs.page("showing", SHOWING)
+    assert docs.build().warnings == []
+    time.sleep(SETTLED)
+    docs.build()
+    assert checked(docs)
+    docs.build()
+    assert not checked(docs)
+    return docs
+
+
+def test_a_build_with_no_change_reads_no_recording_and_no_declaration(docs: Docs) -> None:
+    docs.project()
+    configure(docs, TELL_MODULES)
+    docs.page("one", PAGE)
+    docs.build_apart()
+    time.sleep(SETTLED)
+    docs.build_apart()
+    imported = {name for name in docs.build_apart().read("modules").split() if name.startswith("sphinx_djconn")}
+    ours = [name.removeprefix("sphinx_djconn").lstrip(".") for name in sorted(imported)]
+    assert ours == [
+        "",
+        *("evidence", "evidence.folds", "evidence.lexer"),
+        *(
+            "ext",
+            "ext.builder",
+            "ext.config",
+            "ext.domain",
+            "ext.packed",
+            "ext.seal",
+            "ext.transforms",
+            "ext.written",
+        ),
+        *("faces", "lab", "lab.trees", "values"),
+    ]
+
+
+def date_back(path: Path, text: str) -> None:
+    before = path.stat()
+    assert len(text.encode()) == before.st_size
+    path.write_text(text, "utf-8")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def cut_the_recording(docs: Docs) -> None:
+    os.truncate(docs.recordings[0], docs.recordings[0].stat().st_size // 2)
+
+
+def edit_the_recording(docs: Docs) -> None:
+    path = docs.recordings[0]
+    date_back(path, path.read_text("utf-8").replace('"t":', '"u":', 1))
+
+
+def edit_the_project(docs: Docs) -> None:
+    path = docs.folder / "site" / "views.py"
+    date_back(path, path.read_text("utf-8").replace('HttpResponse("ok")', 'HttpResponse("OK")'))
+
+
+def add_to_the_project(docs: Docs) -> None:
+    docs.folder.joinpath("site", "more.py").write_text("MORE = True\n")
+
+
+def choose_another_project(docs: Docs) -> None:
+    docs.project("other")
+    configure(docs)
+    conf = docs.source / "conf.py"
+    conf.write_text(
+        conf.read_text("utf-8").replace("../site", "../other").replace("site_s", "other_s"), "utf-8"
+    )
+
+
+def run_all(docs: Docs) -> None:
+    configure(docs, djconn_mode="run")
+
+
+def change_the_page(docs: Docs) -> None:
+    docs.page("one", PAGE.replace("GET / as second", "GET /?second as second"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda docs: docs.recordings[0].unlink(),
+        cut_the_recording,
+        edit_the_recording,
+        edit_the_project,
+        add_to_the_project,
+        choose_another_project,
+        run_all,
+        change_the_page,
+    ],
+    ids=lambda change: change.__name__.replace("<lambda>", "delete_the_recording"),
+)
+def test_whatever_makes_a_recording_invalid_breaks_the_seal(
+    sealed: Docs, change: Callable[[Docs], None]
+) -> None:
+    change(sealed)
+    built = sealed.build()
+    assert built.warnings == []
+    assert built.ran == ["kept"]
+
+
+def test_another_distribution_breaks_the_seal(
+    sealed: Docs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "installed"
+    folder.mkdir()
+    monkeypatch.setattr(sys, "path", [*sys.path, str(folder)])
+    time.sleep(SETTLED)
+    sealed.build()
+    sealed.build()
+    assert not checked(sealed)
+    (folder / "another-1.0.dist-info").mkdir()
+    sealed.build()
+    assert checked(sealed)
+
+
+def test_a_change_of_our_own_code_breaks_the_seal(
+    docs: Docs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    docs.project()
+    configure(docs)
+    docs.page("one", PAGE)
+    code = tmp_path / "code" / "sphinx_djconn"
+    shutil.copytree(Path(sphinx_djconn.__file__).parent, code)
+    monkeypatch.setenv("PYTHONPATH", str(code.parent))
+    monkeypatch.chdir(docs.folder)  # which comes first
+    assert docs.build_apart().ran == ["kept"]
+    time.sleep(SETTLED)
+    docs.build_apart()
+    docs.build_apart()
+    assert not checked(docs)
+    with code.joinpath("probe", "recorder.py").open("a", encoding="utf-8") as file:
+        file.write("# changed\n")
+    assert docs.build_apart().ran == ["kept"]
+
+
+def test_a_touched_recording_is_looked_at_and_serves(sealed: Docs) -> None:
+    os.utime(sealed.recordings[0], ns=(1, 1))
+    assert sealed.build().ran == []
+    assert checked(sealed)
+
+
+def test_what_another_builder_has_read_is_checked_by_this_one(sealed: Docs) -> None:
+    sealed.page("one", PAGE.replace("first.thread ==", "first.thread !="))
+    sealed.build("text")
+    sealed.build().warning("one.rst", kind="djconn.claim")
+    assert checked(sealed)
+
+
+@pytest.mark.parametrize("arguments", [(), ("-j", "2")], ids=["in turn", "in parallel"])
+def test_a_page_that_has_to_be_written_is_given_its_evidence(sealed: Docs, arguments: tuple[str, ...]) -> None:
+    pages = {name: sealed.folder.joinpath("html", name).read_bytes() for name in ("one.html", "showing.html")}
+    for name in pages:
+        sealed.folder.joinpath("html", name).unlink()
+    built = sealed.build("html", *arguments)
+    assert (built.ran, built.warnings) == ([], [])
+    assert {name: sealed.folder.joinpath("html", name).read_bytes() for name in pages} == pages
+
+
+def test_the_check_alone_looks_at_all(sealed: Docs) -> None:
+    for _ in range(2):
+        built = sealed.build("djconn")
+        assert built.code == 0
+        assert "1 claims, 1 as declared" in built.read("output.txt")
+
+
+def test_what_depends_on_another_environment_leaves_no_seal(docs: Docs) -> None:
+    docs.project()
+    configure(docs, djconn_environments={"other": {"python": sys.executable}})
+    docs.page("one", PAGE.replace(":: kept\n", ":: kept\n       :environment: other\n"))
+    assert docs.build().ran == ["kept"]
+    time.sleep(SETTLED)
+    for _ in range(2):
+        assert docs.build().ran == []
+        assert checked(docs)
+
+
+def test_what_was_warned_of_once_is_warned_of_in_every_build(docs: Docs) -> None:
+    docs.project()
+    configure(docs)
+    docs.page("one", PAGE.replace("first.thread ==", "first.thread !="))
+    docs.build()
+    time.sleep(SETTLED)
+    for _ in range(2):
+        docs.build().warning("one.rst", kind="djconn.claim")
+
+
+def test_a_file_that_was_changed_just_now_leaves_no_seal(sealed: Docs) -> None:
+    soon = time.time() + 60  # and however slow this machine is, it is just now for some builds
+    os.utime(sealed.recordings[0], (soon, soon))
+    for _ in range(2):
+        assert sealed.build().ran == []
+        assert checked(sealed)
