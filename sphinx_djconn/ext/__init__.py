@@ -4,7 +4,8 @@
 pages are read, ``check`` runs what ``gathering`` finds no recording of, judges claims by what ``choosing``
 finds them to be about or ``searching`` finds out, and leaves ``results``; ``transforms`` turn the placeholders
 of ``nodes`` into evidence, that of a ``matrix`` or a ``change`` too, and ``written`` remembers which;
-``builder`` reports without pages, with ``reports``; ``config`` is what conf.py may say.
+``builder`` reports without pages, with ``reports``; ``checked_with`` says which versions of Django that was;
+``config`` is what conf.py may say.
 """
 
 from pathlib import Path

@@ -158,7 +158,10 @@ def read_server(table: Mapping[str, Any], variable: str) -> Server:
         raise ProfileError(
             f"{variable}: `{{{place}}}` means nothing. Known: {', '.join(f'{{{each}}}' for each in PLACES)}"
         )
-    stop_seconds, log_limit = table.get("stop_seconds", 5.0), table.get("log_limit", 1 << 24)
+    stop_seconds, log_limit = (
+        table.get("stop_seconds", Server.stop_seconds),
+        table.get("log_limit", Server.log_limit),
+    )
     if not isinstance(stop_seconds, (int, float)) or not isinstance(log_limit, int):
         raise ProfileError(f"{variable}: 'stop_seconds' and 'log_limit' must be numbers")
     return Server(

@@ -33,7 +33,8 @@ class Server:
     ``pip install`` takes them. ``apps`` stand first in INSTALLED_APPS. ``reloads`` tells that it starts
     anew when a source file changes, ``refuses_root`` that it does not run as root: then it runs in a user
     namespace, in which it is somebody else. ``stop_seconds`` is how long it may take to end after
-    SIGTERM, ``log_limit`` how many bytes it may write to its log in one run.
+    SIGTERM (some workers look once a second whether they are to end), ``log_limit`` how many bytes it may
+    write to its log in one run.
     """
 
     command: tuple[str, ...]
@@ -42,7 +43,7 @@ class Server:
     reloads: bool = False
     refuses_root: bool = False
     env: tuple[tuple[str, str], ...] = ()
-    stop_seconds: float = 5.0
+    stop_seconds: float = 10.0
     log_limit: int = 1 << 24
 
     @property
@@ -74,13 +75,12 @@ _GRANIAN: Final = ("granian", "--host=127.0.0.1", "--port={port}")
 _HYPERCORN: Final = ("hypercorn", "--bind=127.0.0.1:{port}", "--graceful-timeout=1")
 
 
-def _gunicorn(*words: str, requires: tuple[str, ...] = ("gunicorn",), stop_seconds: float = 5.0) -> Server:
+def _gunicorn(*words: str, requires: tuple[str, ...] = ("gunicorn",)) -> Server:
     env = (
         ("GUNICORN_CMD_ARGS", "--bind=127.0.0.1:{port}"),
         ("XDG_RUNTIME_DIR", "{folder}"),  # for its control socket, which is in the home folder otherwise
     )
-    # Workers that run an event loop look once a second whether they are to end, tornado's in two steps.
-    return Server(("gunicorn", *words), requires, env=env, stop_seconds=stop_seconds)
+    return Server(("gunicorn", *words), requires, env=env)
 
 
 SERVERS: Final[Mapping[str, Server]] = {
@@ -106,17 +106,15 @@ SERVERS: Final[Mapping[str, Server]] = {
         requires=("gunicorn", "gevent"),
     ),
     "gunicorn-tornado": _gunicorn(
-        *("--worker-class=tornado", "--workers=3", "{wsgi}"),
-        requires=("gunicorn", "tornado"),
-        stop_seconds=10.0,
+        *("--worker-class=tornado", "--workers=3", "{wsgi}"), requires=("gunicorn", "tornado")
     ),
     "gunicorn-asgi": _gunicorn("--worker-class=asgi", "--workers=3", "{asgi}", requires=("gunicorn>=25",)),
     "gunicorn-uvicorn": _gunicorn(
         *("--worker-class=uvicorn_worker.UvicornWorker", "--workers=3", "{asgi}"),
         requires=("gunicorn", "uvicorn-worker"),
     ),
-    "uwsgi": Server((*_UWSGI, "--processes=3"), ("pyuwsgi",), stop_seconds=5.0),
-    "uwsgi-threads": Server((*_UWSGI, "--processes=2", "--threads=3"), ("pyuwsgi",), stop_seconds=5.0),
+    "uwsgi": Server((*_UWSGI, "--processes=3"), ("pyuwsgi",)),
+    "uwsgi-threads": Server((*_UWSGI, "--processes=2", "--threads=3"), ("pyuwsgi",)),
     "mod_wsgi": Server(
         (
             "mod_wsgi-express",

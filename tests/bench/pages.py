@@ -31,10 +31,11 @@ def plain(number: int) -> str:
     return sentence(number)
 
 
-def ours(number: int, version: int = 0) -> str:
+def ours(number: int, version: int = 0, database: str = "sqlite") -> str:
     """Return a section with a scenario and a claim."""
     return textwrap.dedent(f"""\
         .. djconn:scenario:: scenario-{number}
+           :database: {database}
            :conn-max-age: none
 
            6 x browser: GET {target(number, version)}

@@ -9,6 +9,8 @@ from pathlib import Path
 
 DOCS = Path(__file__).parents[2] / "docs"
 BUILDS = 10
+WHOLE = 3
+"""How many of the builds run every server; the others run the development server, which starts faster."""
 
 CHOOSES = ("gunicorn-", "uwsgi", "mod_wsgi", "waitress", "cheroot", "granian-wsgi", "hypercorn-wsgi")
 """Servers of several executors: which of them is given a request, the kernel or a queue decides by luck."""
@@ -17,7 +19,7 @@ CHOOSES = ("gunicorn-", "uwsgi", "mod_wsgi", "waitress", "cheroot", "granian-wsg
 def pages(folder: Path, number: int) -> dict[str, str]:
     """Build the documentation from scratch; return a digest of each file that it has become.
 
-    What is a matter of luck is taken from the first build.
+    What is a matter of luck is taken from the first build, what takes long in most builds, too.
     """
     out, doctrees = folder / f"out{number}", folder / f"doctrees{number}"
     recordings = Path("djconn", "recordings")
@@ -27,7 +29,7 @@ def pages(folder: Path, number: int) -> dict[str, str]:
             with recording.open(encoding="utf-8") as lines:
                 next(lines)
                 server = json.loads(next(lines))["settings"]["Server"]
-            if server.startswith(CHOOSES):
+            if server.startswith(CHOOSES) or (number >= WHOLE and not server.startswith("runserver")):
                 shutil.copy(recording, doctrees / recordings)
     subprocess.run(
         [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", "-d", doctrees, DOCS, out],

@@ -5,7 +5,7 @@ from typing import Final
 
 from ..report import Row
 from ..workplace import Workplace
-from . import changed, cold, documentation, growth, large, lifecycle, matrix, probe, unchanged
+from . import changed, cold, documentation, growth, large, lifecycle, matrix, postgresql, probe, unchanged
 
 ROWS: Final[dict[str, Callable[[Workplace], Row]]] = {
     "cold": cold.measure,
@@ -16,5 +16,6 @@ ROWS: Final[dict[str, Callable[[Workplace], Row]]] = {
     "large": large.measure,
     "lifecycle": lifecycle.measure,
     "matrix": matrix.measure,
+    "postgresql": postgresql.measure,
     "documentation": documentation.measure,
 }

@@ -1,0 +1,7 @@
+"""The demo site without Python's garbage collector: what nobody closes stays, and can be counted."""
+
+import gc
+
+from .settings import *  # noqa: F403
+
+gc.disable()
