@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar, Final
 
 from docutils import nodes
+from packaging.requirements import Requirement
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
@@ -23,6 +24,7 @@ from sphinx_djconn.evidence import DEFAULT_PARTS, PARTS, table
 from sphinx_djconn.ext.config import described
 from sphinx_djconn.ext.directives import DIRECTIVES
 from sphinx_djconn.lab.database import DATABASES
+from sphinx_djconn.lab.environments.supported import SERIES, pythons
 from sphinx_djconn.lab.servers import PLACES, SERVERS
 from sphinx_djconn.scenario import SequenceError, parse_sequence
 from sphinx_djconn.trace import FACTS, REQUEST_FACTS
@@ -82,8 +84,15 @@ def _databases() -> Rows:
         yield f"``{name}``", database.title, options, _NEEDS[database.kind]
 
 
+def _environments() -> Rows:
+    for major, minor in SERIES:
+        supported = pythons(Requirement(f"django~={major}.{minor}.0"))
+        yield f"``django-{major}.{minor}``", str(supported)
+
+
 _TABLES: Final = {
     "databases": ([("Name", 20), ("Database", 30), ("``OPTIONS``", 28), ("Needs", 22)], _databases),
+    "environments": ([("Name", 40), ("Pythons that it supports", 60)], _environments),
     "facts": ([("Fact", 30), ("Meaning", 70)], _facts),
     "functions": ([("Function", 30), ("Value", 70)], _functions),
     "parts": ([("Part", 20), ("Shows", 60), ("Unless chosen", 20)], _parts),

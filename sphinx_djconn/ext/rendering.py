@@ -126,7 +126,9 @@ class Rendering:
             return [nodes.paragraph("", "No page makes a claim." if not docname else "No claims.")]
         rows = [self._claim_row(claim) for claim in chosen]
         listed: list[nodes.Node] = [table([("Claim", 60), ("In", 22), ("Verdict", 18)], rows, "djconn-claims")]
-        versions = checked_with.told(version for claim in chosen for version in self._results.checked_with(claim))
+        versions = checked_with.told(
+            version for claim in chosen for version in self._results.checked_with(claim)
+        )
         return [*listed, *([nodes.paragraph("", f"{versions}.")] if versions else [])]
 
     def _claim_row(self, claim: DeclaredClaim) -> list[nodes.Node | list[nodes.Node]]:

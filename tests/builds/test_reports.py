@@ -1,6 +1,7 @@
 """``-b djconn``: what it writes, what it says, and its exit code."""
 
 import json
+from importlib.metadata import version
 from xml.etree import ElementTree
 
 import pytest
@@ -103,7 +104,9 @@ def test_claims_json_has_what_decided_each(wrong: Built, shared_docs: Docs) -> N
         "declared": "holds",
         "verdict": "refuted",
         "reason": "threads is 1 (in run 1 of 2)",
+        "django": [version("django")],
     }
+    assert claims["nothing-to-see"]["django"] == []
     assert claims["sometimes"]["sometimes"] == "threads == 1"
     assert "expect" not in claims["sometimes"]
     assert claims["declared-refuted"]["verdict"] == claims["declared-refuted"]["declared"] == "refuted"
@@ -141,6 +144,7 @@ def test_junit_xml_counts_failures_and_errors(wrong: Built) -> None:
 def test_summary_md_is_a_table_whatever_the_sentences_hold(wrong: Built) -> None:
     summary = wrong.read("summary.md")
     assert "5 claims, 3 as declared: 2 holds, 2 refuted, 1 unproven" in summary
+    assert f"Checked with Django {version('django')}." in summary
     assert r"| holds | One thread \| for &lt;both> & all. | kept | first.thread is T1" in summary
     assert "| **refuted** (declared holds) | Two threads. | kept |" in summary
     rows = [line for line in summary.splitlines() if line.startswith("|")]

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from sphinx_djconn.lab.environments import Specification
+from sphinx_djconn.lab.environments.interpreters import on_this_machine
 
 CHILD = """
 import json, sys
@@ -89,6 +90,13 @@ def wait_until(what: Callable[[], bool]) -> None:
 def environments_in(cache: Path) -> list[Path]:
     """Return the folders in ``cache`` that are environments, complete or not."""
     return [each for each in cache.glob("*/*") if each.is_dir()]
+
+
+def interpreter(*minors: int) -> None:
+    """Skip the test where this machine has none of the Pythons 3.``minors``."""
+    there = {each.version[1] for each in on_this_machine()}
+    if not there & set(minors):
+        pytest.skip(f"no Python 3.{' or 3.'.join(map(str, minors))} on this machine")
 
 
 def specification(*requirements: str) -> Specification:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from building import Built, Docs
-from other_builds import environments_in, use_index
+from other_builds import environments_in, interpreter, use_index
 
 PAGE = """
     Environments
@@ -62,6 +62,7 @@ def facts(docs: Docs) -> dict[str, list[dict[str, object]]]:
 
 
 def test_environments_are_made_and_run_and_a_second_build_does_neither(docs: Docs, empty_cache: Path):
+    interpreter(6, 7)
     write(docs, "django-2.1.3", "django-2.1.4", "django-4.2")
     first = docs.build("text")
     assert first.warnings == []
@@ -84,6 +85,7 @@ def test_environments_are_made_and_run_and_a_second_build_does_neither(docs: Doc
 
 
 def test_a_recording_names_what_was_installed_and_evidence_the_versions(docs: Docs) -> None:
+    interpreter(6, 7, 8, 9, 10)
     docs.page(
         "index",
         ".. djconn:scenario:: old\n   :environment: django-3.2\n   :show: settings\n\n   browser: GET /\n",
@@ -165,6 +167,7 @@ def test_what_was_changed_by_hand_in_an_environment_is_run_again(docs: Docs, emp
 
 
 def test_a_replay_looks_for_no_environment(docs: Docs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interpreter(8, 9, 10, 11, 12)
     checkout = tmp_path / "checkout"
     values = {"djconn_recordings": "kept", "djconn_environments": {"named": ["django~=5.2.0"]}}
     docs.configure(**values)
@@ -183,6 +186,7 @@ def test_a_replay_looks_for_no_environment(docs: Docs, tmp_path: Path, monkeypat
 
 
 def test_all_scenarios_that_name_no_environment_can_be_checked_in_another(docs: Docs) -> None:
+    interpreter(12, 13, 14)
     docs.page("index", ".. djconn:scenario:: any\n\n   browser: GET /\n")
     docs.configure(djconn_environments={"main": ["django==6.0.*"]})
     docs.build("djconn")
@@ -212,6 +216,7 @@ def test_a_python_that_a_django_does_not_support_is_tried_where_conf_py_says_so(
 
 
 def test_a_server_is_installed_beside_the_django_and_run_from_there(docs: Docs) -> None:
+    interpreter(6, 7, 8, 9, 10)
     docs.page(
         "index",
         ".. djconn:scenario:: waits\n   :environment: django-3.2\n   :server: waitress\n   :show: settings\n\n"
@@ -223,6 +228,7 @@ def test_a_server_is_installed_beside_the_django_and_run_from_there(docs: Docs) 
 
 
 def test_a_server_of_another_environment_is_found_out(docs: Docs) -> None:
+    interpreter(6, 7, 8, 9, 10)
     command = [str(Path(sys.executable).with_name("waitress-serve")), "--listen=127.0.0.1:{port}", "{wsgi}"]
     docs.configure(djconn_servers={"elsewhere": {"command": command}})
     docs.page(
@@ -234,6 +240,7 @@ def test_a_server_of_another_environment_is_found_out(docs: Docs) -> None:
 
 
 def test_a_server_of_asgi_needs_a_django_that_has_it(docs: Docs) -> None:
+    interpreter(6, 7, 8, 9)
     docs.page(
         "index",
         ".. djconn:scenario:: early\n   :environment: django-2.2\n   :server: uvicorn\n\n   browser: GET /\n",

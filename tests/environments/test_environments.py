@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from other_builds import Build, environments_in, specification, use_index, wait_until
+from other_builds import Build, environments_in, interpreter, specification, use_index, wait_until
 
 from sphinx_djconn.lab.environments import Environments, Ready, find, read
 from sphinx_djconn.lab.environments.cache import Place
@@ -26,12 +26,6 @@ NOWHERE = "http://127.0.0.1:9/simple"
 def imported(ready: Ready) -> str:
     code = "import django; print(django.get_version())"
     return subprocess.run([ready.python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-
-
-def interpreter(*minors: int) -> None:
-    there = {each.version[1] for each in on_this_machine()}
-    if not there & set(minors):
-        pytest.skip(f"no Python 3.{' or 3.'.join(map(str, minors))} on this machine")
 
 
 def copy(ready: Ready, cache: Path) -> Path:
