@@ -2,8 +2,8 @@
 
 ``Laboratory(...).run(scenario)`` is the face of the lab: a scenario goes in, a recording comes out, and
 both are plain values that can be sent to another machine. ``profiles`` says what names mean, ``servers`` how
-each server is started, ``environments`` what it runs in, ``keys`` what a recording depends on, with ``trees`` of
-files, ``scheduler`` runs many at once; ``run`` executes one, with ``projects`` (settings, databases),
+each server is started, ``environments`` what it runs in, ``keys`` what a recording depends on, with ``trees``
+of files, ``scheduler`` runs many at once; ``run`` executes one, with ``projects`` (settings, databases),
 ``starting``, ``installed`` and ``port`` (a command filled in), ``process`` and ``inside/supervisor`` (what is
 started ends), ``forking``,
 ``inside/warm`` and ``inside/readied`` (what is started has less to do), ``feed`` and ``sources`` (what is
