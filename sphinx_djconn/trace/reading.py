@@ -65,6 +65,7 @@ class Entities:
         self._step = 0
         self._by_pid: dict[int, DatabaseConnection] = {}
         self._taken: dict[Key, DatabaseConnection] = {}
+        self._holders: dict[Key, int] = {}
         for event in events:
             reader = self._READERS.get(event.kind)
             if reader is not None:
@@ -199,13 +200,14 @@ class Entities:
         alias = event.data.get("alias", "default")
         pid, pooled = event.data.get("pid"), event.data.get("pooled", False)
         known = self._by_pid.get(pid or 0) if pooled else None
-        if known is not None and known.returned and known.key[0] == event.process:
+        if known is not None and known.key[0] == event.process:
             self._take_again(known, event, thread, greenlet)
             return
         connection = DatabaseConnection(
             key, thread, greenlet, alias, opened_in=event.request, pid=pid, pooled=pooled
         )
         self.db_connections[key] = connection
+        self._holders[key] = event.data["c"]
         if pid is not None:
             self._by_pid[pid] = connection
         if event.request is not None:
@@ -216,8 +218,12 @@ class Entities:
     def _take_again(
         self, connection: DatabaseConnection, event: Event, thread: Key, greenlet: Key | None
     ) -> None:
-        """Have ``connection``, which was given back to its pool, in the hands of another wrapper."""
+        """Have ``connection``, which was given back to its pool, in the hands of another wrapper.
+
+        That may come before the thread which has given it back gets to say so.
+        """
         connection.thread, connection.greenlet, connection.returned = thread, greenlet, False
+        self._holders[connection.key] = event.data["c"]
         self._taken[event.process, event.data["c"]] = connection
         if event.request is not None:
             self.request(event.request).connections.append((connection, "reused"))
@@ -235,7 +241,7 @@ class Entities:
         key = (event.process, event.data["c"])
         connection = self.db_connection(*key)
         if connection is not None and event.data.get("pooled"):
-            connection.returned = True
+            connection.returned = self._holders[connection.key] == event.data["c"]
             connection.returned_in.append(event.request)
             return
         self._open.discard(key)

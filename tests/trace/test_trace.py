@@ -212,3 +212,15 @@ def test_a_connection_of_no_request_is_counted_apart():
     story = Story().open(1, 1).close(1, 1, "explicit", "outside")
     assert (story.figures["db.outside_requests"], story.figures["db.opened"]) == (1, 0)
     assert [each.name for each in story.trace.entities.db_connections.values()] == ["S1"]
+
+
+def test_a_pool_may_hand_a_connection_on_before_its_return_is_told():
+    story = Story().thread(2).thread(3).sent(1).sent(2).begin(1, 2).begin(2, 3)
+    pooled = {"alias": "default", "pid": 42, "pooled": True}
+    story.tell("db.open", th=2, r=1, w=1, c=1, **pooled).tell("db.open", th=3, r=2, w=2, c=2, **pooled)
+    story.close(1, 2, "end of request", r=1, pooled=True).end(1, 2)
+    figures = story.figures
+    assert (figures["db.opened"], figures["db.peak"], figures["db.reused"]) == (1, 1, 1)
+    assert (figures["db.returned"], figures["db.open"]) == (1, 1)
+    figures = story.close(2, 3, "end of request", r=2, pooled=True).end(2, 3).figures
+    assert (figures["db.returned"], figures["db.open"], figures["db.closed"]) == (2, 1, 0)
