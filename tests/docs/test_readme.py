@@ -10,14 +10,16 @@ from snippets import ROOT
 README = ROOT.joinpath("README.md").read_text(encoding="utf-8")
 
 
-def test_the_example_of_the_readme_builds_and_its_claim_holds(tmp_path: Path) -> None:
-    (example,) = re.findall(r"^```rst\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
-    tmp_path.joinpath("conf.py").write_text('project = "x"\nextensions = ["sphinx_djconn"]\n')
-    tmp_path.joinpath("index.rst").write_text(f"Example\n=======\n\n{example}")
+def test_the_examples_of_the_readme_build_and_their_claims_hold(tmp_path: Path) -> None:
+    examples = re.findall(r"^```rst\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+    conf = 'project = "x"\nextensions = ["sphinx_djconn"]\ndjconn_unsupported_pythons = True\n'
+    tmp_path.joinpath("conf.py").write_text(conf)
+    tmp_path.joinpath("index.rst").write_text("\n".join(["Example\n=======\n", *examples]))
     done = run("python -m sphinx -W -b text . out", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     page = " ".join(tmp_path.joinpath("out/index.txt").read_text(encoding="utf-8").split())
     assert "**holds in keep-alive**" in page
+    assert "**holds since 2.1.4" in page
     assert "The development server used 3 threads for 4 requests." in page
 
 
