@@ -235,7 +235,7 @@ def built(shared_docs: Docs) -> Built:
 SCENARIOS = [
     (":: unknown-server", "unknown server `runsever`; did you mean `runserver`?"),
     (":: unknown-database", "unknown database `postgres`; did you mean `postgresql`? Known: sqlite"),
-    (":: unknown-environment", "unknown environment `django-99`. Known: current"),
+    (":: unknown-environment", "unknown environment `django-99`; did you mean `django-6.1`? Known: current"),
     (":: unknown-project", "unknown project `shop`. Known: demo, default"),
     ("browser: FETCH /polls/", "'FETCH' is no method of HTTP"),
     (":: two words", "`two words` is no name: use one word of letters, digits, `-`, `_` and `.`"),
