@@ -11,11 +11,11 @@ import mmap
 import os
 import socket
 import stat
-import struct
-import sys
 import termios
 import time
 from typing import Any, Callable, Dict, List, Optional
+
+from .forks import own_byte
 
 _HIGH = 200
 """Descriptors of the probe's start here, so that the server's have the numbers they always had."""
@@ -26,14 +26,12 @@ _OFTEN = 1024
 _MEMORY = 1 << 20
 """Bytes of a process's file that are mapped: some 4,000 requests."""
 
-_WIPEONFORK = 18
-"""``MADV_WIPEONFORK`` of Linux 4.14 and later, for which ``mmap`` has no name."""
+_ANSWER = bytearray(2048)
+"""Where the kernel puts how much is left of the log: longer than what ``fcntl.ioctl`` would copy."""
 
-_INTEGER = bytearray(struct.calcsize("i"))
+_left_told = memoryview(_ANSWER).cast("i")
 _FIONREAD = termios.FIONREAD
-_BYTEORDER = sys.byteorder
 _ioctl = fcntl.ioctl
-_integer = int.from_bytes
 
 if hasattr(time, "monotonic_ns"):
     _now = time.monotonic_ns
@@ -66,7 +64,7 @@ class Channel:
     def __init__(self, address: str) -> None:
         self.address = address
         self.pid = -1
-        self.own = _lost_in_children() or _Own()
+        self.own = own_byte()
         self.fd = -1
         self._file = -1
         self._remember: Optional[Callable[[bytes], Any]] = None
@@ -138,14 +136,17 @@ class Channel:
         Do nothing where the lab is gone, in a forked child that has no channel yet.
         """
         # What most of the probe's cost is made of: each call of another function of Python's can be measured.
+        # The time comes first: a system call may let another thread do, and tell, what comes after this.
+        now = _now()
         try:
             if self._at_start:
-                size = _integer(_ioctl(self._log, _FIONREAD, _INTEGER, False), _BYTEORDER)  # as ``_left``
+                _ioctl(self._log, _FIONREAD, _ANSWER)  # as ``_left``
+                size = _left_told[0]
             else:
                 size = 0 if self._log < 0 else os.fstat(self._log).st_size
         except OSError:
             size = 0
-        line = b'{"t":%d,"o":%d,%b' % (_now(), size, fields)
+        line = b'{"t":%d,"o":%d,%b' % (now, size, fields)
         remember = self._remember
         if remember is None:
             if not self._append(line):
@@ -210,30 +211,6 @@ class Channel:
                 return
 
 
-class _Own:
-    """What :func:`_lost_in_children` returns, for the price of a system call each time."""
-
-    pid = -1
-
-    def __getitem__(self, _: int) -> int:
-        return int(os.getpid() == self.pid)
-
-    def __setitem__(self, _: int, value: int) -> None:
-        self.pid = os.getpid()
-
-
-def _lost_in_children() -> Optional[mmap.mmap]:
-    """Return a byte that is 0 in a forked child, whoever forks it; ``None`` where the kernel knows no such."""
-    if not sys.platform.startswith("linux") or not hasattr(mmap.mmap, "madvise"):  # Python 3.7 and earlier
-        return None
-    memory = mmap.mmap(-1, 1, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    try:
-        memory.madvise(_WIPEONFORK)
-    except OSError:
-        return None
-    return memory
-
-
 def _raised(fd: int) -> int:
     """Return a copy of ``fd`` that programs do not inherit; -1 where ``fd`` is closed."""
     for lowest in (_HIGH, 3):  # the second where a process may have few descriptors
@@ -262,10 +239,12 @@ def _opened_again(fd: int) -> int:
 def _left(fd: int) -> int:
     """Return how many bytes there are behind the position of ``fd``.
 
-    ``fstat`` would let another thread have the interpreter meanwhile; a call of ``ioctl`` that returns what
-    it was given does not (``Modules/fcntlmodule.c``).
+    ``fstat`` would let another thread have the interpreter meanwhile. A call of ``ioctl`` that changes more
+    than 1,024 bytes in their place does not, up to Python 3.13 (``Modules/fcntlmodule.c``). Threads share
+    the bytes: what one of them reads is what the log holds by now, whoever has asked.
     """
-    return _integer(_ioctl(fd, _FIONREAD, _INTEGER, False), _BYTEORDER)
+    _ioctl(fd, _FIONREAD, _ANSWER)
+    return _left_told[0]
 
 
 def _mapped(path: str, size: int) -> Optional[mmap.mmap]:

@@ -121,3 +121,33 @@ threads = [threading.Thread(target=tell) for _ in range(4)]
 """
     told = listen(TELL.format(count=0) + threads).by_file
     assert Counter(numbers(told)) == dict.fromkeys(range(500), 4)
+
+
+ANOTHER = """
+import sys, threading, time
+sys.setswitchinterval(DEADLINE)
+turns = []
+def take_turns():
+    while len(turns) < 10**6 and not over:
+        turns.append(None)
+        time.sleep(0)
+over = []
+thread = threading.Thread(target=take_turns)
+thread.start()
+time.sleep(0.01)
+before = len(turns)
+for number in range(900):  # and not so many that the bell is rung
+    recorder.emit("event", n=number)
+taken = len(turns) - before
+over.append(None)
+thread.join()
+recorder.emit("told", n=taken, version=sys.version_info[:2])
+"""
+
+
+def test_no_event_lets_another_thread_have_the_interpreter(listen, tmp_path):
+    code = TELL.format(count=0) + ANOTHER.replace("DEADLINE", str(DEADLINE))
+    (told,) = listen(code, "sh", "-c", f'exec "$0" "$@" 2>{tmp_path / "log"}').by_file
+    if told["version"] >= [3, 14]:
+        pytest.skip("ioctl always does there")
+    assert told["n"] == 0

@@ -1,4 +1,4 @@
-"""Read all that probes write and make nothing of it, as the lab while nobody waits: ``sink.py ADDRESS``."""
+"""Hear all probes and leave their events in the files, as the lab while nobody waits: ``sink.py ADDRESS``."""
 
 import selectors
 import socket
@@ -14,8 +14,6 @@ def hear(source, address):
     for message in messages or ():
         if message["k"] == "file":
             source.open(address.with_name(message["name"]), message["memory"])
-    for _ in source.events():
-        pass
     return messages is not None
 
 
