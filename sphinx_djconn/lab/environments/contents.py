@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from sphinx_djconn.lab.trees import tree
+from sphinx_djconn.lab.trees import installed, tree
 from sphinx_djconn.values import digest, value
 
 
@@ -53,7 +53,7 @@ def freeze(folders: Iterable[Path], *, checkouts: bool = True) -> tuple[str, ...
     """
     found: dict[str, str] = {}
     for folder in folders:
-        for metadata in _metadata(folder):
+        for metadata in installed(str(folder)):
             stem, _, kind = metadata.rpartition(".")
             name, _, rest = stem.partition("-")
             if kind == "egg-info":
@@ -85,14 +85,6 @@ def now(python: str, folders: Iterable[Path], stamped: str = "", *, checkouts: b
     if stamped and stamp(folders) != stamped:
         changed = digest([tree(each) for each in folders])
     return Contents(python, freeze(folders, checkouts=checkouts), changed)
-
-
-def _metadata(folder: Path) -> list[str]:
-    try:
-        names = os.listdir(folder)  # noqa: PTH208 - names are all that is wanted
-    except OSError:  # a zip file, or nothing
-        return []
-    return sorted(name for name in names if name.endswith((".dist-info", ".egg-info")))
 
 
 def _version(path: Path) -> str:
