@@ -4,10 +4,12 @@ Runs once, in Sphinx's main process, whatever reads or writes pages in parallel.
 """
 
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
@@ -36,7 +38,17 @@ def warm_up(app: Sphinx, domain: "DjconnDomain", docnames: list[str]) -> None:
             # Where recordings are kept, it may well be that the project's code does not have to run at all.
             folder = Settings.of(app.config).recordings_folder(Path(app.confdir), Path(app.doctreedir))
             # And forks of this process that read pages would hide its end from whoever makes databases.
-            laboratory.warm_up(databases=app.parallel == 1 and not any(folder.glob("*.json")))
+            databases = app.parallel == 1 and not any(folder.glob("*.json"))
+            laboratory.warm_up(databases=databases)
+            if databases:
+                app.connect("doctree-read", partial(_begin_servers, domain, laboratory))
+
+
+def _begin_servers(domain: "DjconnDomain", laboratory: Laboratory, app: Sphinx, _: nodes.document) -> None:
+    """Start the database servers that a page needs while others are read."""
+    page = domain.registry.pages.get(app.env.docname)
+    if page is not None:
+        laboratory.begin_servers(each.scenario for each in page.runnable() if each.scenario is not None)
 
 
 def check(app: Sphinx, domain: "DjconnDomain") -> Results:

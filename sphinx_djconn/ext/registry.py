@@ -6,7 +6,7 @@ read: the first in the order of the pages' names.
 """
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -175,6 +175,14 @@ class Page:
     lists_all: bool = False
     problems: list[Problem] = field(default_factory=list)
 
+    def runnable(self) -> list[DeclaredScenario]:
+        """Return what can be run: the scenarios, and every cell of a matrix."""
+        return [cell for each in self.scenarios for cell in _cells(each)]
+
+
+def _cells(declared: DeclaredScenario | DeclaredMatrix) -> Sequence[DeclaredScenario]:
+    return declared.cells if isinstance(declared, DeclaredMatrix) else [declared]
+
 
 @dataclass(eq=False, repr=False)
 class _Kept:
@@ -228,11 +236,7 @@ class Registry:
 
     def scenarios(self) -> dict[str, DeclaredScenario]:
         """Return what can be run, by name: the scenarios, and every cell of a matrix."""
-        found: dict[str, DeclaredScenario] = {}
-        for each in self.declared().values():
-            cells = each.cells if isinstance(each, DeclaredMatrix) else [each]
-            found.update((cell.name, cell) for cell in cells)
-        return found
+        return {cell.name: cell for each in self.declared().values() for cell in _cells(each)}
 
     def claims(self) -> dict[str, DeclaredClaim]:
         """Return the claims by name, in the order of pages; of two with a name, the first."""

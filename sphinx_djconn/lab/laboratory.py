@@ -170,6 +170,15 @@ class Laboratory:
         if databases and not any(name == "default" for _, name in self.profiles.faults):
             self._databases.begin(self.profiles.projects["default"], current(), launcher)
 
+    def begin_servers(self, scenarios: Iterable[Scenario]) -> None:
+        """Begin to start the database servers that ``scenarios`` share, and return at once."""
+        for scenario in scenarios:
+            with suppress(LabError):  # which its own run will raise
+                self.profiles.check(scenario)
+                served = self._serving(scenario)
+                if served is not None:
+                    served.warm_up(self.profiles.databases[scenario.database])
+
     def foresee(self, scenarios: Iterable[Scenario]) -> None:
         """Have projects set up for the runs of ``scenarios``, where many begin alike."""
         from sphinx_djconn.lab.starting import Starting  # noqa: PLC0415 - as above
@@ -178,9 +187,6 @@ class Laboratory:
         for scenario in scenarios:
             with suppress(LabError):  # which its own run will raise
                 self.profiles.check(scenario)
-                served = self._serving(scenario)
-                if served is not None:
-                    served.warm_up(self.profiles.databases[scenario.database])
                 if scenario.environment != CURRENT:
                     continue  # nothing is warm for it
                 starting = Starting(scenario, self.profiles, current())

@@ -38,9 +38,9 @@ class Scheduler:
         interrupted between two outcomes has to close it.
         """
         with ThreadPoolExecutor(self._jobs, "djconn-run") as executor:
+            self._laboratory.begin_servers(scenarios.values())
             executor.submit(self._laboratory.foresee, list(scenarios.values()))
-            # Those that wait longest begin first, so that none is left to wait alone at the end.
-            order = sorted(scenarios.items(), key=lambda each: -_waiting(each[1]))
+            order = sorted(scenarios.items(), key=lambda each: self._place(each[1]))
             futures = {executor.submit(self._outcome, scenario): name for name, scenario in order}
             try:
                 while futures:
@@ -54,6 +54,15 @@ class Scheduler:
                 self._laboratory.cancel()
                 executor.shutdown(wait=True, cancel_futures=True)
                 raise
+
+    def _place(self, scenario: Scenario) -> tuple[float, bool]:
+        """Return what scenarios are sorted by.
+
+        Those that wait longest begin first, so that none is left to wait alone at the end; and others run
+        while the database servers start.
+        """
+        database = self._laboratory.profiles.databases.get(scenario.database)
+        return -_waiting(scenario), database is not None and database.has_server
 
     def _outcome(self, scenario: Scenario) -> Outcome:
         try:

@@ -220,3 +220,35 @@ def test_an_interrupted_build_leaves_no_server(docs: Docs, postgresql: str):
         os.killpg(build.pid, signal.SIGINT)
         build.communicate(timeout=60)
     assert docs.left_behind(10) == []
+
+
+WAITING = """
+import time
+from contextlib import suppress
+
+import psutil
+
+
+def setup(app):
+    app.connect("source-read", read)
+
+
+def read(app, docname, source):
+    limit = time.monotonic() + 30
+    while docname == "last" and time.monotonic() < limit:
+        with suppress(psutil.NoSuchProcess):
+            if "postgres" in {each.name() for each in psutil.Process().children(recursive=True)}:
+                source[0] += "The server runs while this page is read.\\n"
+                return
+        time.sleep(0.05)
+"""
+
+
+def test_a_server_starts_while_further_pages_are_read(docs: Docs, postgresql: str):
+    write(docs)
+    with docs.source.joinpath("conf.py").open("a", encoding="utf-8") as conf:
+        conf.write(WAITING)
+    docs.page("last", ":orphan:\n\nLast\n====\n\n")
+    built = docs.build_apart()
+    assert built.warnings == []
+    assert "The server runs" in built.read("last.html")
