@@ -267,7 +267,7 @@ class Feed:
             if source.process == 0:
                 self.reports.update(event)
             elif event["k"] == "file":
-                source.open(self._log.with_name(Path(event["name"]).name), event["memory"])
+                source.open(self._log.parent, event)
             elif event["k"] == "meet":
                 self.arrived[event["r"], event["at"]] = source.stream
                 self._selector.unregister(source.stream)

@@ -4,6 +4,7 @@ import json
 import mmap
 import os
 import socket
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -27,16 +28,23 @@ class _Lines:
 
 
 class _File:
-    """A process's file of events: memory that the process fills, and what it appends when that is full."""
+    """A process's file of events: memory for lines, memory for records, and lines when the first is full."""
 
-    def __init__(self, path: Path, memory: int) -> None:
+    def __init__(self, path: Path, told: dict[str, Any]) -> None:
+        memory, records = told["memory"], told["records"]
+        self._record = struct.Struct(records["format"])
+        self._fields, self._kinds = records["fields"], records["kinds"]
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._memory = memory
-        self._remembered, self._appended = 0, memory
+        self._remembered, self._recorded, self._appended = 0, memory, 2 * memory
         self._lines = _Lines(), _Lines()
 
-    def lines(self) -> Iterator[bytes]:
-        """Read the lines that were written since."""
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Read what was written since: nothing is returned without what was written before it."""
+        while found := [*_decoded(self._written_lines()), *self._written_records()]:
+            yield from found
+
+    def _written_lines(self) -> Iterator[bytes]:
         while self._remembered < self._memory:
             size = min(_PAGE, self._memory - self._remembered)
             # A line is being written, or none is, where the first zero is.
@@ -48,6 +56,16 @@ class _File:
         while received := os.pread(self._fd, _CHUNK, self._appended):
             self._appended += len(received)
             yield from self._lines[1](received) or ()
+
+    def _written_records(self) -> Iterator[dict[str, Any]]:
+        while self._recorded < 2 * self._memory:
+            filled = os.pread(self._fd, min(_PAGE, 2 * self._memory - self._recorded), self._recorded)
+            for *values, kind in self._record.iter_unpack(filled):
+                if not kind:  # it is not written, or not to its end
+                    return
+                self._recorded += self._record.size
+                event = dict(zip(self._fields, [*values, self._kinds[kind - 1]], strict=True))
+                yield event if event["w"] else {k: v for k, v in event.items() if k not in ("w", "c")}
 
     def close(self) -> None:
         os.close(self._fd)
@@ -71,20 +89,21 @@ class Source:
         lines = self._lines(received) if received else None
         return None if lines is None else list(_decoded(lines))
 
-    def open(self, path: Path, memory: int) -> None:
-        """Read the events from the file ``path`` from now on. Its name is needed no more.
+    def open(self, folder: Path, told: dict[str, Any]) -> None:
+        """Read the events from the file in ``folder`` that the process has ``told`` of, from now on.
 
-        ``memory`` is how many bytes at its beginning the process has mapped.
+        Its name is needed no more.
         """
         if self._file is None:
+            path = folder / Path(told["name"]).name
             with suppress(OSError):
-                self._file = _File(path, memory)
+                self._file = _File(path, told)
                 path.unlink()
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Read the events that the file has had since; what has no time, or was cut short, is none."""
         if self._file is not None:
-            for event in _decoded(self._file.lines()):
+            for event in self._file.events():
                 if isinstance(event.get("t"), int):
                     yield event
 

@@ -11,6 +11,7 @@ import mmap
 import os
 import socket
 import stat
+import struct
 import termios
 import time
 from typing import Any, Callable, Dict, List, Optional
@@ -24,22 +25,31 @@ _OFTEN = 1024
 """After so many events the bell is rung though nobody waits, so that a lab that is gone is found to be."""
 
 _MEMORY = 1 << 20
-"""Bytes of a process's file that are mapped: some 4,000 requests."""
+"""Bytes of a process's file that are mapped for lines, and as many for records: some 10,000 requests."""
 
-_ANSWER = bytearray(2048)
+ANSWER = bytearray(2048)
 """Where the kernel puts how much is left of the log: longer than what ``fcntl.ioctl`` would copy."""
 
-_left_told = memoryview(_ANSWER).cast("i")
-_FIONREAD = termios.FIONREAD
-_ioctl = fcntl.ioctl
+left_told = memoryview(ANSWER).cast("i")
+FIONREAD = termios.FIONREAD
+ioctl = fcntl.ioctl
 
 if hasattr(time, "monotonic_ns"):
-    _now = time.monotonic_ns
+    monotonic_ns = time.monotonic_ns
 else:  # Python 3.6
 
-    def _now() -> int:
+    def monotonic_ns() -> int:
+        """Return what ``time.monotonic_ns`` does."""
         return int(time.monotonic() * 1e9)
 
+
+_FORMAT = "<qIIIIIB3x"
+RECORD = struct.Struct(_FORMAT)
+KINDS = ("request.begin", "db.use", "request.end")
+"""What :data:`RECORD` can be of; the number in it begins with 1: where there is 0, nothing was written yet."""
+
+RECORDS = {"format": _FORMAT, "fields": ["t", "o", "th", "r", "w", "c", "k"], "kinds": KINDS}
+"""How the lab can read them, which is told it with the file; 0 in ``w`` and ``c`` stands for none."""
 
 _Socket = socket.socket
 """As it is now, before a server like gunicorn's gevent worker puts another in its place."""
@@ -55,11 +65,19 @@ class Channel:
     collector can write at any time, and no lock is needed that one of them could hold. The kernel keeps what
     was written when the process dies, however it dies.
 
+    The events that most requests have are no lines but records of ``RECORD``, which take less time, in memory
+    behind that of the lines: ``record`` writes one, and raises ``ValueError`` when that memory is full. It is
+    ``None`` where there is none, or where the size of the log, at whose start ``log`` is open, is not known
+    so quickly.
+
     The socket is the bell: an empty line says that there is something to be read. It is rung only where
     somebody waits, which the lab tells in the first byte of a file that every process of the run maps
     (``ADDRESS-waits``); who rings takes that back. Where the file cannot be written, because the disk is
     full for example, the events go over the socket themselves.
     """
+
+    record: Any = None
+    has_records = True
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -69,11 +87,11 @@ class Channel:
         self._file = -1
         self._remember: Optional[Callable[[bytes], Any]] = None
         self._now_and_then = itertools.cycle(bytes(_OFTEN - 1) + b"\1")
-        self._log = _opened_again(2)
-        self._at_start = self._log >= 0
+        self.log = _opened_again(2)
+        self._at_start = self.log >= 0
         if not self._at_start:
-            self._log = _raised(2)
-        self._waits = _mapped(address + "-waits", 1)
+            self.log = _raised(2)
+        self.waits = _mapped(address + "-waits", 1)
         self.connect()
 
     def connect(self) -> None:
@@ -85,7 +103,7 @@ class Channel:
             if fd >= 0:
                 os.close(fd)
         self.fd = self._file = -1
-        self._remember = None
+        self._remember = self.record = None
         self.pid = os.getpid()
         self.own[0] = 1
         with _Socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -98,7 +116,7 @@ class Channel:
         self._open_file()
 
     def _open_file(self) -> None:
-        if self._waits is None:
+        if self.waits is None:
             return
         # No two processes have the same: a number may be given again, but not at the same time.
         path = "%s-%d-%d" % (self.address, self.pid, int(time.time() * 1e9))
@@ -108,27 +126,35 @@ class Channel:
             return
         try:
             memory = self._map(fd, path)
-            told = {"k": "file", "name": os.path.basename(path), "memory": memory}
+            told = {"k": "file", "name": os.path.basename(path), "memory": memory, "records": RECORDS}
             os.write(self.fd, json.dumps(told).encode() + b"\n")
             self._file = _raised(fd)
         except OSError:
             self.fd = -1
-            self._remember = None
+            self._remember = self.record = None
         finally:
             os.close(fd)
 
     def _map(self, fd: int, path: str) -> int:
-        """Map the beginning of the file, and return how much of it: 0 where the disk has no room for that."""
+        """Map the beginning of the file; return how much there is for lines: 0 where the disk has no room."""
         try:
             # Written, because memory for which the disk has no room would end the process when it is used.
-            memory = _mapped(path, _MEMORY) if os.write(fd, bytes(_MEMORY)) == _MEMORY else None
+            there = os.write(fd, bytes(2 * _MEMORY)) == 2 * _MEMORY
         except OSError:
-            memory = None
-        if memory is None:
+            there = False
+        lines, records = (_mapped(path, _MEMORY, place) if there else None for place in (0, _MEMORY))
+        if lines is None or records is None:
             os.ftruncate(fd, 0)
             return 0
-        self._remember = memory.write
+        self._remember = lines.write
+        if self.has_records and self._at_start:
+            self.record = records.write
         return _MEMORY
+
+    def without_records(self) -> None:
+        """Have all events be lines from now on, in this process and its children."""
+        self.has_records = False
+        self.record = None
 
     def write(self, fields: bytes) -> None:
         """Write an event: the time, the size of the log, and ``fields``, which end the line.
@@ -137,13 +163,13 @@ class Channel:
         """
         # What most of the probe's cost is made of: each call of another function of Python's can be measured.
         # The time comes first: a system call may let another thread do, and tell, what comes after this.
-        now = _now()
+        now = monotonic_ns()
         try:
             if self._at_start:
-                _ioctl(self._log, _FIONREAD, _ANSWER)  # as ``_left``
-                size = _left_told[0]
+                ioctl(self.log, FIONREAD, ANSWER)  # as ``_left``
+                size = left_told[0]
             else:
-                size = 0 if self._log < 0 else os.fstat(self._log).st_size
+                size = 0 if self.log < 0 else os.fstat(self.log).st_size
         except OSError:
             size = 0
         line = b'{"t":%d,"o":%d,%b' % (now, size, fields)
@@ -159,8 +185,8 @@ class Channel:
                 if not self._append(line):
                     return
         # The lab says that it waits, and then reads: this event is read then, or sees that it waits.
-        if self._waits[0] or next(self._now_and_then):  # type: ignore[index]  # without it there is no file
-            self._ring()
+        if self.waits[0] or next(self._now_and_then):  # type: ignore[index]  # without it there is no file
+            self.ring()
 
     def _append(self, line: bytes) -> bool:
         """Write ``line`` behind the memory; return whether it is there. If not, it was sent instead."""
@@ -175,8 +201,9 @@ class Channel:
         self._send(line)
         return False
 
-    def _ring(self) -> None:
-        self._waits[0] = 0  # type: ignore[index]
+    def ring(self) -> None:
+        """Tell the lab, which waits, that there is something to be read."""
+        self.waits[0] = 0  # type: ignore[index]
         self._send(b"\n")
 
     def _send(self, line: bytes) -> None:
@@ -184,7 +211,7 @@ class Channel:
             os.write(self.fd, line)
         except OSError:  # the lab is gone
             self.fd = -1
-            self._remember = None
+            self._remember = self.record = None
 
     def meet(self, event: Dict[str, Any]) -> None:
         """Tell the lab that a request has come to a meeting, and wait until the lab lets it go."""
@@ -243,12 +270,12 @@ def _left(fd: int) -> int:
     than 1,024 bytes in their place does not, up to Python 3.13 (``Modules/fcntlmodule.c``). Threads share
     the bytes: what one of them reads is what the log holds by now, whoever has asked.
     """
-    _ioctl(fd, _FIONREAD, _ANSWER)
-    return _left_told[0]
+    ioctl(fd, FIONREAD, ANSWER)
+    return left_told[0]
 
 
-def _mapped(path: str, size: int) -> Optional[mmap.mmap]:
-    """Return the first ``size`` bytes of the file ``path``, shared by all who map it; ``None`` without it."""
+def _mapped(path: str, size: int, offset: int = 0) -> Optional[mmap.mmap]:
+    """Return ``size`` bytes of the file ``path``, shared by all who map it; ``None`` without it."""
     taken: List[int] = []
     try:
         fd = os.open(path, os.O_RDWR)
@@ -261,7 +288,7 @@ def _mapped(path: str, size: int) -> Optional[mmap.mmap]:
     except OSError:  # a process that may have few descriptors
         _close(taken)
     try:
-        return mmap.mmap(fd, size)
+        return mmap.mmap(fd, size, offset=offset)
     except (OSError, ValueError):
         return None
     finally:

@@ -12,7 +12,7 @@ import weakref
 from typing import Any, Callable, Dict, Optional
 
 from .imports import Imports
-from .recorder import Handling, Recorder, prepared
+from .recorder import USE, Handling, Recorder
 
 _STATE = "djconn_state"
 
@@ -26,16 +26,15 @@ class _State:
     """What the probe knows of one wrapper. It holds no reference to the wrapper or a connection.
 
     ``identity`` is the ``id()`` of the open connection, or of ``None``: while the wrapper holds that, it is
-    no other's. ``use`` is the event that a request uses it, as it was prepared when it was opened.
+    no other's.
     """
 
-    __slots__ = ("check", "connecting", "connection", "identity", "pooled", "serial", "use", "user")
+    __slots__ = ("check", "connecting", "connection", "identity", "pooled", "serial", "user")
 
     def __init__(self, serial: int) -> None:
         self.serial = serial
         self.connection: Optional[int] = None
         self.identity = id(None)
-        self.use = b""
         self.user: Optional[Handling] = None
         self.check: Optional[str] = None
         self.connecting = False
@@ -147,7 +146,6 @@ class _Watcher:
             state.connection = None
         if connection is not None:
             state.connection = next(self.recorder.connections)
-            state.use = prepared("db.use", w=state.serial, c=state.connection)
             state.user = self.recorder.handling
             more = _of_server(wrapper, connection)
             state.pooled = "pooled" in more
@@ -208,19 +206,19 @@ class _Watcher:
             state: Optional[_State] = wrapper.djconn_state
             if state is None:
                 return original(wrapper, *args, **kwargs)
-            if id(wrapper.connection) != state.identity or wrapper.closed_in_transaction:
+            if id(wrapper.connection) != state.identity:
                 compare(state, wrapper, "dropped")
             try:
                 return original(wrapper, *args, **kwargs) if args or kwargs else original(wrapper)
             finally:
-                if id(wrapper.connection) != state.identity or wrapper.closed_in_transaction:
+                if id(wrapper.connection) != state.identity:
                     compare(state, wrapper, "dropped")
                 if state.check is None:
                     handling = current.get()
                     known = handling is state.user or handling is None or handling.over
                     if not known and state.connection is not None:
                         state.user = handling
-                        tell(state.use, handling.number)
+                        tell(USE, handling.number, state.serial, state.connection)
 
         return ensure_connection
 

@@ -17,7 +17,7 @@ def watch(recorder: Recorder, imports: Imports) -> None:
     """Tell the greenlets of all events apart once the library is imported."""
 
     def imported(module: Any) -> None:
-        recorder.greenlet = _Greenlets(recorder, module.getcurrent)
+        recorder.tell_greenlets_apart(_Greenlets(recorder, module.getcurrent))
 
     imports.after("greenlet", imported)
 

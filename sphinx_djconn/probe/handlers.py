@@ -8,7 +8,7 @@ import re
 from typing import Any, Optional
 
 from .imports import Imports
-from .recorder import Handling, Recorder, prepared
+from .recorder import BEGIN, END, Handling, Recorder
 
 HEADER = "HTTP_X_DJCONN_REQUEST"
 """The header by which the lab numbers its requests; the probe takes it away before Django looks."""
@@ -16,7 +16,6 @@ HEADER = "HTTP_X_DJCONN_REQUEST"
 MARK = "djconn_handling"
 _MEETING = re.compile("([0-9]{1,9}) meet$").match
 _LONGEST = 9
-_BEGIN = prepared("request.begin")
 
 
 def watch(recorder: Recorder, imports: Imports) -> None:
@@ -46,7 +45,7 @@ class _Watcher:
             if before is not None and not before.over:
                 recorder.end(before)
             current.set(handling)
-            recorder.tell(_BEGIN, handling.number)
+            recorder.tell(BEGIN, handling.number)
             if handling.meets:
                 recorder.meet("arrival")
             try:
@@ -99,19 +98,22 @@ class _Watcher:
             try:
                 original(response)
             finally:
-                if handling.ends_with_response:
-                    recorder.end(handling)
+                if handling.ends_with_response and not handling.over:  # as ``recorder.end``
+                    handling.over = True
+                    recorder.tell(END, handling.number)
 
         module.HttpResponseBase.close = close
 
 
 def numbered(header: str) -> Optional[Handling]:
     """Return the request that the lab numbered in ``header``: ``7``, or ``7 meet``."""
+    handling = Handling()
     if header.isdecimal() and len(header) <= _LONGEST:  # what arrives here has no digits but those of ASCII
-        return Handling(int(header))
+        handling.number = int(header)
+        return handling
     meeting = _MEETING(header)
     if meeting is None:
         return None
-    handling = Handling(int(meeting.group(1)))
+    handling.number = int(meeting.group(1))
     handling.meets = True
     return handling

@@ -138,7 +138,7 @@ class Sink:
         messages = source.messages()
         for message in messages or ():
             if message["k"] == "file":
-                source.open(self.address.with_name(message["name"]), message["memory"])
+                source.open(self.address.parent, message)
             elif message["k"] == "meet":
                 self.meetings.append((message["r"], message["at"]))
                 connection.send(b"!")

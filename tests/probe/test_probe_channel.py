@@ -20,11 +20,12 @@ for number in range({count}):
 
 
 class Rung(NamedTuple):
-    """What a process has rung, and told over the socket and in the file, by its end."""
+    """What a process has rung, and told over the socket and in the file, where ``everything`` is too."""
 
     rings: int
     by_socket: list
     by_file: list
+    everything: list
 
 
 @pytest.fixture
@@ -49,10 +50,11 @@ def listen(short_folder):
             lines = stream.read().splitlines()
         first, *others = (json.loads(line) for line in lines if line)
         source = Source(connection, 1)
-        source.open(address.with_name(first["name"]), first["memory"])
-        told = [event for event in source.events() if event["k"] == "told"]
+        source.open(address.parent, first)
+        everything = sorted(source.events(), key=lambda event: event["t"])
         source.close()
-        return Rung(lines.count(b""), [event for event in others if event["k"] == "told"], told)
+        by_socket, by_file = ([e for e in events if e["k"] == "told"] for events in (others, everything))
+        return Rung(lines.count(b""), by_socket, by_file, everything)
 
     return listening
 
@@ -89,18 +91,53 @@ def test_what_no_file_can_take_is_told_over_the_socket(listen):
     assert numbers(told.by_file + told.by_socket) == list(range(100))
 
 
+RECORDS = """
+for number in range({count}):
+    recorder.tell(1, number)
+    recorder.tell(2, number, 7, number + 1)
+    recorder.tell(3, number)
+"""
+
+
+@pytest.mark.parametrize("count", [100, 12_000])  # 1 MiB of records is less than 11,000 times three
+def test_what_most_requests_have_is_told_in_records_and_then_in_lines(listen, count):
+    kill = "os.kill(os.getpid(), signal.SIGKILL)"
+    told = listen(TELL.format(count=0) + RECORDS.format(count=count) + kill).everything
+    kinds = ["request.begin", "db.use", "request.end"]
+    events = [event for event in told if event["k"] in kinds]
+    assert [(event["k"], event["r"]) for event in events] == [(k, n) for n in range(count) for k in kinds]
+    assert {event["th"] for event in events} == {1}
+    assert [(event["w"], event["c"]) for event in events[1::3]] == [(7, n + 1) for n in range(count)]
+    assert not {"w", "c"} & {*events[0], *events[2]}
+
+
+def test_a_number_that_no_record_can_take_is_told_in_a_line(listen):
+    (told,) = [e for e in listen(TELL.format(count=0) + "recorder.tell(1, 1 << 40)").everything if "r" in e]
+    assert (told["k"], told["r"]) == ("request.begin", 1 << 40)
+
+
+@pytest.mark.parametrize("opened", ["2>&-", "2>&1 | cat"])
+def test_what_is_told_without_a_log_is_told_in_lines(listen, opened):
+    code = TELL.format(count=0) + RECORDS.format(count=3)
+    told = listen(code, "sh", "-c", f'"$0" "$@" {opened}').everything
+    assert [event["r"] for event in told if "r" in event] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert {event["o"] for event in told} == {0}
+
+
 LOG = """
 for size in (0, 3, 5000):
     os.write(2, bytes(size))
     recorder.emit("told", n=size)
+    recorder.tell(1, size)
 """
 
 
 @pytest.mark.parametrize("opened", ["2>>{}", "2>{}"])
 def test_each_event_has_the_size_of_the_log(listen, tmp_path, opened):
     shell = f'exec "$0" "$@" {opened.format(tmp_path / "log")}'
-    told = listen(TELL.format(count=0) + LOG, "sh", "-c", shell).by_file
-    assert [event["o"] for event in told] == [0, 3, 5003]
+    heard = listen(TELL.format(count=0) + LOG, "sh", "-c", shell)
+    assert [event["o"] for event in heard.by_file] == [0, 3, 5003]
+    assert [event["o"] for event in heard.everything if "r" in event] == [0, 3, 5003]
 
 
 @pytest.mark.parametrize("opened", ["2>&-", "2>&1 | cat"])

@@ -136,10 +136,10 @@ def test_nothing_is_kept_alive_that_would_have_gone(pair):
     assert pair.probed[-1].told == pair.plain[-1].told
 
 
-def test_the_probe_has_five_descriptors_of_its_own(pair):
-    # The log, the bell, the file of events, its memory, and that which says whether somebody waits.
+def test_the_probe_has_six_descriptors_of_its_own(pair):
+    # The log, the bell, the file of events, its memory twice, and that which says whether somebody waits.
     extra = {len(each.look.files) - len(each.look.own) for each in pair.probed}
-    assert extra == {5}
+    assert extra == {6}
 
 
 def test_the_events_count_the_descriptors_and_threads_that_are_there(pair):

@@ -13,7 +13,7 @@ def hear(source, address):
     messages = source.messages()
     for message in messages or ():
         if message["k"] == "file":
-            source.open(address.with_name(message["name"]), message["memory"])
+            source.open(address.parent, message)
     return messages is not None
 
 
