@@ -206,16 +206,14 @@ class _Watcher:
             state: Optional[_State] = wrapper.djconn_state
             if state is None:
                 return original(wrapper, *args, **kwargs)
-            if id(wrapper.connection) != state.identity:
-                compare(state, wrapper, "dropped")
             try:
                 return original(wrapper, *args, **kwargs) if args or kwargs else original(wrapper)
             finally:
                 if id(wrapper.connection) != state.identity:
                     compare(state, wrapper, "dropped")
-                if state.check is None:
-                    handling = current.get()
-                    known = handling is state.user or handling is None or handling.over
+                handling = current.get()
+                if handling is not state.user and state.check is None:
+                    known = handling is None or handling.over
                     if not known and state.connection is not None:
                         state.user = handling
                         tell(USE, handling.number, state.serial, state.connection)

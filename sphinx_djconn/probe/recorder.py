@@ -123,15 +123,14 @@ class Recorder:
         It does what :meth:`emit` does in less time: most of the probe's cost is made of this. ``kind`` is a
         place in ``channel.KINDS``, counted from 1.
         """
-        now = (
-            monotonic_ns()
-        )  # before a system call, which may let another thread do, and tell, what comes after
+        # Before anything that may let another thread do, and tell, what comes after.
+        now = monotonic_ns()
         channel = self.channel
         try:
             if not channel.own[0]:
                 self._forked()
             ioctl(channel.log, FIONREAD, ANSWER)
-            thread = self._local.presence.serial
+            thread = self._local.serial
             channel.record(_pack(now, left_told[0], thread, request, wrapper, connection, kind))
         except _NO_RECORD:
             data = {"w": wrapper, "c": connection} if wrapper else {}
@@ -152,9 +151,10 @@ class Recorder:
         if not self.channel.own[0]:
             self._forked()
         try:
-            serial: int = self._local.presence.serial
+            serial: int = self._local.serial
         except AttributeError:
             serial = next(self._threads)
+            self._local.serial = serial
             self._local.presence = _Presence(self, serial)
             self._thread_started(serial, name)
         return serial

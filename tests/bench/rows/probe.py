@@ -56,7 +56,7 @@ def measure(place: Workplace) -> Row:
     )
     for name, command in SERVERS.items():
         taken: dict[tuple[str, int], list[Figures]] = {}
-        for _ in range(place.repeated(4)):
+        for _ in range(place.repeated(8)):
             with contextlib.ExitStack() as stack:
                 servers = {
                     arm: stack.enter_context(_serving(place, f"{name}-{arm}", command, probe=probe))
