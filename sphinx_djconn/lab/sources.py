@@ -31,12 +31,11 @@ class _File:
     """A process's file of events: memory for lines, memory for records, and lines when the first is full."""
 
     def __init__(self, path: Path, told: dict[str, Any]) -> None:
-        memory, records = told["memory"], told["records"]
-        self._record = struct.Struct(records["format"])
-        self._fields, self._kinds = records["fields"], records["kinds"]
+        self._record = struct.Struct(told["format"])
+        self._fields, self._kinds = told["fields"], told["kinds"]
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self._memory = memory
-        self._remembered, self._recorded, self._appended = 0, memory, 2 * memory
+        self._end_of_lines, self._end_of_records = told["lines"], told["lines"] + told["records"]
+        self._remembered, self._recorded, self._appended = 0, self._end_of_lines, self._end_of_records
         self._lines = _Lines(), _Lines()
 
     def events(self) -> Iterator[dict[str, Any]]:
@@ -45,8 +44,8 @@ class _File:
             yield from found
 
     def _written_lines(self) -> Iterator[bytes]:
-        while self._remembered < self._memory:
-            size = min(_PAGE, self._memory - self._remembered)
+        while self._remembered < self._end_of_lines:
+            size = min(_PAGE, self._end_of_lines - self._remembered)
             # A line is being written, or none is, where the first zero is.
             filled = os.pread(self._fd, size, self._remembered).partition(b"\0")[0]
             self._remembered += len(filled)
@@ -58,8 +57,8 @@ class _File:
             yield from self._lines[1](received) or ()
 
     def _written_records(self) -> Iterator[dict[str, Any]]:
-        while self._recorded < 2 * self._memory:
-            filled = os.pread(self._fd, min(_PAGE, 2 * self._memory - self._recorded), self._recorded)
+        while self._recorded < self._end_of_records:
+            filled = os.pread(self._fd, min(_PAGE, self._end_of_records - self._recorded), self._recorded)
             for *values, kind in self._record.iter_unpack(filled):
                 if not kind:  # it is not written, or not to its end
                     return

@@ -24,8 +24,9 @@ _HIGH = 200
 _OFTEN = 1024
 """After so many events the bell is rung though nobody waits, so that a lab that is gone is found to be."""
 
-_MEMORY = 1 << 20
-"""Bytes of a process's file that are mapped for lines, and as many for records: some 10,000 requests."""
+_LINES = 1 << 18
+_RECORDS = 1 << 19
+"""Bytes of a process's file that are mapped for lines, and for records: of some 5,000 requests."""
 
 ANSWER = bytearray(2048)
 """Where the kernel puts how much is left of the log: longer than what ``fcntl.ioctl`` would copy."""
@@ -125,8 +126,8 @@ class Channel:
         except OSError:
             return
         try:
-            memory = self._map(fd, path)
-            told = {"k": "file", "name": os.path.basename(path), "memory": memory, "records": RECORDS}
+            lines, records = (_LINES, _RECORDS) if self._map(fd, path) else (0, 0)
+            told = {"k": "file", "name": os.path.basename(path), "lines": lines, "records": records, **RECORDS}
             os.write(self.fd, json.dumps(told).encode() + b"\n")
             self._file = _raised(fd)
         except OSError:
@@ -135,21 +136,22 @@ class Channel:
         finally:
             os.close(fd)
 
-    def _map(self, fd: int, path: str) -> int:
-        """Map the beginning of the file; return how much there is for lines: 0 where the disk has no room."""
+    def _map(self, fd: int, path: str) -> bool:
+        """Map the beginning of the file; return whether it is: not where the disk has no room for that."""
         try:
             # Written, because memory for which the disk has no room would end the process when it is used.
-            there = os.write(fd, bytes(2 * _MEMORY)) == 2 * _MEMORY
+            there = os.write(fd, bytes(_LINES + _RECORDS)) == _LINES + _RECORDS
         except OSError:
             there = False
-        lines, records = (_mapped(path, _MEMORY, place) if there else None for place in (0, _MEMORY))
+        lines = _mapped(path, _LINES) if there else None
+        records = _mapped(path, _RECORDS, _LINES) if there else None
         if lines is None or records is None:
             os.ftruncate(fd, 0)
-            return 0
+            return False
         self._remember = lines.write
         if self.has_records and self._at_start:
             self.record = records.write
-        return _MEMORY
+        return True
 
     def without_records(self) -> None:
         """Have all events be lines from now on, in this process and its children."""

@@ -81,7 +81,7 @@ def test_a_process_that_is_killed_has_told_all_that_happened(listen):
 
 
 def test_what_the_memory_cannot_take_is_appended(listen):
-    many = 25_000  # more than 1 MiB of lines
+    many = 25_000  # more than 256 KiB of lines
     assert numbers(listen(TELL.format(count=many)).by_file) == list(range(many))
 
 
@@ -99,7 +99,7 @@ for number in range({count}):
 """
 
 
-@pytest.mark.parametrize("count", [100, 12_000])  # 1 MiB of records is less than 11,000 times three
+@pytest.mark.parametrize("count", [100, 6_000])  # half a MiB of records is less than 5,500 times three
 def test_what_most_requests_have_is_told_in_records_and_then_in_lines(listen, count):
     kill = "os.kill(os.getpid(), signal.SIGKILL)"
     told = listen(TELL.format(count=0) + RECORDS.format(count=count) + kill).everything
