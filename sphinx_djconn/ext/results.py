@@ -21,11 +21,11 @@ from sphinx_djconn.ext.registry import (
     DeclaredClaim,
     DeclaredMatrix,
     DeclaredScenario,
-    Page,
     Problem,
     Registry,
     checked_expression,
 )
+from sphinx_djconn.ext.shown import shown_on
 from sphinx_djconn.store import Key, Recording, Store
 from sphinx_djconn.values import digest, value
 
@@ -233,8 +233,8 @@ class Results:
     def _made_of(self, named: Chosen) -> str:
         """Return what changes whenever the recordings of what is ``named`` do."""
         if named.matrix is None:
-            return self._stamps.get(named.cells[0].name, "")
-        return digest([[cell.name, self._stamps.get(cell.name, "")] for cell in named.cells])
+            return self.stamp(named.cells[0].name)
+        return digest([[cell.name, self.stamp(cell.name)] for cell in named.cells])
 
     def _is_absent(self, cell: DeclaredScenario) -> bool:
         return cell.scenario is None or cell.name in self.absences
@@ -290,6 +290,11 @@ class Results:
                 cells = narrowed(chosen(self.declared, claim.scenario), claim.where).cells
         return {self._djangos[cell.name] for cell in cells if cell.name in self._djangos}
 
+    def stamp(self, scenario: str) -> str:
+        """Return what changes whenever the recording of ``scenario`` does, or why there is none."""
+        absence = self.absences.get(scenario)
+        return self._stamps.get(scenario, "") if absence is None else absence.message
+
     def outdated(self, written: Mapping[str, str]) -> list[str]:
         """Return the pages that show something else than what they were ``written`` with."""
         return [page for page, shown in self.shown.items() if written.get(page) != shown]
@@ -297,48 +302,4 @@ class Results:
     @cached_property
     def shown(self) -> dict[str, str]:
         """By page, a digest of all results that it shows."""
-        pages = sorted(self._registry.pages.items())
-        return {docname: self._shown_on(page) for docname, page in pages}
-
-    def _shown_on(self, page: Page) -> str:
-        claims = set(self.claims) if page.lists_all else {each.name for each in page.claims}
-        claims |= page.linked & self.claims.keys()
-        scenarios = page.shown | {use.scenario for use in page.facts}
-        return digest(
-            [
-                {name: self._stamp(name) for name in sorted(scenarios)},
-                {name: self._proof(name) for name in sorted(claims) if name in self.claims},
-                sorted({version for name in claims for version in self._versions(name)}),
-            ]
-        )
-
-    def _versions(self, claim: str) -> set[str]:
-        """Return the versions of Django in whatever ``claim`` is about: a list of claims tells of them."""
-        try:
-            about = chosen(self.declared, self.claims[claim].scenario)
-        except (KeyError, ChoiceError):
-            return set()
-        return {self._djangos.get(cell.name, "") for cell in about.cells}
-
-    def _stamp(self, name: str) -> list[str]:
-        try:
-            about = chosen(self.declared, name)
-        except ChoiceError as error:
-            return [str(error)]
-        return [f"{cell.name} {self._stamp_of(cell.name)}" for cell in about.cells]
-
-    def stamp(self, scenario: str) -> str:
-        """Return what changes whenever the recording of ``scenario`` does."""
-        return self._stamps.get(scenario, "")
-
-    def _stamp_of(self, scenario: str) -> str:
-        absence = self.absences.get(scenario)
-        return self._stamps.get(scenario, "") if absence is None else absence.message
-
-    def _proof(self, name: str) -> list[str]:
-        claim = self.claims[name]
-        search = self.searches.get(name)
-        cells = search.cells.values() if search else ()
-        stamps = [self._stamp_of(cell.name) for cell in cells]
-        proof = [*self.judgement(name), claim.told_in, claim.declared, claim.sentence, claim.place.docname]
-        return proof + stamps
+        return shown_on(self._registry.pages, self)

@@ -5,23 +5,7 @@ from pathlib import Path
 
 import pytest
 from building import Built, Docs
-
-ONE = """
-    One
-    ===
-
-    .. djconn:scenario:: kept
-       :conn-max-age: none
-
-       browser: GET / as first
-       browser: GET / as second
-
-    .. djconn:claim:: one-thread
-       :in: kept
-       :expect: first.thread == second.thread
-
-       One thread.
-"""
+from kept_pages import ONE, SHOWING, TELL_MODULES
 
 TWO = """
     Two
@@ -38,28 +22,11 @@ TWO = """
        Two threads.
 """
 
-SHOWING = """
-    Showing
-    =======
-
-    There were :djconn:fact:`kept threads` threads, see :djconn:claim:`one-thread`.
-"""
-
 PLAIN = """
     Plain
     =====
 
     Nothing is shown here.
-"""
-
-TELL_MODULES = """
-import pathlib, sys
-
-def setup(app):
-    app.connect("build-finished", tell, priority=900)
-
-def tell(app, _):
-    pathlib.Path(app.outdir, "modules").write_text("\\n".join(sys.modules))
 """
 
 MATRIX = """

@@ -9,31 +9,9 @@ from pathlib import Path
 
 import pytest
 from building import Docs
+from kept_pages import ONE, SHOWING, TELL_MODULES
 
 import sphinx_djconn
-
-PAGE = """
-    One
-    ===
-
-    .. djconn:scenario:: kept
-
-       browser: GET / as first
-       browser: GET / as second
-
-    .. djconn:claim:: one-thread
-       :in: kept
-       :expect: first.thread == second.thread
-
-       One thread.
-"""
-
-SHOWING = """
-    Showing
-    =======
-
-    There were :djconn:fact:`kept threads` threads, see :djconn:claim:`one-thread`.
-"""
 
 TELL_WHETHER_CHECKED = """
 import pathlib
@@ -44,16 +22,6 @@ def setup(app):
 def tell(app, _):
     found = app.env.get_domain("djconn").found
     pathlib.Path(app.doctreedir, "checked").write_text("" if found is None else "checked")
-"""
-
-TELL_MODULES = """
-import pathlib, sys
-
-def setup(app):
-    app.connect("build-finished", tell, priority=900)
-
-def tell(app, _):
-    pathlib.Path(app.outdir, "modules").write_text("\\n".join(sys.modules))
 """
 
 SETTLED = 2.1
@@ -76,7 +44,7 @@ def sealed(docs: Docs) -> Docs:
     """Pages that were built, and checked once more when everything of them had settled."""
     docs.project()
     configure(docs)
-    docs.page("one", PAGE)
+    docs.page("one", ONE)
     docs.page("showing", SHOWING)
     assert docs.build().warnings == []
     time.sleep(SETTLED)
@@ -90,7 +58,7 @@ def sealed(docs: Docs) -> Docs:
 def test_a_build_with_no_change_reads_no_recording_and_no_declaration(docs: Docs) -> None:
     docs.project()
     configure(docs, TELL_MODULES)
-    docs.page("one", PAGE)
+    docs.page("one", ONE)
     docs.build_apart()
     time.sleep(SETTLED)
     docs.build_apart()
@@ -152,7 +120,7 @@ def run_all(docs: Docs) -> None:
 
 
 def change_the_page(docs: Docs) -> None:
-    docs.page("one", PAGE.replace("GET / as second", "GET /?second as second"))
+    docs.page("one", ONE.replace("GET / as second", "GET /?second as second"))
 
 
 @pytest.mark.parametrize(
@@ -198,7 +166,7 @@ def test_a_change_of_our_own_code_breaks_the_seal(
 ) -> None:
     docs.project()
     configure(docs)
-    docs.page("one", PAGE)
+    docs.page("one", ONE)
     code = tmp_path / "code" / "sphinx_djconn"
     shutil.copytree(Path(sphinx_djconn.__file__).parent, code)
     monkeypatch.setenv("PYTHONPATH", str(code.parent))
@@ -220,7 +188,7 @@ def test_a_touched_recording_is_looked_at_and_serves(sealed: Docs) -> None:
 
 
 def test_what_another_builder_has_read_is_checked_by_this_one(sealed: Docs) -> None:
-    sealed.page("one", PAGE.replace("first.thread ==", "first.thread !="))
+    sealed.page("one", ONE.replace("first.thread ==", "first.thread !="))
     sealed.build("text")
     sealed.build().warning("one.rst", kind="djconn.claim")
     assert checked(sealed)
@@ -246,7 +214,7 @@ def test_the_check_alone_looks_at_all(sealed: Docs) -> None:
 def test_what_depends_on_another_environment_leaves_no_seal(docs: Docs) -> None:
     docs.project()
     configure(docs, djconn_environments={"other": {"python": sys.executable}})
-    docs.page("one", PAGE.replace(":: kept\n", ":: kept\n       :environment: other\n"))
+    docs.page("one", ONE.replace(":: kept\n", ":: kept\n       :environment: other\n"))
     assert docs.build().ran == ["kept"]
     time.sleep(SETTLED)
     for _ in range(2):
@@ -257,7 +225,7 @@ def test_what_depends_on_another_environment_leaves_no_seal(docs: Docs) -> None:
 def test_what_was_warned_of_once_is_warned_of_in_every_build(docs: Docs) -> None:
     docs.project()
     configure(docs)
-    docs.page("one", PAGE.replace("first.thread ==", "first.thread !="))
+    docs.page("one", ONE.replace("first.thread ==", "first.thread !="))
     docs.build()
     time.sleep(SETTLED)
     for _ in range(2):

@@ -1,0 +1,35 @@
+"""Pages of a scenario that several builds keep, and what tells which modules a build has imported."""
+
+ONE = """
+    One
+    ===
+
+    .. djconn:scenario:: kept
+       :conn-max-age: none
+
+       browser: GET / as first
+       browser: GET / as second
+
+    .. djconn:claim:: one-thread
+       :in: kept
+       :expect: first.thread == second.thread
+
+       One thread.
+"""
+
+SHOWING = """
+    Showing
+    =======
+
+    There were :djconn:fact:`kept threads` threads, see :djconn:claim:`one-thread`.
+"""
+
+TELL_MODULES = """
+import pathlib, sys
+
+def setup(app):
+    app.connect("build-finished", tell, priority=900)
+
+def tell(app, _):
+    pathlib.Path(app.outdir, "modules").write_text("\\n".join(sys.modules))
+"""
