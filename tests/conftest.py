@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which databases are kept once they are prepared; their names say what they are of."""
     return tmp_path_factory.mktemp("databases")
+
+
+@pytest.fixture(scope="session")
+def short_folder() -> Iterator[Path]:
+    """A folder with a short name: the name of a local socket has about 100 bytes."""
+    with tempfile.TemporaryDirectory(prefix="djconn-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

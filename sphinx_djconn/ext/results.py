@@ -279,15 +279,18 @@ class Results:
         except (ExpressionError, ChoiceError) as error:
             raise FactError(str(error)) from error
 
-    def checked_with(self, claim: DeclaredClaim) -> set[str]:
-        """Return the versions of Django that ``claim`` was checked with, in the cells that it chooses."""
+    def checked_with(self, claim: DeclaredClaim, *, anywhere: bool = False) -> set[str]:
+        """Return the versions of Django that ``claim`` was checked with, in the cells that it chooses.
+
+        ``anywhere`` asks for those of all cells of its matrix, which takes no reading of ``:where:``.
+        """
         cells: Iterable[DeclaredScenario] = ()
         if claim.releases is not None:
             search = self.searches.get(claim.name)
             cells = search.cells.values() if search else ()
         else:
             with suppress(ChoiceError):
-                cells = narrowed(chosen(self.declared, claim.scenario), claim.where).cells
+                cells = narrowed(chosen(self.declared, claim.scenario), None if anywhere else claim.where).cells
         return {self._djangos[cell.name] for cell in cells if cell.name in self._djangos}
 
     def stamp(self, scenario: str) -> str:

@@ -24,7 +24,7 @@ def _digest(page: Page, results: "Results") -> str:
         [
             {name: _stamps(name, results) for name in sorted(scenarios)},
             {claim.name: _proof(claim, results) for claim in claims},
-            sorted({version for claim in claims for version in results.checked_with(claim)}),
+            sorted({version for claim in claims for version in results.checked_with(claim, anywhere=True)}),
         ]
     )
 

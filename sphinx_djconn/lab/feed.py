@@ -23,6 +23,10 @@ Value = TypeVar("Value")
 
 _CHUNK: Final = 1 << 16
 
+_UNHEARD: Final = 2.0
+"""Seconds of silence after which is read what nobody rang for: a processor may let a process see that nobody
+waits before others see what that process wrote."""
+
 
 class Feed:
     """What is known of a run so far. All attributes are to be read within :meth:`wait`'s test only."""
@@ -108,7 +112,8 @@ class Feed:
                 if limit is not None and now >= limit:
                     return None
                 until = self.deadline if limit is None else min(limit, self.deadline)
-                self._condition.wait(max(0.0, until - now))
+                if not self._condition.wait(max(0.0, min(until - now, _UNHEARD))):
+                    self._collect()
 
     @contextmanager
     def _ringing(self) -> Iterator[None]:
@@ -142,8 +147,8 @@ class Feed:
             raise FloodError
         if "late" in self.reports or time.monotonic() >= self.deadline:
             raise TimeLimitError(
-                f"the run was stopped by its time limit while waiting for {what}; raise `:timeout:` "
-                "or `djconn_timeout`, or find out what the server was doing from its log"
+                f"the run was stopped by its time limit while waiting for {what}; {self._last_heard()}; raise "
+                "`:timeout:` or `djconn_timeout`, or find out what the server was doing from its log"
             )
         if alive and "error" in self.reports:
             raise ServerError(f"the server could not be started: {self.reports['error']}")
@@ -157,6 +162,12 @@ class Feed:
                 f"the server {_ending(self.reports['exit'])} while the run waited for {what}; "
                 "the end of its log says why"
             )
+
+    def _last_heard(self) -> str:
+        told = [event for event in self.events if event["p"]]
+        if not told:
+            return "no Python process of the server was heard of"
+        return f"the last that was heard is `{told[-1]['k']}`, of process P{told[-1]['p']}"
 
     def drain(self) -> None:
         """Return when everything that was written before this call has been read."""

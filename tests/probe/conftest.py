@@ -40,13 +40,6 @@ def prepared(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def short_folder():
-    """Make a folder with a short name: the name of a local socket has about 100 bytes."""
-    with tempfile.TemporaryDirectory(prefix="probe-") as folder:
-        yield Path(folder)
-
-
-@pytest.fixture(scope="session")
 def start(prepared, short_folder):
     """Return what starts a server, with databases of its own."""
     if not Path("/proc/self/fd").is_dir():
