@@ -83,7 +83,7 @@ class Workplace:
                 raise BenchError(f"{command} took more than {LONGEST:g} seconds") from error
         seconds, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
         if process.returncode != 0:
-            told = output.decode(errors="replace")[-4000:]
+            told = output.decode(errors="replace")[-20_000:]
             raise BenchError(f"{command} ended with {process.returncode}:\n{told}")
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         return Build(seconds, cpu, 0.0)
@@ -120,7 +120,7 @@ class Workplace:
             shutil.rmtree(out, ignore_errors=True)
         told = self.folder / "told.json"
         profile = "" if self.profile is None else str(self.profile / f"{docs.name}.prof")
-        options = ["-q", "-W", "--keep-going", "-b", builder, *(["-E", "-a"] if again else [])]
+        options = ["-q", "-T", "-W", "--keep-going", "-b", builder, *(["-E", "-a"] if again else [])]
         sphinx = [*options, "-d", doctrees, docs, out]
         taken = self.run([sys.executable, INSIDE / "build.py", told, profile, *sphinx])
         return taken._replace(megabytes=json.loads(told.read_text("utf-8"))["megabytes"])
