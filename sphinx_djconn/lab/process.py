@@ -81,18 +81,16 @@ class SupervisedProcess:
         return reports
 
     def kill(self) -> None:
-        """End all its processes at once; :meth:`close` waits for it."""
+        """End all its processes at once; :meth:`end` waits for it."""
         if self._started:
             self._tell("kill")
 
     def terminate(self, seconds: float) -> None:
-        """Ask it to end, and end it after ``seconds``; :meth:`close` waits for it."""
+        """Ask it to end, and end it after ``seconds``; :meth:`end` waits for it."""
         self._tell(f"stop {seconds}")
 
-    def close(self) -> None:
-        """End all its processes, and wait until every one is gone."""
-        if self.reports.fileno() < 0:
-            return
+    def end(self) -> None:
+        """End all its processes, and wait until every one is gone; its last reports can still be read."""
         self.kill()
         with suppress(OSError):
             if not self._started:
@@ -100,6 +98,16 @@ class SupervisedProcess:
         poll = select.poll()
         poll.register(self.reports, HUNG_UP)
         poll.poll(FAREWELL * 1000)
+
+    def close(self) -> None:
+        """Do the same, and let go of its reports.
+
+        Nobody may be reading them in another thread by then: what that thread read would be of whatever else
+        has been given the number of their descriptor since.
+        """
+        if self.reports.fileno() < 0:
+            return
+        self.end()
         self.reports.close()
         self._reap()
 

@@ -138,7 +138,7 @@ class Run:
                 sanitizer = self._sanitizer(folder, project, databases)
                 raise _explained(error, sanitizer, starting, feed, process.log) from error
             finally:
-                process.close()
+                process.end()  # and not its reports, which the feed reads
                 player.close()
         finally:
             feed.close()

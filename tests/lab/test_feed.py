@@ -6,12 +6,15 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from sphinx_djconn.lab import Laboratory, Profiles
 from sphinx_djconn.lab.errors import TimeLimitError
 from sphinx_djconn.lab.feed import Feed
+from sphinx_djconn.scenario import Scenario, parse_sequence
 
 LINES = 1 << 12
 TOLD = {"format": "<qIIIIIB3x", "fields": ["t", "o", "th", "r", "w", "c", "k"], "kinds": ["request.begin"]}
@@ -65,3 +68,28 @@ def test_a_time_limit_says_what_was_heard_last(feed: Feed, process: Path) -> Non
         file.write(b'{"t": 1, "k": "process.start", "pid": 7}\n')
     with pytest.raises(TimeLimitError, match=r"; the last that was heard is `process.start`, of process P1; "):
         feed.wait(lambda: False, "nothing")
+
+
+def test_a_run_closes_nothing_that_its_feed_still_reads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Else the feed would read from what other runs have opened since, under the same number."""
+    streams: list[socket.socket] = []
+    numbers: list[int] = []
+    add_supervisor, close = Feed.add_supervisor, Feed.close
+
+    def adding(feed: Feed, stream: socket.socket) -> None:
+        streams.append(stream)
+        add_supervisor(feed, stream)
+
+    def closing_feed(feed: Feed) -> None:
+        close(feed)
+        numbers.extend(stream.fileno() for stream in streams)
+
+    monkeypatch.setattr(Feed, "add_supervisor", adding)
+    monkeypatch.setattr(Feed, "close", closing_feed)
+    with closing(Laboratory(Profiles(), tmp_path)) as laboratory:
+        laboratory.run(Scenario(parse_sequence("browser: GET /polls/")))
+    assert len(numbers) == 1
+    assert numbers[0] >= 0
+    assert streams[0].fileno() < 0
