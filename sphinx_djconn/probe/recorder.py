@@ -129,6 +129,7 @@ class Recorder:
         try:
             if not channel.own[0]:
                 self._forked()
+                now = monotonic_ns()  # after the start of the process
             ioctl(channel.log, FIONREAD, ANSWER)
             thread = self._local.serial
             channel.record(_pack(now, left_told[0], thread, request, wrapper, connection, kind))

@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 from collections import Counter
+from contextlib import suppress
 from typing import NamedTuple
 
 import pytest
@@ -42,21 +43,36 @@ def listen(short_folder):
                 listener.listen()
                 command = [*before, PYTHON, "-c", code]
                 subprocess.run(command, env=attached(environment(), address), timeout=DEADLINE, check=False)
-                connection, _ = listener.accept()
+                connections = list(_accepted(listener))
         finally:
             bell.close()
             address.unlink()
-        with connection.makefile("rb") as stream:
-            lines = stream.read().splitlines()
-        first, *others = (json.loads(line) for line in lines if line)
-        source = Source(connection, 1)
-        source.open(address.parent, first)
-        everything = sorted(source.events(), key=lambda event: event["t"])
-        source.close()
-        by_socket, by_file = ([e for e in events if e["k"] == "told"] for events in (others, everything))
+        lines, everything = [], []
+        for connection in connections:
+            with connection.makefile("rb") as stream:
+                told = stream.read().splitlines()
+            source = Source(connection, 1)
+            source.open(address.parent, json.loads(told.pop(0)))
+            everything += source.events()
+            source.close()
+            lines += told
+        everything.sort(key=lambda event: event["t"])
+        by_socket, by_file = (
+            [event for event in events if event["k"] == "told"]
+            for events in ([json.loads(line) for line in lines if line], everything)
+        )
         return Rung(lines.count(b""), by_socket, by_file, everything)
 
     return listening
+
+
+def _accepted(listener):
+    listener.setblocking(False)  # whoever wanted to connect has done so, and has ended
+    with suppress(BlockingIOError):
+        while True:
+            connection, _ = listener.accept()
+            connection.setblocking(True)
+            yield connection
 
 
 def numbers(events):
@@ -109,6 +125,20 @@ def test_what_most_requests_have_is_told_in_records_and_then_in_lines(listen, co
     assert {event["th"] for event in events} == {1}
     assert [(event["w"], event["c"]) for event in events[1::3]] == [(7, n + 1) for n in range(count)]
     assert not {"w", "c"} & {*events[0], *events[2]}
+
+
+FORK = """
+import ctypes
+if ctypes.PyDLL(None).fork() == 0:  # which Python does not hear of
+    recorder.tell(1, 5)
+    os._exit(0)
+os.wait()
+"""
+
+
+def test_a_child_that_python_has_not_heard_of_begins_with_its_start(listen):
+    told = listen(TELL.format(count=0) + FORK).everything
+    assert [event["k"] for event in told][-3:] == ["process.start", "thread.start", "request.begin"]
 
 
 def test_a_number_that_no_record_can_take_is_told_in_a_line(listen):
