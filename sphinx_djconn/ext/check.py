@@ -31,17 +31,18 @@ logger = logging.getLogger(__name__)
 
 def warm_up(app: Sphinx, domain: "DjconnDomain", docnames: list[str]) -> None:
     """Have Django imported while ``docnames`` are read, where it is likely that one of them runs something."""
-    pages = domain.registry.pages
-    if not pages or any(docname in pages for docname in docnames):
-        with suppress(ProfileError):  # the check will say so
-            domain.laboratory = laboratory = _laboratory(app)
-            # Where recordings are kept, it may well be that the project's code does not have to run at all.
-            folder = Settings.of(app.config).recordings_folder(Path(app.confdir), Path(app.doctreedir))
-            # And forks of this process that read pages would hide its end from whoever makes databases.
-            databases = app.parallel == 1 and not any(folder.glob("*.json"))
-            laboratory.warm_up(databases=databases)
-            if databases:
-                app.connect("doctree-read", partial(_begin_servers, domain, laboratory))
+    pages, settings = domain.registry.pages, Settings.of(app.config)
+    if settings.mode == "replay" or (pages and not any(docname in pages for docname in docnames)):
+        return
+    with suppress(ProfileError):  # the check will say so
+        domain.laboratory = laboratory = _laboratory(app)
+        # Where recordings are kept, it may well be that the project's code does not have to run at all.
+        folder = settings.recordings_folder(Path(app.confdir), Path(app.doctreedir))
+        # And forks of this process that read pages would hide its end from whoever makes databases.
+        databases = app.parallel == 1 and not any(folder.glob("*.json"))
+        laboratory.warm_up(databases=databases)
+        if databases:
+            app.connect("doctree-read", partial(_begin_servers, domain, laboratory))
 
 
 def _begin_servers(domain: "DjconnDomain", laboratory: Laboratory, app: Sphinx, _: nodes.document) -> None:

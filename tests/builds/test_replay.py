@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from building import Docs
@@ -67,6 +68,25 @@ def test_replay_shows_what_was_recorded_and_starts_no_process(
     assert built.warnings == []
     assert "djconn-holds" in built.read("index.html")
     assert built.read("index.html").count("djconn-table") > 0
+
+
+def test_replay_of_what_was_never_recorded_starts_nothing_while_pages_are_read(
+    docs: Docs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(docs, djconn_project=docs.project())
+    docs.page("index", PAGE.replace(":: recorded\n", ":: recorded\n       :database: postgresql\n"))
+    started: list[str] = []
+    popen = subprocess.Popen
+
+    def start(command: Any, *args: Any, **options: Any) -> Any:
+        started.append(str(command))
+        return popen(command, *args, **options)
+
+    monkeypatch.setattr("subprocess.Popen", start)
+    warning = docs.build().warning("index.rst", docs.line("scenario:: recorded"))
+    assert "there is no recording of it" in warning.text
+    # The version of the database server is asked for: recordings tell theirs.
+    assert [command for command in started if "--version" not in command and "--bindir" not in command] == []
 
 
 def test_replay_needs_no_folder_for_databases(recorded: Docs) -> None:
