@@ -2,9 +2,10 @@
 
 Standard library only, Python 3.6 and later, Django 1.11 and later. It is never imported by Sphinx's
 process: ``attach/sitecustomize.py`` loads it into the server's interpreters under the name
-``_djconn_probe``. Modules: ``channel`` (the file and the socket that lead to the lab), ``forks`` (whether
-this is a forked child), ``recorder`` (events, serials, the current request), ``imports`` (to be called when
-a module was imported), and what is watched: ``servers``, ``greenlets``, ``handlers``, ``asgi``, ``databases``.
+``_djconn_probe``. Modules: ``channel`` (the file and the socket that lead to the lab), ``descriptors`` and
+``logsize`` (what it is made of), ``forks`` (whether this is a forked child), ``recorder`` (events, serials,
+the current request), ``imports`` (to be called when a module was imported), and what is watched: ``servers``,
+``greenlets``, ``handlers``, ``asgi``, ``databases``.
 
 Rules, each held by a test: it opens no database connection, keeps no thread, wrapper or connection
 alive, starts no thread, and changes nothing about when a connection is closed.

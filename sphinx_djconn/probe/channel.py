@@ -4,22 +4,17 @@ Another socket is opened for each request that waits in a meeting.
 """
 
 import asyncio
-import fcntl
 import itertools
 import json
-import mmap
 import os
 import socket
-import stat
 import struct
-import termios
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Optional
 
+from .descriptors import mapped, raised
 from .forks import own_byte
-
-_HIGH = 200
-"""Descriptors of the probe's start here, so that the server's have the numbers they always had."""
+from .logsize import left, opened_again
 
 _OFTEN = 1024
 """After so many events the bell is rung though nobody waits, so that a lab that is gone is found to be."""
@@ -27,13 +22,6 @@ _OFTEN = 1024
 _LINES = 1 << 18
 _RECORDS = 1 << 19
 """Bytes of a process's file that are mapped for lines, and for records: of some 5,000 requests."""
-
-ANSWER = bytearray(2048)
-"""Where the kernel puts how much is left of the log: longer than what ``fcntl.ioctl`` would copy."""
-
-left_told = memoryview(ANSWER).cast("i")
-FIONREAD = termios.FIONREAD
-ioctl = fcntl.ioctl
 
 if hasattr(time, "monotonic_ns"):
     monotonic_ns = time.monotonic_ns
@@ -88,11 +76,11 @@ class Channel:
         self._file = -1
         self._remember: Optional[Callable[[bytes], Any]] = None
         self._now_and_then = itertools.cycle(bytes(_OFTEN - 1) + b"\1")
-        self.log = _opened_again(2)
+        self.log = opened_again(2)
         self._at_start = self.log >= 0
         if not self._at_start:
-            self.log = _raised(2)
-        self.waits = _mapped(address + "-waits", 1)
+            self.log = raised(2)
+        self.waits = mapped(address + "-waits", 1)
         self.connect()
 
     def connect(self) -> None:
@@ -113,7 +101,7 @@ class Channel:
                 connection.connect(self.address)
             except OSError:
                 return
-            self.fd = _raised(connection.fileno())
+            self.fd = raised(connection.fileno())
         self._open_file()
 
     def _open_file(self) -> None:
@@ -129,7 +117,7 @@ class Channel:
             lines, records = (_LINES, _RECORDS) if self._map(fd, path) else (0, 0)
             told = {"k": "file", "name": os.path.basename(path), "lines": lines, "records": records, **RECORDS}
             os.write(self.fd, json.dumps(told).encode() + b"\n")
-            self._file = _raised(fd)
+            self._file = raised(fd)
         except OSError:
             self.fd = -1
             self._remember = self.record = None
@@ -143,8 +131,8 @@ class Channel:
             there = os.write(fd, bytes(_LINES + _RECORDS)) == _LINES + _RECORDS
         except OSError:
             there = False
-        lines = _mapped(path, _LINES) if there else None
-        records = _mapped(path, _RECORDS, _LINES) if there else None
+        lines = mapped(path, _LINES) if there else None
+        records = mapped(path, _RECORDS, _LINES) if there else None
         if lines is None or records is None:
             os.ftruncate(fd, 0)
             return False
@@ -163,16 +151,11 @@ class Channel:
 
         Do nothing where the lab is gone, in a forked child that has no channel yet.
         """
-        # What most of the probe's cost is made of: each call of another function of Python's can be measured.
         # The time comes first: a system call may let another thread do, and tell, what comes after this.
         now = monotonic_ns()
         try:
-            if self._at_start:
-                ioctl(self.log, FIONREAD, ANSWER)  # as ``_left``
-                size = left_told[0]
-            else:
-                size = 0 if self.log < 0 else os.fstat(self.log).st_size
-        except OSError:
+            size = left(self.log) if self._at_start else os.fstat(self.log).st_size
+        except OSError:  # where it is closed, too
             size = 0
         line = b'{"t":%d,"o":%d,%b' % (now, size, fields)
         remember = self._remember
@@ -238,65 +221,3 @@ class Channel:
                 await loop.sock_recv(connection, 1)
             except OSError:
                 return
-
-
-def _raised(fd: int) -> int:
-    """Return a copy of ``fd`` that programs do not inherit; -1 where ``fd`` is closed."""
-    for lowest in (_HIGH, 3):  # the second where a process may have few descriptors
-        try:
-            return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, lowest)
-        except OSError:
-            continue
-    return -1
-
-
-def _opened_again(fd: int) -> int:
-    """Return a descriptor at the start of the file that ``fd`` is open on; -1 where :func:`_left` fails."""
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return -1
-        low = os.open("/proc/self/fd/%d" % fd, os.O_RDONLY)
-        try:
-            again = _raised(low)
-        finally:
-            os.close(low)
-        return again if _left(again) == os.fstat(fd).st_size else -1
-    except OSError:  # no Linux, or nothing that may be read
-        return -1
-
-
-def _left(fd: int) -> int:
-    """Return how many bytes there are behind the position of ``fd``.
-
-    ``fstat`` would let another thread have the interpreter meanwhile. A call of ``ioctl`` that changes more
-    than 1,024 bytes in their place does not, up to Python 3.13 (``Modules/fcntlmodule.c``). Threads share
-    the bytes: what one of them reads is what the log holds by now, whoever has asked.
-    """
-    ioctl(fd, FIONREAD, ANSWER)
-    return left_told[0]
-
-
-def _mapped(path: str, size: int, offset: int = 0) -> Optional[mmap.mmap]:
-    """Return ``size`` bytes of the file ``path``, shared by all who map it; ``None`` without it."""
-    taken: List[int] = []
-    try:
-        fd = os.open(path, os.O_RDWR)
-    except OSError:
-        return None
-    try:
-        # ``mmap`` keeps a copy of the descriptor with the lowest number that is free.
-        while fd < _HIGH and (not taken or taken[-1] < _HIGH - 1):
-            taken.append(os.dup(fd))
-    except OSError:  # a process that may have few descriptors
-        _close(taken)
-    try:
-        return mmap.mmap(fd, size, offset=offset)
-    except (OSError, ValueError):
-        return None
-    finally:
-        _close([*taken, fd])
-
-
-def _close(descriptors: List[int]) -> None:
-    while descriptors:
-        os.close(descriptors.pop())

@@ -8,7 +8,8 @@ import sys
 import threading
 from typing import Any, Callable, Dict, Optional
 
-from .channel import ANSWER, FIONREAD, KINDS, RECORD, Channel, ioctl, left_told, monotonic_ns
+from .channel import KINDS, RECORD, Channel, monotonic_ns
+from .logsize import ANSWER, FIONREAD, ioctl, left_told
 
 try:
     from contextvars import ContextVar
@@ -120,8 +121,8 @@ class Recorder:
     def tell(self, kind: int, request: int, wrapper: int = 0, connection: int = 0) -> None:
         """Send an event that most requests have, of this thread and of the request with that number.
 
-        It does what :meth:`emit` does in less time: most of the probe's cost is made of this. ``kind`` is a
-        place in ``channel.KINDS``, counted from 1.
+        It does what :meth:`emit` does in less time: most of the probe's cost is made of this, where each call
+        of another function of Python's can be measured. ``kind`` is a place in ``channel.KINDS``, from 1 on.
         """
         # Before anything that may let another thread do, and tell, what comes after.
         now = monotonic_ns()
@@ -130,7 +131,7 @@ class Recorder:
             if not channel.own[0]:
                 self._forked()
                 now = monotonic_ns()  # after the start of the process
-            ioctl(channel.log, FIONREAD, ANSWER)
+            ioctl(channel.log, FIONREAD, ANSWER)  # as ``logsize.left``
             thread = self._local.serial
             channel.record(_pack(now, left_told[0], thread, request, wrapper, connection, kind))
         except _NO_RECORD:
