@@ -8,7 +8,7 @@ import sys
 def main():
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mysite.settings")
     # Imported late: a missing Django is then a plain ImportError of this line.
-    from django.core.management import execute_from_command_line  # noqa: PLC0415
+    from django.core.management import execute_from_command_line  # noqa: PLC0415 - as Django writes it
 
     execute_from_command_line(sys.argv)
 

@@ -1,6 +1,6 @@
 """The demo site with a second database, each with an age of its own for connections."""
 
-from .settings import *  # noqa: F403
+from .settings import *  # noqa: F403 - those settings, but for what follows
 from .settings import BASE_DIR, DATABASES
 
 DATABASES = {

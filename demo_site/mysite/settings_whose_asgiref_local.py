@@ -1,6 +1,6 @@
 """The settings of the site, for a project that keeps the request in asgiref's ``Local``."""
 
-from .settings import *  # noqa: F403
+from .settings import *  # noqa: F403 - those settings, but for what follows
 from .settings import MIDDLEWARE
 
 ROOT_URLCONF = "whose.urls"

@@ -2,6 +2,6 @@
 
 import gc
 
-from .settings import *  # noqa: F403
+from .settings import *  # noqa: F403 - those settings, but for what follows
 
 gc.disable()
