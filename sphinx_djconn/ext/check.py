@@ -31,10 +31,13 @@ logger = logging.getLogger(__name__)
 
 def warm_up(app: Sphinx, domain: "DjconnDomain", docnames: list[str]) -> None:
     """Have Django imported while ``docnames`` are read, where it is likely that one of them runs something."""
-    pages, settings = domain.registry.pages, Settings.of(app.config)
-    if settings.mode == "replay" or (pages and not any(docname in pages for docname in docnames)):
+    pages = domain.registry.pages
+    if pages and not any(docname in pages for docname in docnames):
         return
     with suppress(ProfileError):  # the check will say so
+        settings = Settings.of(app.config)
+        if settings.mode == "replay":
+            return
         domain.laboratory = laboratory = _laboratory(app)
         # Where recordings are kept, it may well be that the project's code does not have to run at all.
         folder = settings.recordings_folder(Path(app.confdir), Path(app.doctreedir))
