@@ -208,11 +208,9 @@ class Client:
         token = self._session.cookies.get("csrftoken")
         if token is not None and request.method not in _SAFE_METHODS:
             headers["X-CSRFToken"] = token
-        with self._session.request(
-            request.method,
-            base_url + request.path,
-            headers=headers,
-            data=body,
+        asked = requests.Request(request.method, base_url + request.path, headers=headers, data=body)
+        with self._session.send(
+            self._session.prepare_request(asked),
             allow_redirects=False,
             stream=True,
             timeout=max(0.1, self._feed.deadline - time.monotonic()),

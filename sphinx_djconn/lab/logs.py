@@ -7,6 +7,7 @@ import sysconfig
 import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,6 +46,8 @@ _MACHINE: Final = (
     (re.compile(r"(?P<before>\b127\.0\.0\.1:)\d{5}\b"), r"\g<before><port>"),
 )
 
+_NO_NUMBER: Final = re.compile("(?P<before>)(?!)")
+
 
 class Sanitizer:
     """Replaces in texts what belongs to this machine or must stay secret.
@@ -60,22 +63,10 @@ class Sanitizer:
         env: Iterable[tuple[str, str]] = (),
         names: Mapping[str, str] | None = None,
     ) -> None:
-        paths = {
-            **places,
-            Path(sysconfig.get_path("purelib")): "<site-packages>",
-            Path(sysconfig.get_path("stdlib")): "<python>",
-            Path(sys.prefix): "<python>",
-            Path(__file__).parent.parent: "<sphinx_djconn>",
-            Path(tempfile.gettempdir()): "<tmp>",
-            Path.cwd(): "<cwd>",
-            Path.home(): "~",
-        }
-        known = {str(path): shown for path, shown in reversed(paths.items()) if len(path.parts) > 1}
-        known |= {str(Path(path).resolve()): shown for path, shown in known.items()}
-        known |= dict(_of_environment([*os.environ.items(), *env]))
-        known |= names or {}
-        known |= dict.fromkeys(_parts(secrets), _SECRET)
-        self._known = known
+        machine = _of_machine(tempfile.gettempdir(), Path.cwd(), Path.home())
+        hidden = _of_environment((*os.environ.items(), *env))
+        known = machine | _of_paths(dict(places)) | hidden | dict(names or {})
+        self._known = known | dict.fromkeys(_parts(secrets), _SECRET)
 
     def text(self, text: str, ports: Iterable[int] = (), pids: Iterable[int] = ()) -> str:
         """Return ``text`` with everything replaced; ``ports`` and ``pids`` are those of the run."""
@@ -90,6 +81,28 @@ class Sanitizer:
     def value(self, value: Any) -> Any:
         """Return a value of JSON with everything replaced in its texts, keys of objects among them."""
         return _mapped(value, _Replacing(self._known, "\n".join(_texts(value)), (), ()))
+
+
+@cache
+def _of_machine(temporary: str, working: Path, home: Path) -> dict[str, str]:
+    """Return what is shown for the folders that every run has in common."""
+    return _of_paths(
+        {
+            Path(sysconfig.get_path("purelib")): "<site-packages>",
+            Path(sysconfig.get_path("stdlib")): "<python>",
+            Path(sys.prefix): "<python>",
+            Path(__file__).parent.parent: "<sphinx_djconn>",
+            Path(temporary): "<tmp>",
+            working: "<cwd>",
+            home: "~",
+        }
+    )
+
+
+def _of_paths(paths: dict[Path, str]) -> dict[str, str]:
+    """Return what is shown for ``paths``, of which the first are the most important, and where they lead."""
+    known = {str(path): shown for path, shown in reversed(paths.items()) if len(path.parts) > 1}
+    return known | {str(Path(path).resolve()): shown for path, shown in known.items()}
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -147,7 +160,9 @@ class _Replacing:
 
 
 def _numbers(before: str, numbers: Iterable[int]) -> re.Pattern[str]:
-    alternatives = "|".join(map(str, numbers)) or "(?!)"
+    alternatives = "|".join(map(str, numbers))
+    if not alternatives:
+        return _NO_NUMBER
     return re.compile(rf"(?P<before>{before})(?:{alternatives})(?!\d)", re.IGNORECASE)
 
 
@@ -172,15 +187,18 @@ def _shown_path(match: re.Match[str]) -> str:
     return f"<path>/{os.path.basename(path)}" if os.path.exists(f"/{match['first']}") else path  # noqa: PTH110, PTH119
 
 
-def _of_environment(variables: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Yield the values that are to be hidden, with what is shown for them."""
+@lru_cache(maxsize=8)
+def _of_environment(variables: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """Return the values that are to be hidden, with what is shown for them."""
+    hidden = {}
     for name, value in variables:
         secret = bool(_SECRET_NAME.search(name))
         plain = bool(_PLAIN_NAME.fullmatch(name) or _PLAIN_VALUE.fullmatch(value))
         if os.path.exists(value) or (plain and not secret):  # noqa: PTH110 - of a long value, too
             continue
         for part in _parts([value, *_URL_PASSWORD.findall(value)], _LEAST_SECRET):
-            yield part, _SECRET if secret else "<environment>"
+            hidden[part] = _SECRET if secret else "<environment>"
+    return hidden
 
 
 def _parts(secrets: Iterable[str], least: int = 1) -> Iterator[str]:

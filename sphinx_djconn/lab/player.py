@@ -15,7 +15,7 @@ from sphinx_djconn.lab.errors import RunError, StepError
 from sphinx_djconn.lab.feed import Feed
 from sphinx_djconn.lab.meeting import Meeting, Participant
 from sphinx_djconn.lab.port import Port
-from sphinx_djconn.lab.quiet import Rest
+from sphinx_djconn.lab.quiet import Rest, Task
 from sphinx_djconn.scenario import (
     Close,
     DatabaseFault,
@@ -64,6 +64,7 @@ class Player:
         self._witness: Witness | None = None if databases is None else _witness(feed, databases)
         self._serials = Serials()
         self._clients: dict[str, Client] = {}
+        self._tasks: dict[tuple[int, int], Task] = {}
         self._number = 0
         self._answered = False
         self._process, self._base_url = 0, ""
@@ -96,6 +97,8 @@ class Player:
         """Close what the clients have open."""
         for client in self._clients.values():
             client.hang_up()
+        for task in self._tasks.values():
+            task.close()
 
     def _step(self, step: Step) -> None:
         match step:
@@ -203,11 +206,11 @@ class Player:
         Python has told its end already, but its stack, and with it its ident, can be taken by the next
         thread only now. The kernel tells nobody, so this asks until it is so.
         """
-        native = self._feed.natives.get((process, thread), 0)
-        task = f"/proc/{self._feed.pids.get(process)}/task/{native}"
+        task = self._task(process, thread)
         limit = time.monotonic() + 1.0
-        while native and os.path.exists(task) and time.monotonic() < limit:  # noqa: PTH110
+        while task.is_there and time.monotonic() < limit:
             os.sched_yield()
+        self._tasks.pop(task.number).close()
 
     def _await_next(self, client: Client, number: int) -> None:
         """Wait until the thread of the request ``number`` has nothing to do, or has ended.
@@ -219,11 +222,19 @@ class Player:
         thread = self._feed.serving.get(client.open_port or 0) or self._feed.handling.get(number)
         if thread is None:
             return
-        task = f"/proc/{self._feed.pids.get(thread[0])}/task/{self._feed.natives.get(thread, 0)}/stat"
+        task = self._task(*thread)
         limit = time.monotonic() + _REST
-        while _is_running(task) and time.monotonic() < limit:
+        while task.is_running and time.monotonic() < limit:
             os.sched_yield()
         client.look()
+
+    def _task(self, process: int, thread: int) -> Task:
+        """Return what the kernel knows of a thread: the same one until that has ended."""
+        number = self._feed.pids.get(process, 0), self._feed.natives.get((process, thread), 0)
+        task = self._tasks.get(number)
+        if task is None or not task.is_there:
+            task = self._tasks[number] = Task(number)
+        return task
 
     def _together(self, step: Together) -> None:
         participants = []
@@ -284,12 +295,3 @@ class Player:
         for client in self._clients.values():
             client.notice_loss()
             client.closed_ports()
-
-
-def _is_running(task: str) -> bool:
-    """Return whether a task has work to do, as its ``stat`` in /proc says; not where it has ended."""
-    try:
-        with open(task, "rb") as file:  # noqa: PTH123 - asked for after every request
-            return file.read().rpartition(b")")[2].split(None, 1)[0] == b"R"
-    except OSError:
-        return False

@@ -5,12 +5,16 @@ it is one that it does not take. On Linux, a task that has work is runnable, and
 loaded the machine is; elsewhere the absence of events must do.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
 _SAMPLE: Final = 0.01
+_STATE: Final = 96
+"""Bytes of a task's ``stat`` in which its number, its name and the letter of its state are."""
+
 QUIET: Final = 0.25
 """Seconds of rest after which a server counts as having come to rest."""
 
@@ -20,6 +24,45 @@ _TICKING: Final = 0.02
 
 _LOOK: Final = 500_000
 """Nanoseconds of work that one such look may take."""
+
+
+class Task:
+    """A thread, by the ``number`` of its process and its own; what the kernel says of it is opened once.
+
+    It is asked after every request, for as long as the server needs: to look its name up each time would
+    hold up the ends of processes, which wait until nobody is looking for them.
+    """
+
+    def __init__(self, number: tuple[int, int]) -> None:
+        self.number = number
+        pid, native = number
+        try:
+            self._fd = os.open(f"/proc/{pid}/task/{native}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # it has ended, or this is a system without /proc
+            self._fd = -1
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it has not ended yet, to the last."""
+        return self._state() != b""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has work to do."""
+        return self._state() == b"R"
+
+    def _state(self) -> bytes:
+        """Return the letter of its state; nothing where it has ended."""
+        try:
+            return os.pread(self._fd, _STATE, 0).rpartition(b") ")[2][:1]
+        except OSError:
+            return b""
+
+    def close(self) -> None:
+        """Let go of what was opened; it counts as ended then."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
 
 class Rest:

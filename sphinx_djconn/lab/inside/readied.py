@@ -23,22 +23,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sphinx_djconn.lab.inside.noticing import PER_RUN, STARTING, PerRun, Watch, printing, replaced, state
+    from sphinx_djconn.lab.inside.rehearsal import rehearse
 else:  # this folder, and not the package, is on the path of what runs here
     from noticing import PER_RUN, STARTING, PerRun, Watch, printing, replaced, state
+    from rehearsal import rehearse
 
 PLACE = "/proc/djconn"
 """Stands for the run's folder, and is none: nobody can make one there."""
 
 _SETTINGS = "djconn_settings"
-_MORE = (
-    "django.conf.urls",
-    "django.core.cache.backends.locmem",
-    "django.core.management.commands.makemigrations",
-    "django.db.models.sql.compiler",
-    "django.views.csrf",
-    "encodings.idna",
-)
-"""What a run imports of Django and Python, whatever its project."""
 
 
 class _UnfitError(Exception):
@@ -155,7 +148,7 @@ def _set_up() -> list[Any]:
     with replaced([(BaseDatabaseWrapper, "__init__")], noting):
         django.setup()
         before = _registered(wrappers)
-        _load_more()
+        rehearse()
     if _registered(wrappers) != before:
         raise _UnfitError("registered")  # who knows whether that was their turn
     return wrappers
@@ -168,24 +161,6 @@ def _registered(wrappers: list[Any]) -> list[Any]:
 
     models = [model for each in apps.all_models.values() for model in each.values()]
     return [len(wrappers), models, set(registry.registered_checks)]
-
-
-def _load_more() -> None:
-    """Load what ``runserver`` imports after that, in its checks and for its handler."""
-    from django.conf import settings  # noqa: PLC0415
-    from django.db.migrations.loader import MigrationLoader  # noqa: PLC0415
-    from django.template import engines  # noqa: PLC0415
-    from django.urls import get_resolver  # noqa: PLC0415
-
-    _ = get_resolver().url_patterns
-    used = [*settings.MIDDLEWARE, *settings.AUTHENTICATION_BACKENDS]
-    for engine in engines.all():
-        used += getattr(getattr(engine, "engine", None), "context_processors", ())
-    MigrationLoader(None, ignore_no_migrations=True)
-    for name in [*(each.rpartition(".")[0] for each in used), *_MORE]:
-        if name.startswith(("django.", "encodings.")):  # the project's own have their time
-            with contextlib.suppress(Exception):
-                importlib.import_module(name)
 
 
 def _own_databases() -> tuple[dict[str, dict[str, Any]], list[Any]]:

@@ -157,14 +157,13 @@ class Supervisor:
         """Kill the server and all its descendants, and wait until the last one is gone."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
-        while True:
-            for pid in children():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            try:
-                os.waitpid(-1, 0)
-            except ChildProcessError:
-                return
+        with contextlib.suppress(ChildProcessError):  # there is none any more
+            while True:
+                if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                    for pid in children():
+                        with contextlib.suppress(ProcessLookupError):
+                            os.kill(pid, signal.SIGKILL)
+                    os.waitpid(-1, 0)
 
 
 def children() -> Iterator[int]:

@@ -10,6 +10,7 @@ It forks only as long as it has one thread and Django has no settings, and so no
 """
 
 import array
+import atexit
 import contextlib
 import gc
 import importlib
@@ -100,6 +101,7 @@ class _ForkedServer(Supervisor):
 
 def main() -> None:
     """Import, say so, and fork for each connection that is handed over."""
+    gc.disable()  # nothing of this is garbage
     base = sys.path[1:]  # without the folder of this file
     parent = int(sys.argv[1])
     attach = runpy.run_path(_PROBE)  # no lab listens yet: this loads the probe, and watches nothing
@@ -113,7 +115,7 @@ def main() -> None:
         os.write(1, b"ready" if fit and _is_alone() else b"unfit")
     os.dup2(2, 1)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # supervisors are nobody's to wait for
-    for name in ("noticing", "readied", "supervisor", "__main__"):
+    for name in ("noticing", "readied", "rehearsal", "supervisor", "__main__"):
         sys.modules.pop(name, None)
     control = socket.socket(fileno=os.dup(0))
     while (received := _received(control, parent)) is not None and fit and _is_alone():
@@ -170,8 +172,8 @@ def _supervise(connection: int, serve: Callable[[dict[str, Any]], None]) -> None
 
 def _keep_still() -> None:
     """Spare forks a collection: it would look through all of this, and so copy its pages, to find nothing."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def _received(control: socket.socket, parent: int) -> tuple[bytes, int] | None:
@@ -228,10 +230,27 @@ def _serve(
     if readied is not None:
         readied.look()
     _, *argv = spec["argv"]
-    if argv[0] == "-m":
-        runpy.run_module(argv[1], run_name="__main__", alter_sys=True)
-    else:
-        runpy.run_path(argv[0], run_name="__main__")
+    status: Any = None
+    try:
+        if argv[0] == "-m":
+            runpy.run_module(argv[1], run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(argv[0], run_name="__main__")
+    except SystemExit as error:
+        status = error.code
+        if not isinstance(status, (int, type(None))):
+            raise  # a message, which Python prints
+    _end(status or 0)
+
+
+def _end(status: int) -> None:
+    """End as Python does, but do not take every module apart: that would copy all it shares with its parent."""
+    threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001 - which waits for its threads
+    atexit._run_exitfuncs()  # noqa: SLF001
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(status & 0xFF)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,68 @@
+"""What a server's start finds out of a project that is set up, found before the server is forked.
+
+Django keeps it in memory: addresses by their names, patterns, commands, and what its own checks ask of
+models. It finds it when it first needs it, which is in each run. Nothing of the project's is called here but
+what Django calls in the same places: its commands and its own checks have their time in the run.
+"""
+
+import contextlib
+import importlib
+from typing import Any
+
+_MORE = (
+    "django.conf.urls",
+    "django.core.cache.backends.locmem",
+    "django.core.management.commands.makemigrations",
+    "django.db.models.sql.compiler",
+    "django.views.csrf",
+    "encodings.idna",
+)
+"""What a run imports of Django and Python, whatever its project."""
+
+
+def rehearse() -> None:
+    """Find all that out, in a process whose project is set up."""
+    from django.db.migrations.loader import MigrationLoader  # noqa: PLC0415 - with the settings of a project
+    from django.urls import get_resolver  # noqa: PLC0415
+
+    resolver = get_resolver()
+    _ = resolver.url_patterns
+    MigrationLoader(None, ignore_no_migrations=True)
+    for name in _used():
+        if name.startswith(("django.", "encodings.")):  # the project's own have their time
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
+    _ = resolver.reverse_dict
+    _command()
+    _checks()
+
+
+def _used() -> list[str]:
+    """Return the names of modules that handlers import for what the settings name."""
+    from django.conf import settings  # noqa: PLC0415
+    from django.template import engines  # noqa: PLC0415
+
+    used = [*settings.MIDDLEWARE, *settings.AUTHENTICATION_BACKENDS]
+    for engine in engines.all():
+        used += getattr(getattr(engine, "engine", None), "context_processors", ())
+    return [*(each.rpartition(".")[0] for each in used), *_MORE]
+
+
+def _command() -> None:
+    """Look for the commands, and make what reads the arguments of ``runserver``."""
+    from django.core.management import get_commands, load_command_class  # noqa: PLC0415
+
+    application = get_commands()["runserver"]
+    if application.startswith("django."):
+        load_command_class(application, "runserver").create_parser("django", "runserver")
+
+
+def _checks() -> None:
+    """Have Django's own checks look at Django's own applications."""
+    from django.apps import apps  # noqa: PLC0415
+    from django.core.checks.registry import registry  # noqa: PLC0415
+
+    own: list[Any] = [each for each in apps.get_app_configs() if each.name.startswith("django.")]
+    for check in registry.get_checks():
+        if check.__module__.startswith("django."):
+            check(app_configs=own, databases=None)
