@@ -7,6 +7,7 @@ what Django calls in the same places: its commands and its own checks have their
 
 import contextlib
 import importlib
+import sys
 from typing import Any
 
 _MORE = (
@@ -18,6 +19,13 @@ _MORE = (
     "encodings.idna",
 )
 """What a run imports of Django and Python, whatever its project."""
+
+_LAZY = "django.utils.regex_helper"
+_PASSED = (
+    *("django.core.handlers.", "django.core.management.", "django.db.", "django.http.", "django.middleware."),
+    *("django.template.", "django.urls.", "django.utils.text"),
+)
+"""How the names of the modules begin that every start and most requests pass."""
 
 
 def rehearse() -> None:
@@ -33,6 +41,7 @@ def rehearse() -> None:
             with contextlib.suppress(Exception):
                 importlib.import_module(name)
     _ = resolver.reverse_dict
+    _patterns()
     _command()
     _checks()
 
@@ -48,13 +57,25 @@ def _used() -> list[str]:
     return [*(each.rpartition(".")[0] for each in used), *_MORE]
 
 
+def _patterns() -> None:
+    """Compile the regular expressions that Django's modules leave to those who need them first."""
+    from django.utils.functional import SimpleLazyObject  # noqa: PLC0415
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith(_PASSED):
+            own = [each for each in vars(module).values() if isinstance(each, type) and each.__module__ == name]
+            for value in [value for owner in (module, *own) for value in vars(owner).values()]:
+                if type(value) is SimpleLazyObject and value._setupfunc.__module__ == _LAZY:  # noqa: SLF001
+                    _ = value.pattern
+
+
 def _command() -> None:
     """Look for the commands, and make what reads the arguments of ``runserver``."""
     from django.core.management import get_commands, load_command_class  # noqa: PLC0415
 
     application = get_commands()["runserver"]
     if application.startswith("django."):
-        load_command_class(application, "runserver").create_parser("django", "runserver")
+        load_command_class(application, "runserver").create_parser("django", "runserver").parse_args(["0"])
 
 
 def _checks() -> None:
