@@ -15,7 +15,7 @@ from sphinx_djconn.lab.errors import RunError, StepError
 from sphinx_djconn.lab.feed import Feed
 from sphinx_djconn.lab.meeting import Meeting, Participant
 from sphinx_djconn.lab.port import Port
-from sphinx_djconn.lab.quiet import Rest, Task
+from sphinx_djconn.lab.quiet import Rest, Task, ask
 from sphinx_djconn.scenario import (
     Close,
     DatabaseFault,
@@ -37,6 +37,9 @@ _READY: Final = 0.1
 
 _SETTLING: Final = 5.0
 """Seconds to wait for the end of a request or thread that may, in some server, never be told."""
+
+_ENDING: Final = 1.0
+"""Seconds to wait for the kernel to end a thread that has told its end."""
 
 _REST: Final = 0.5
 """Seconds to wait for the thread of a request to come to rest, which it may not do in some server."""
@@ -207,9 +210,7 @@ class Player:
         thread only now. The kernel tells nobody, so this asks until it is so.
         """
         task = self._task(process, thread)
-        limit = time.monotonic() + 1.0
-        while task.is_there and time.monotonic() < limit:
-            os.sched_yield()
+        ask(lambda: not task.is_there, _ENDING)
         self._tasks.pop(task.number).close()
 
     def _await_next(self, client: Client, number: int) -> None:
@@ -223,9 +224,7 @@ class Player:
         if thread is None:
             return
         task = self._task(*thread)
-        limit = time.monotonic() + _REST
-        while task.is_running and time.monotonic() < limit:
-            os.sched_yield()
+        ask(lambda: not task.is_running, _REST)
         client.look()
 
     def _task(self, process: int, thread: int) -> Task:

@@ -19,6 +19,10 @@ QUIET: Final = 0.25
 """Seconds of rest after which a server counts as having come to rest."""
 
 
+_FIRST_PAUSE: Final = 20e-6
+_LAST_PAUSE: Final = 1e-3
+"""Seconds between two questions, at first and at last; the system makes them some 50 us longer."""
+
 _TICKING: Final = 0.02
 """The share of a processor that a server may use at rest: many look around ten times a second."""
 
@@ -63,6 +67,18 @@ class Task:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def ask(test: Callable[[], bool], seconds: float) -> None:
+    """Return when ``test()`` is true, or after ``seconds``: the kernel tells nobody of what it asks for.
+
+    It is asked at once, and then after pauses in which the server can go on: who asked without a pause would
+    take from it the processor that it waits for.
+    """
+    limit, pause = time.monotonic() + seconds, _FIRST_PAUSE
+    while not test() and time.monotonic() < limit:
+        time.sleep(pause)
+        pause = min(2 * pause, _LAST_PAUSE)
 
 
 class Rest:
