@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from sphinx_djconn.lab import Laboratory, Profiles
+from sphinx_djconn.lab.errors import ServerError
 from sphinx_djconn.lab.profiles import Project
 from sphinx_djconn.scenario import Scenario, parse_sequence
 from sphinx_djconn.trace import Trace, facts_of
@@ -211,6 +212,52 @@ def test_loggers_are_configured_as_often_as_from_the_shell(laboratory, site, tmp
     from_shell.close()
     assert "project.models says so" in warm.log
     assert warm.log == shell.log
+
+
+def test_a_command_of_the_project_s_own_is_made_in_the_run_alone(laboratory, site):
+    commands = site / "polls" / "management" / "commands"
+    commands.mkdir(parents=True)
+    for folder in (commands.parent, commands):
+        folder.joinpath("__init__.py").touch()
+    commands.joinpath("runserver.py").write_text(
+        "from django.contrib.staticfiles.management.commands import runserver\n"
+        "class Command(runserver.Command):\n"
+        "    def __init__(self, *args, **kwargs):\n"
+        "        super().__init__(*args, **kwargs)\n"
+        "        print('made')\n"
+    )
+    assert run(laboratory).log.count("made") == 1
+    assert len(readied()) == 1
+
+
+def test_a_server_that_ends_by_itself_ends_as_from_the_shell(laboratory, site, tmp_path):
+    add(
+        site / "polls" / "models.py",
+        "import atexit, sys, threading, time\n"
+        "from django.core.checks import register\n"
+        "def go_on():\n"
+        "    time.sleep(0.2)\n"
+        "    print('of a thread')\n"
+        "@register\n"
+        "def leave(app_configs, **options):\n"
+        "    if 'runserver' in sys.argv:\n"
+        "        threading.Thread(target=go_on).start()\n"
+        "        atexit.register(print, 'at the end')\n"
+        "        sys.exit(3)\n"
+        "    return []\n",
+    )
+    from_shell = Laboratory(laboratory.profiles, tmp_path / "databases", warm=False)
+    errors = []
+    for each in (laboratory, from_shell):
+        each.foresee([KEEP_ALIVE, KEEP_ALIVE])
+        with pytest.raises(ServerError, match="exited with code 3") as raised:
+            each.run(KEEP_ALIVE)
+        errors.append((raised.value.message, raised.value.log))
+    assert len(readied()) == 1
+    from_shell.close()
+    assert errors[0] == errors[1]
+    _, log = errors[0]
+    assert log[-2:] == ("of a thread", "at the end")
 
 
 def test_no_server_is_forked_from_a_project_whose_addresses_bring_checks(laboratory, site):

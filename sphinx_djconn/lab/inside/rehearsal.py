@@ -1,8 +1,8 @@
 """What a server's start finds out of a project that is set up, found before the server is forked.
 
-Django keeps it in memory: addresses by their names, patterns, commands, and what its own checks ask of
-models. It finds it when it first needs it, which is in each run. Nothing of the project's is called here but
-what Django calls in the same places: its commands and its own checks have their time in the run.
+Django finds it when it first needs it, which is in each run, and keeps it in memory: which commands there
+are, addresses by their names, patterns, what its own checks ask. The checks, commands and views that are the
+project's have their time in the run.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ _PASSED = (
 
 
 def rehearse() -> None:
-    """Find all that out, in a process whose project is set up."""
+    """Find all of it out."""
     from django.db.migrations.loader import MigrationLoader  # noqa: PLC0415 - with the settings of a project
     from django.urls import get_resolver  # noqa: PLC0415
 
@@ -79,7 +79,7 @@ def _command() -> None:
 
 
 def _checks() -> None:
-    """Have Django's own checks look at Django's own applications."""
+    """Have Django's own checks look at its own applications, and at the settings."""
     from django.apps import apps  # noqa: PLC0415
     from django.core.checks.registry import registry  # noqa: PLC0415
 

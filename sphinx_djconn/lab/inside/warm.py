@@ -171,7 +171,7 @@ def _supervise(connection: int, serve: Callable[[dict[str, Any]], None]) -> None
 
 
 def _keep_still() -> None:
-    """Spare forks a collection: it would look through all of this, and so copy its pages, to find nothing."""
+    """Spare forks that their collections look through all of this, and so copy its pages, to find nothing."""
     gc.freeze()
     gc.enable()
 
