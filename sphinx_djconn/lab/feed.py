@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sphinx_djconn.lab.errors import Cancelled, FloodError, ServerError, TimeLimitError
+from sphinx_djconn.lab.known import Known
 from sphinx_djconn.lab.sources import Bell, Source
 
 Value = TypeVar("Value")
@@ -28,27 +29,14 @@ _UNHEARD: Final = 2.0
 waits before others see what that process wrote."""
 
 
-class Feed:
-    """What is known of a run so far. All attributes are to be read within :meth:`wait`'s test only."""
+class Feed(Known):
+    """Hears what there is to know of a run. All attributes are to be read within :meth:`wait`'s test only."""
 
     def __init__(self, folder: Path, deadline: float) -> None:
+        super().__init__()
         self.address = str(folder / "s")
         self._log = folder / "log"
         self.deadline = deadline
-        self.events: list[dict[str, Any]] = []
-        self.pids: dict[int, int] = {}
-        self.gone: set[int] = set()
-        self.listening: list[tuple[int, str, int]] = []
-        self.serving_processes: set[int] = set()
-        self.watching: set[int] = set()
-        self.begun: dict[int, int] = {}
-        self.handling: dict[int, tuple[int, int]] = {}
-        self.ended: set[int] = set()
-        self.serving: dict[int, tuple[int, int]] = {}
-        self.natives: dict[tuple[int, int], int] = {}
-        self.ended_threads: set[tuple[int, int]] = set()
-        self.greenlets: dict[int, tuple[int, int]] = {}
-        self.ended_greenlets: set[tuple[int, int]] = set()
         self.arrived: dict[tuple[int, str], socket.socket] = {}
         self.reports: dict[str, Any] = {}
         self._sources: list[Source] = []
@@ -267,8 +255,7 @@ class Feed:
             if "gone" not in self.reports:
                 self.reports["lost"] = True
             return
-        self.gone.add(source.process)
-        self.events.append({"t": time.monotonic_ns(), "k": "process.exit", "p": source.process})
+        self.note({"t": time.monotonic_ns(), "k": "process.exit"}, source.process)
         self._sources.remove(source)
         source.close()
 
@@ -284,35 +271,7 @@ class Feed:
                 self._selector.unregister(source.stream)
                 self._sources.remove(source)
             else:
-                event["p"] = source.process
-                self.events.append(event)
-                self._index(event, source.process)
-
-    def _index(self, event: dict[str, Any], process: int) -> None:  # noqa: C901 - a flat table
-        match event["k"]:
-            case "process.start":
-                self.pids[process] = event["pid"]
-            case "listening":
-                self.listening.append((process, event["host"], event["port"]))
-            case "serving":
-                self.serving_processes.add(process)
-            case "request.begin":
-                self.begun[event["r"]] = process
-                self.handling[event["r"]] = (process, event["th"])
-                if "g" in event:
-                    self.greenlets[event["r"]] = (process, event["g"])
-            case "greenlet.end":
-                self.ended_greenlets.add((process, event["g"]))
-            case "request.end":
-                self.ended.add(event["r"])
-            case "thread.start":
-                self.natives[process, event["th"]] = event["native"]
-            case "thread.end":
-                self.ended_threads.add((process, event["th"]))
-            case "http.thread":
-                self.serving[event["port"]] = (process, event["th"])
-            case "reloader.watching":
-                self.watching.add(process)
+                self.note(event, source.process)
 
 
 def _ending(status: int) -> str:

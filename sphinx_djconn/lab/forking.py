@@ -87,12 +87,11 @@ class WarmProcess(Forking):
 
     def close(self) -> None:
         """End it, and wait until it is gone."""
-        self._control.close()
-        try:
-            self._process.wait(FAREWELL)
-        except subprocess.TimeoutExpired:
+        self.dismiss()
+        if not self.is_gone(FAREWELL):
             self._process.kill()
-            self._process.wait()
+        self._control.close()
+        self._process.wait()
         self._errors.close()
 
 

@@ -18,6 +18,7 @@ from sphinx_djconn.lab.feed import Feed
 from sphinx_djconn.lab.quiet import QUIET, Rest
 from sphinx_djconn.scenario import Request
 
+_TOGETHER: Final = "the requests of `together`"
 _LONG: Final = 4 * QUIET
 """Seconds of rest after which a view that has not returned is taken to wait for another request."""
 
@@ -117,9 +118,11 @@ class Meeting:
         """Wait for ``test``, or until the server has come to rest without it; return which."""
         pids = [pid for process, pid in self._feed.pids.items() if process not in self._feed.gone]
         rest = Rest(lambda: pids, seconds)
-        while not self._feed.wait(test, "the requests of `together`", seconds=Rest.sample):
+        while not self._feed.wait(test, _TOGETHER, seconds=Rest.sample):
             if rest():
-                return False
+                # It may have been us who were slow: what the server has done by now is to be read before.
+                self._feed.drain()
+                return bool(self._feed.wait(test, _TOGETHER, seconds=0))
         return True
 
     def _start(self, one: Participant) -> None:

@@ -230,9 +230,12 @@ class Player:
     def _task(self, process: int, thread: int) -> Task:
         """Return what the kernel knows of a thread: the same one until that has ended."""
         number = self._feed.pids.get(process, 0), self._feed.natives.get((process, thread), 0)
-        task = self._tasks.get(number)
-        if task is None or not task.is_there:
-            task = self._tasks[number] = Task(number)
+        known = self._tasks.get(number)
+        if known is not None:
+            if known.is_there:
+                return known
+            known.close()
+        self._tasks[number] = task = Task(number)
         return task
 
     def _together(self, step: Together) -> None:

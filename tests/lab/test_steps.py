@@ -1,5 +1,6 @@
 """What each step of a sequence does to a real server, and what the facts say of it afterwards."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +11,9 @@ from building import Docs
 
 from sphinx_djconn.lab import Laboratory, Profiles
 from sphinx_djconn.lab.errors import StepError
+from sphinx_djconn.lab.feed import Feed
 from sphinx_djconn.lab.profiles import read_project
+from sphinx_djconn.lab.quiet import QUIET
 from sphinx_djconn.scenario import Scenario, parse_sequence
 from sphinx_djconn.trace import Facts, Trace, facts_of
 
@@ -236,6 +239,19 @@ def test_many_requests_that_are_sent_together_all_overlap(run: Run) -> None:
     facts = run("together:\n" + "\n".join(f"    new client: GET /query as {name}" for name in names))
     assert len(facts.overlaps) == 16 * 15 / 2
     assert facts.figures["threads"] == facts.figures["db.peak"] == 16
+
+
+def test_requests_are_together_though_the_lab_is_slow_to_hear_of_them(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept = Feed._accept
+
+    def slowly(feed: Feed) -> None:
+        time.sleep(1.5 * QUIET)
+        accept(feed)
+
+    monkeypatch.setattr(Feed, "_accept", slowly)
+    assert run("together:\n    4 x new client: GET /query").figures["db.peak"] == 4
 
 
 def test_where_the_server_takes_one_at_a_time_requests_together_are_served_in_turn(run: Run) -> None:
