@@ -188,6 +188,35 @@ def test_what_a_project_changes_of_its_variables_and_its_path_is_there_in_a_run(
     assert trace.entities.request(1).json == {"it": ["yes", True]}
 
 
+def test_python_collects_garbage_as_often_as_from_the_shell(laboratory, site, tmp_path):
+    """Connections that nobody has any more may stay open until it does, and claims are about that."""
+    add(
+        site / "mysite" / "urls.py",
+        "def collections(request):\n"
+        "    import gc\n"
+        "    from django.http import JsonResponse\n"
+        "    return JsonResponse([each['collections'] for each in gc.get_stats()], safe=False)\n"
+        "urlpatterns.append(path('collections/', collections))\n",
+    )
+    text = (
+        "browser: GET /collections/ as before\n900 x browser: GET /polls/\n"
+        "200 x new client: GET /polls/\nbrowser: GET /collections/ as after"
+    )
+    scenario = Scenario(parse_sequence(text), conn_max_age=None)
+    from_shell = Laboratory(laboratory.profiles, tmp_path / "databases", warm=False)
+    laboratory.foresee([scenario, scenario])
+    made = []
+    for each in (laboratory, from_shell):
+        entities = each.run(scenario).runs[0].entities
+        before, after = (entities.request(number).json for number in (1, 1102))
+        made.append([late - early for early, late in zip(before, after, strict=True)])
+    assert len(readied()) == 1
+    from_shell.close()
+    (_, middle, full), (_, middle_of_shell, full_of_shell) = made
+    assert full == full_of_shell
+    assert abs(middle - middle_of_shell) <= 1
+
+
 def test_loggers_are_configured_as_often_as_from_the_shell(laboratory, site, tmp_path):
     handlers = {"out": {"class": "logging.StreamHandler", "formatter": "named"}}
     formatters = {"named": {"format": "%(name)s says %(message)s"}}

@@ -101,7 +101,6 @@ class _ForkedServer(Supervisor):
 
 def main() -> None:
     """Import, say so, and fork for each connection that is handed over."""
-    gc.disable()  # nothing of this is garbage
     base = sys.path[1:]  # without the folder of this file
     parent = int(sys.argv[1])
     attach = runpy.run_path(_PROBE)  # no lab listens yet: this loads the probe, and watches nothing
@@ -171,9 +170,14 @@ def _supervise(connection: int, serve: Callable[[dict[str, Any]], None]) -> None
 
 
 def _keep_still() -> None:
-    """Spare forks that their collections look through all of this, and so copy its pages, to find nothing."""
+    """Spare forks that their collections look through all of this, and so copy its pages, to find nothing.
+
+    How often there is a full one depends on how much the last one has found: so that has to be all, as in a
+    process that was not forked.
+    """
+    gc.unfreeze()
+    gc.collect()
     gc.freeze()
-    gc.enable()
 
 
 def _received(control: socket.socket, parent: int) -> tuple[bytes, int] | None:
