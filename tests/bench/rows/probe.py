@@ -49,17 +49,14 @@ class Running(NamedTuple):
 
 
 def measure(place: Workplace) -> Row:
-    """Load both kinds of server; every few turns have servers of their own.
-
-    Two servers of the same kind differ by more than two batches of one: what lies where in memory is by chance.
-    """
+    """Load both kinds of server; every turn has servers of its own."""
     row = Row("probe", "The probe's cost: kept-alive connections, one query a request")
     place.ready_site.joinpath("bench_settings.py").write_text(
         "from mysite.settings import *\n\nDATABASES['default']['CONN_MAX_AGE'] = None\n", encoding="utf-8"
     )
     for name, command in SERVERS.items():
         taken: dict[tuple[str, int], list[Figures]] = {}
-        for _ in range(place.repeated(24)):
+        for _ in range(place.repeated(8)):
             with contextlib.ExitStack() as stack:
                 servers = {
                     arm: stack.enter_context(_serving(place, f"{name}-{arm}", command, probe=probe))
@@ -67,7 +64,7 @@ def measure(place: Workplace) -> Row:
                 }
                 load = stack.enter_context(_load(place))
                 for connections in (1, AT_ONCE):
-                    _alternate(load, servers, connections, place.repeated(4), taken)
+                    _alternate(load, servers, connections, place.repeated(12, 4), taken)
         _conclude(row, name, taken)
     return row
 
