@@ -38,7 +38,7 @@ def warm_up(app: Sphinx, domain: "DjconnDomain", docnames: list[str]) -> None:
         settings = Settings.of(app.config)
         if settings.mode == "replay":
             return
-        domain.laboratory = laboratory = _laboratory(app)
+        domain.laboratory = laboratory = _laboratory(app, settings)
         # Where recordings are kept, it may well be that the project's code does not have to run at all.
         folder = settings.recordings_folder(Path(app.confdir), Path(app.doctreedir))
         # And forks of this process that read pages would hide its end from whoever makes databases.
@@ -75,7 +75,7 @@ def check(app: Sphinx, domain: "DjconnDomain") -> Results:
 def _gathered(app: Sphinx, declared: object, registry: Registry, laboratory: Laboratory | None) -> Results:
     settings = Settings.of(app.config)
     store = Store(settings.recordings_folder(Path(app.confdir), Path(app.doctreedir)))
-    with closing(laboratory or _laboratory(app)) as lab:
+    with closing(laboratory or _laboratory(app, settings)) as lab:
         sealed = seal(app, declared, registry.scenarios().values(), lab.profiles, store.folder)
         gathering = Gathering(registry, lab.profiles, store, settings)
         results = gathering.gather(lab)
@@ -90,9 +90,8 @@ def _line_of(message: str, conf: Path) -> str:
     return f"{conf}:{next((n for n, line in enumerate(lines, 1) if line.startswith(variable)), 1)}"
 
 
-def _laboratory(app: Sphinx) -> Laboratory:
+def _laboratory(app: Sphinx, settings: Settings) -> Laboratory:
     confdir, doctrees = Path(app.confdir), Path(app.doctreedir)
-    settings = Settings.of(app.config)
     apart = [Path(app.srcdir), doctrees, *Written(app).output_folders()]
     profiles = settings.profiles(confdir, apart)
     return Laboratory(

@@ -207,7 +207,7 @@ class Player:
         """Wait the last microseconds until the kernel has ended the thread.
 
         Python has told its end already, but its stack, and with it its ident, can be taken by the next
-        thread only now. The kernel tells nobody, so this asks until it is so.
+        thread only now.
         """
         task = self._task(process, thread)
         ask(lambda: not task.is_there, _ENDING)

@@ -212,10 +212,7 @@ def _cold_supervisor(connection: socket.socket) -> Callable[[], None]:
     )
 
     def reap() -> None:
-        try:
-            process.wait(FAREWELL)
-        except subprocess.TimeoutExpired:
-            process.kill()  # the server dies with its parent
-            process.wait()
+        process.kill()  # it has hung up, or had its time: the server dies with its parent
+        process.wait()
 
     return reap

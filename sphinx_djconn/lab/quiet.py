@@ -30,6 +30,11 @@ _LOOK: Final = 500_000
 """Nanoseconds of work that one such look may take."""
 
 
+def _state_in(stat: bytes) -> bytes:
+    """Return the letter of a task's state; its name, before that, may have brackets of its own."""
+    return stat.rpartition(b") ")[2][:1]
+
+
 class Task:
     """A thread, by the ``number`` of its process and its own; what the kernel says of it is opened once.
 
@@ -58,7 +63,7 @@ class Task:
     def _state(self) -> bytes:
         """Return the letter of its state; nothing where it has ended."""
         try:
-            return os.pread(self._fd, _STATE, 0).rpartition(b") ")[2][:1]
+            return _state_in(os.pread(self._fd, _STATE, 0))
         except OSError:
             return b""
 
@@ -70,10 +75,11 @@ class Task:
 
 
 def ask(test: Callable[[], bool], seconds: float) -> None:
-    """Return when ``test()`` is true, or after ``seconds``: the kernel tells nobody of what it asks for.
+    """Return when ``test()`` is true, or after ``seconds``.
 
-    It is asked at once, and then after pauses in which the server can go on: who asked without a pause would
-    take from it the processor that it waits for.
+    It asks for what the kernel tells nobody: that a thread has come to rest, or, before Linux 6.9, that one
+    has ended. It is asked at once, and then after pauses in which the server can go on: who asked without a
+    pause would take from it the processor that it waits for.
     """
     limit, pause = time.monotonic() + seconds, _FIRST_PAUSE
     while not test() and time.monotonic() < limit:
@@ -118,8 +124,7 @@ def _tasks(pid: int) -> list[tuple[str, int]] | None:
     found = []
     try:
         for task in Path(f"/proc/{pid}/task").iterdir():
-            state = task.joinpath("stat").read_text().rpartition(")")[2].split()[0]
-            if state in "RD":
+            if _state_in(task.joinpath("stat").read_bytes()) in (b"R", b"D"):
                 return None
             found.append((task.name, int(task.joinpath("schedstat").read_text().split()[0])))
     except OSError:  # a task that ended between two looks, or a system without /proc

@@ -1,10 +1,12 @@
 """What the kernel says of a thread: that it works, that it rests, that it has ended."""
 
 import os
+import subprocess
 import sys
 import threading
-import time
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from subprocess import PIPE
 
 import pytest
 
@@ -13,25 +15,58 @@ from sphinx_djconn.lab.quiet import Task, ask
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no /proc")
 
 
-def test_a_thread_that_works_is_running_and_one_that_waits_is_not():
-    stop, resting = threading.Event(), threading.Event()
+WORK = """
+import sys
+with open("/proc/self/comm", "w") as name:
+    name.write({name!r})
+print("ready", flush=True)
+sys.stdin.readline()
+while True:
+    pass
+"""
+"""Waits for a line, and then never again; what it waits for before is no interpreter's lock of ours."""
 
-    def work() -> None:
-        while not stop.is_set():
-            pass
-        resting.wait()
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    task = Task((os.getpid(), thread.native_id or 0))
-    ask(lambda: task.is_running, 10)
-    assert task.is_running
-    stop.set()
+@pytest.fixture
+def start() -> Iterator[Callable[[str], "subprocess.Popen[bytes]"]]:
+    with ExitStack() as stack:
+
+        def start(name: str) -> "subprocess.Popen[bytes]":
+            command = [sys.executable, "-c", WORK.format(name=name)]
+            process = stack.enter_context(subprocess.Popen(command, stdin=PIPE, stdout=PIPE))
+            stack.callback(process.kill)
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            return process
+
+        yield start
+
+
+# The second is a name with brackets and blanks, which is no state.
+@pytest.mark.parametrize("name", ["worker", ") R (S) R 1"])
+def test_what_works_is_running_and_what_waits_is_not(start, name):
+    process = start(name)
+    task = Task((process.pid, process.pid))
     ask(lambda: not task.is_running, 10)
-    time.sleep(0.01)
     assert not task.is_running
     assert task.is_there
-    resting.set()
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+    ask(lambda: task.is_running, 10)
+    assert task.is_running
+    process.kill()
+    process.wait()
+    assert not task.is_there
+    task.close()
+
+
+def test_a_thread_that_has_ended_is_not_there():
+    go_on = threading.Event()
+    thread = threading.Thread(target=go_on.wait)
+    thread.start()
+    task = Task((os.getpid(), thread.native_id or 0))
+    assert task.is_there
+    go_on.set()
     thread.join()
     ask(lambda: not task.is_there, 10)
     assert not task.is_there
@@ -43,20 +78,6 @@ def test_what_nobody_knows_counts_as_ended(number):
     task = Task(number)
     assert not task.is_there
     assert not task.is_running
-    task.close()
-
-
-def test_a_name_with_brackets_and_blanks_is_no_state():
-    go_on = threading.Event()
-    thread = threading.Thread(target=go_on.wait)
-    thread.start()
-    Path(f"/proc/self/task/{thread.native_id}/comm").write_text(") R (S) R 1")
-    task = Task((os.getpid(), thread.native_id or 0))
-    ask(lambda: not task.is_running, 10)
-    assert task.is_there
-    assert not task.is_running
-    go_on.set()
-    thread.join()
     task.close()
 
 

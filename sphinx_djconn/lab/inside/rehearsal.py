@@ -31,7 +31,7 @@ _PASSED = (
 def rehearse() -> None:
     """Find all of it out."""
     from django.db.migrations.loader import MigrationLoader  # noqa: PLC0415 - with the settings of a project
-    from django.urls import get_resolver  # noqa: PLC0415
+    from django.urls import get_resolver  # noqa: PLC0415 - as above
 
     resolver = get_resolver()
     _ = resolver.url_patterns
@@ -48,8 +48,8 @@ def rehearse() -> None:
 
 def _used() -> list[str]:
     """Return the names of modules that handlers import for what the settings name."""
-    from django.conf import settings  # noqa: PLC0415
-    from django.template import engines  # noqa: PLC0415
+    from django.conf import settings  # noqa: PLC0415 - as above
+    from django.template import engines  # noqa: PLC0415 - as above
 
     used = [*settings.MIDDLEWARE, *settings.AUTHENTICATION_BACKENDS]
     for engine in engines.all():
@@ -59,19 +59,19 @@ def _used() -> list[str]:
 
 def _patterns() -> None:
     """Compile the regular expressions that Django's modules leave to those who need them first."""
-    from django.utils.functional import SimpleLazyObject  # noqa: PLC0415
+    from django.utils.functional import SimpleLazyObject  # noqa: PLC0415 - as above
 
     for name, module in list(sys.modules.items()):
         if name.startswith(_PASSED):
             own = [each for each in vars(module).values() if isinstance(each, type) and each.__module__ == name]
             for value in [value for owner in (module, *own) for value in vars(owner).values()]:
-                if type(value) is SimpleLazyObject and value._setupfunc.__module__ == _LAZY:  # noqa: SLF001
+                if type(value) is SimpleLazyObject and value._setupfunc.__module__ == _LAZY:  # noqa: SLF001 - of Django's
                     _ = value.pattern
 
 
 def _command() -> None:
     """Look for the commands, and make what reads the arguments of ``runserver``."""
-    from django.core.management import get_commands, load_command_class  # noqa: PLC0415
+    from django.core.management import get_commands, load_command_class  # noqa: PLC0415 - as above
 
     application = get_commands()["runserver"]
     if application.startswith("django."):
@@ -80,8 +80,8 @@ def _command() -> None:
 
 def _checks() -> None:
     """Have Django's own checks look at its own applications, and at the settings."""
-    from django.apps import apps  # noqa: PLC0415
-    from django.core.checks.registry import registry  # noqa: PLC0415
+    from django.apps import apps  # noqa: PLC0415 - as above
+    from django.core.checks.registry import registry  # noqa: PLC0415 - as above
 
     own: list[Any] = [each for each in apps.get_app_configs() if each.name.startswith("django.")]
     for check in registry.get_checks():

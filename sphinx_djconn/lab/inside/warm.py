@@ -250,7 +250,7 @@ def _serve(
 def _end(status: int) -> None:
     """End as Python does, but do not take every module apart: that would copy all it shares with its parent."""
     threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001 - which waits for its threads
-    atexit._run_exitfuncs()  # noqa: SLF001
+    atexit._run_exitfuncs()  # noqa: SLF001 - nobody else can call them
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
