@@ -32,13 +32,20 @@ else:  # Python 3.6
         return int(time.monotonic() * 1e9)
 
 
-_FORMAT = "<qIIIIIB3x"
-RECORD = struct.Struct(_FORMAT)
-KINDS = ("request.begin", "db.use", "request.end")
-"""What :data:`RECORD` can be of; the number in it begins with 1: where there is 0, nothing was written yet."""
+RECORD = struct.Struct("=d8sI4s5s3x")
+"""What is packed, in as few steps as can be: the time in seconds, :data:`OWNER`, the number of the request,
+the size of the log as the kernel gave it, and :data:`THREAD`. 0 stands for no wrapper and no connection."""
 
-RECORDS = {"format": _FORMAT, "fields": ["t", "o", "th", "r", "w", "c", "k"], "kinds": KINDS}
-"""How the lab can read them, which is told it with the file; 0 in ``w`` and ``c`` stands for none."""
+OWNER = struct.Struct("=II")
+"""The serials of a database wrapper and its connection."""
+
+THREAD = struct.Struct("=IB")
+"""The serial of a thread, and what the event is of :data:`KINDS`, from 1 on: 0 is where none is written yet."""
+
+KINDS = ("request.begin", "db.use", "request.end")
+
+RECORDS = {"format": "=dIIIIIB3x", "fields": ["t", "w", "c", "r", "o", "th", "k"], "kinds": KINDS}
+"""How the lab reads them, which is told it with the file."""
 
 _Socket = socket.socket
 """As it is now, before a server like gunicorn's gevent worker puts another in its place."""

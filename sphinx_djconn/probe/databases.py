@@ -11,10 +11,13 @@ import sys
 import weakref
 from typing import Any, Callable, Dict, Optional
 
+from .channel import OWNER
 from .imports import Imports
 from .recorder import USE, Handling, Recorder
 
 _STATE = "djconn_state"
+_MORE = 0x04 | 0x08
+"""``inspect.CO_VARARGS`` and ``CO_VARKEYWORDS``: of code that takes ``*args`` or ``**kwargs``."""
 
 
 def watch(recorder: Recorder, imports: Imports) -> None:
@@ -29,11 +32,12 @@ class _State:
     no other's.
     """
 
-    __slots__ = ("check", "connecting", "connection", "identity", "pooled", "serial", "user")
+    __slots__ = ("check", "connecting", "connection", "identity", "owner", "pooled", "serial", "user")
 
     def __init__(self, serial: int) -> None:
         self.serial = serial
         self.connection: Optional[int] = None
+        self.owner = b""
         self.identity = id(None)
         self.user: Optional[Handling] = None
         self.check: Optional[str] = None
@@ -61,6 +65,15 @@ def _of_server(wrapper: Any, connection: Any) -> Dict[str, Any]:
     except Exception:  # noqa: BLE001 - a backend of the project's own may have connections of its own
         return {}
     return more
+
+
+def takes_nothing(method: Any) -> bool:
+    """Return whether ``method`` can be called with its object alone, and with nothing else."""
+    unsafe = getattr(sys.modules.get("django.utils.asyncio"), "async_unsafe", None)  # since Django 3.0
+    if unsafe is not None and getattr(method, "__code__", None) is unsafe(takes_nothing).__code__:
+        method = method.__wrapped__  # to which it passes what it is called with
+    code = getattr(method, "__code__", None)
+    return code is not None and code.co_argcount == 1 and not (code.co_kwonlyargcount or code.co_flags & _MORE)
 
 
 class _Watcher:
@@ -106,14 +119,29 @@ class _Watcher:
         for name, watched in (
             ("connect", self._for_known(self._connect)),
             ("close", self._for_known(self._close)),
-            ("ensure_connection", self._ensure_connection),
+            ("ensure_connection", self._bare(self._ensure_connection)),
             ("is_usable", self._for_known(self._is_usable)),
-            ("close_if_unusable_or_obsolete", functools.partial(self._checked, "obsolete")),
-            ("close_if_health_check_failed", functools.partial(self._checked, "health")),
+            ("close_if_unusable_or_obsolete", self._bare(functools.partial(self._checked, "obsolete"))),
+            ("close_if_health_check_failed", self._bare(functools.partial(self._checked, "health"))),
         ):
             original = owner.__dict__.get(name)
             if original is not None:
                 setattr(owner, name, functools.wraps(original)(watched(original)))
+
+    def _bare(self, watch: Callable[..., Any]) -> Callable[..., Any]:
+        """Return ``watch`` for a method that Django calls for each query or request, with the wrapper alone.
+
+        To pass nothing else takes less time. An override that may take more is called with all it is given.
+        """
+
+        def watched(original: Callable[..., Any]) -> Callable[..., Any]:
+            def method(wrapper: Any, *args: Any, **kwargs: Any) -> Any:
+                return watch(lambda wrapper: original(wrapper, *args, **kwargs))(wrapper)
+
+            bare: Callable[..., Any] = watch(original)
+            return bare if takes_nothing(original) else method
+
+        return watched
 
     def _for_known(self, watch: Callable[..., Any]) -> Callable[..., Any]:
         """Return ``watch`` for a method that is called as it was where the wrapper is still being made."""
@@ -146,6 +174,7 @@ class _Watcher:
             state.connection = None
         if connection is not None:
             state.connection = next(self.recorder.connections)
+            state.owner = OWNER.pack(state.serial, state.connection)
             state.user = self.recorder.handling
             more = _of_server(wrapper, connection)
             state.pooled = "pooled" in more
@@ -199,15 +228,15 @@ class _Watcher:
         return "end of request" if ageless and self._phase() == "end" else "age"
 
     def _ensure_connection(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        # For every query: what is as it was before costs little, and a call without arguments least.
+        # For every query: what is as it was before costs little.
         compare, tell, current = self._compare, self.recorder.tell, self.recorder.current
 
-        def ensure_connection(wrapper: Any, *args: Any, **kwargs: Any) -> Any:
+        def ensure_connection(wrapper: Any) -> Any:
             state: Optional[_State] = wrapper.djconn_state
             if state is None:
-                return original(wrapper, *args, **kwargs)
+                return original(wrapper)
             try:
-                return original(wrapper, *args, **kwargs) if args or kwargs else original(wrapper)
+                return original(wrapper)
             finally:
                 if id(wrapper.connection) != state.identity:
                     compare(state, wrapper, "dropped")
@@ -216,7 +245,7 @@ class _Watcher:
                     known = handling is None or handling.over
                     if not known and state.connection is not None:
                         state.user = handling
-                        tell(USE, handling.number, state.serial, state.connection)
+                        tell(USE, handling.number, state.owner)
 
         return ensure_connection
 
@@ -233,13 +262,15 @@ class _Watcher:
     def _checked(self, check: str, original: Callable[..., Any]) -> Callable[..., Any]:
         """Watch a method that decides whether to close: what happens inside is not use by a request."""
 
-        def checking(wrapper: Any, *args: Any, **kwargs: Any) -> Any:
+        def checking(wrapper: Any) -> Any:
             state: Optional[_State] = wrapper.djconn_state
             if state is None:
-                return original(wrapper, *args, **kwargs)
-            outer, state.check = state.check, state.check or check
+                return original(wrapper)
+            outer = state.check
+            if outer is None:
+                state.check = check
             try:
-                return original(wrapper, *args, **kwargs) if args or kwargs else original(wrapper)
+                return original(wrapper)
             finally:
                 state.check = outer
 

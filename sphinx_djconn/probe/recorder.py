@@ -6,10 +6,11 @@ import os
 import struct
 import sys
 import threading
-from typing import Any, Callable, Dict, Optional
+import time
+from typing import Any, Callable, Dict, Optional, Tuple
 
-from .channel import KINDS, RECORD, Channel, monotonic_ns
-from .logsize import ANSWER, FIONREAD, ioctl, left_told
+from .channel import KINDS, OWNER, RECORD, THREAD, Channel
+from .logsize import ANSWER, FIONREAD, ioctl
 
 try:
     from contextvars import ContextVar
@@ -18,10 +19,13 @@ except ImportError:  # Python 3.6: no ASGI there that would need more than threa
 
 BEGIN, USE, END = range(1, 1 + len(KINDS))
 
-_pack = RECORD.pack
-_NO_RECORD = (AttributeError, TypeError, ValueError, OSError, struct.error)
+_NOBODY = OWNER.pack(0, 0)
+_NO_RECORD = (KeyError, TypeError, ValueError, OSError, struct.error)
 """Of a thread that is new, without memory or with none left, without a log, of numbers that are too large."""
 
+_pack = RECORD.pack
+_monotonic = time.monotonic
+_get_ident = threading.get_ident
 _as_json = json.JSONEncoder(default=str).encode  # ``default``, because a setting can be any object
 
 
@@ -55,9 +59,10 @@ class _Presence:
     That of a thread which a forked child has inherited, from the process ``pid``, is nobody's there.
     """
 
-    __slots__ = ("pid", "recorder", "serial")
+    __slots__ = ("ident", "pid", "recorder", "serial")
 
     def __init__(self, recorder: "Recorder", serial: int) -> None:
+        self.ident = _get_ident()
         self.pid = os.getpid()
         self.recorder = recorder
         self.serial = serial
@@ -66,7 +71,7 @@ class _Presence:
         # A process that ends clears the storage of threads that go on to its very end: that is no end
         # of theirs.
         if not sys.is_finalizing() and os.getpid() == self.pid:
-            self.recorder.send("thread.end", self.serial)
+            self.recorder.thread_ended(self.ident, self.serial)
 
 
 class Recorder:
@@ -82,6 +87,7 @@ class Recorder:
         self.connections = itertools.count(1)
         self._threads = itertools.count(1)
         self._local = threading.local()
+        self._marks: Dict[int, Tuple[bytes, ...]] = {}  # of threads by ident, for records of each kind
         self.greenlet: Optional[Callable[[], int]] = None
         self.current: Any = _ThreadVar() if ContextVar is None else ContextVar("djconn", default=None)
         self._forking = threading.Lock()
@@ -118,30 +124,31 @@ class Recorder:
             self._forked()
         self._write(kind, thread, None, data)
 
-    def tell(self, kind: int, request: int, wrapper: int = 0, connection: int = 0) -> None:
+    def tell(self, kind: int, request: int, owner: bytes = _NOBODY) -> None:
         """Send an event that most requests have, of this thread and of the request with that number.
 
         It does what :meth:`emit` does in less time: most of the probe's cost is made of this, where each call
-        of another function of Python's can be measured. ``kind`` is a place in ``channel.KINDS``, from 1 on.
+        of another function can be measured. ``kind`` is a place in ``channel.KINDS``, from 1 on.
         """
         # Before anything that may let another thread do, and tell, what comes after.
-        now = monotonic_ns()
+        now = _monotonic()
         channel = self.channel
         try:
             if not channel.own[0]:
                 self._forked()
-                now = monotonic_ns()  # after the start of the process
+                now = _monotonic()  # after the start of the process
             ioctl(channel.log, FIONREAD, ANSWER)  # as ``logsize.left``
-            thread = self._local.serial
-            channel.record(_pack(now, left_told[0], thread, request, wrapper, connection, kind))
+            channel.record(_pack(now, owner, request, ANSWER, self._marks[_get_ident()][kind]))
         except _NO_RECORD:
+            wrapper, connection = OWNER.unpack(owner)
             data = {"w": wrapper, "c": connection} if wrapper else {}
             thread = self.thread()
             if self.greenlet is not None:
                 self._add_greenlet(data)
             self._write(KINDS[kind - 1], thread, request, data)
             return
-        if channel.waits[0]:  # type: ignore[index]  # there is no record without it
+        # Nobody waits for the others of these, and would only take time from the request.
+        if kind == END and channel.waits[0]:  # type: ignore[index]  # there is no record without it
             channel.ring()
 
     def _write(self, kind: str, thread: int, request: Optional[int], data: Dict[str, Any]) -> None:
@@ -157,9 +164,15 @@ class Recorder:
         except AttributeError:
             serial = next(self._threads)
             self._local.serial = serial
+            self._marks[_get_ident()] = tuple(THREAD.pack(serial, kind) for kind in range(1 + len(KINDS)))
             self._local.presence = _Presence(self, serial)
             self._thread_started(serial, name)
         return serial
+
+    def thread_ended(self, ident: int, serial: int) -> None:
+        """Tell the end of a thread, whose ident may be another's from now on."""
+        self._marks.pop(ident, None)
+        self.send("thread.end", serial)
 
     def meet(self, place: str) -> None:
         """Wait at ``place`` for the other requests of the meeting, where this request has one."""
@@ -185,7 +198,7 @@ class Recorder:
 
     def _thread_started(self, serial: int, name: Optional[str] = None) -> None:
         main = threading.main_thread()
-        ident = threading.get_ident()
+        ident = _get_ident()
         if name is None:
             # Not ``current_thread``: for a thread that it does not know it makes an object that stays.
             name = main.name if ident == main.ident else "foreign"
@@ -214,6 +227,7 @@ class Recorder:
             self.channel.connect()
             # Serials go on from those of the parent, so that none names two things in this process.
             self._local = threading.local()
+            self._marks = {}
         self._process_started()
         self.thread()
 

@@ -108,9 +108,10 @@ def test_what_no_file_can_take_is_told_over_the_socket(listen):
 
 
 RECORDS = """
+import struct
 for number in range({count}):
     recorder.tell(1, number)
-    recorder.tell(2, number, 7, number + 1)
+    recorder.tell(2, number, struct.pack("=II", 7, number + 1))
     recorder.tell(3, number)
 """
 
@@ -125,6 +126,21 @@ def test_what_most_requests_have_is_told_in_records_and_then_in_lines(listen, co
     assert {event["th"] for event in events} == {1}
     assert [(event["w"], event["c"]) for event in events[1::3]] == [(7, n + 1) for n in range(count)]
     assert not {"w", "c"} & {*events[0], *events[2]}
+
+
+def test_a_record_has_the_time_that_a_line_would_have(listen):
+    alternately = "[(recorder.emit('told', n=number), recorder.tell(1, number)) for number in range(100)]"
+    told = [event for event in listen(TELL.format(count=0) + alternately).everything if {"n", "r"} & {*event}]
+    in_time = sorted(told, key=lambda event: event["t"])
+    assert [event["k"] for event in in_time] == ["told", "request.begin"] * 100
+    assert {type(event["t"]) for event in told} == {int}
+
+
+@pytest.mark.parametrize(("kind", "rings"), [(1, 0), (2, 0), (3, 1)])
+def test_of_a_request_its_end_rings(listen, kind, rings):
+    # That the process has started rang, too.
+    told = f"recorder.channel.waits[0] = 1\nrecorder.tell({kind}, 5)"
+    assert listen(TELL.format(count=0) + told, waits=True).rings == 1 + rings
 
 
 FORK = """

@@ -3,7 +3,10 @@
 import time
 
 import pytest
+from django.db.backends.base.base import BaseDatabaseWrapper
 from instruments import Client
+
+from sphinx_djconn.probe.databases import takes_nothing
 
 
 def story(visit, *kinds):
@@ -19,6 +22,7 @@ def reasons(visit):
     "alias",
     [
         "ageless",
+        "own-arguments",
         "own-close",
         "own-low-level-close",
         "own-connect",
@@ -32,6 +36,13 @@ def test_a_connection_is_opened_and_closed_once_whatever_is_overridden(server, a
             visit = client.get(f"/on/{alias}/")
             assert story(visit) == ["db.open", "db.close"]
             assert reasons(visit) == [("end of request", "end")]
+
+
+@pytest.mark.parametrize(
+    "method", ["ensure_connection", "close_if_unusable_or_obsolete", "close_if_health_check_failed"]
+)
+def test_what_django_calls_for_each_query_is_watched_in_the_shortest_way(method):
+    assert takes_nothing(getattr(BaseDatabaseWrapper, method))
 
 
 def test_a_connection_without_an_age_limit_is_used_again(server):

@@ -33,6 +33,7 @@ DATABASES = {
     "checked": database("backends.breakable", CONN_HEALTH_CHECKS=True),
     "refusing": database("backends.refusing"),
     "half-open": database("backends.half_open"),
+    "own-arguments": database("backends.own_arguments", CONN_MAX_AGE=0),
     "own-close": database("backends.own_close", CONN_MAX_AGE=0),
     "own-low-level-close": database("backends.own_low_level_close", CONN_MAX_AGE=0),
     "own-connect": database("backends.own_connect", CONN_MAX_AGE=0),
