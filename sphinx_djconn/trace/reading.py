@@ -6,26 +6,15 @@ whichever thread was faster. What no request touched (the main thread of ``runse
 of its migration check) has a name of its own kind: ``main``, ``S1``.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
 
-from sphinx_djconn.trace.entities import (
-    DatabaseConnection,
-    Greenlet,
-    HttpConnection,
-    Key,
-    Named,
-    Process,
-    RequestEntity,
-    Session,
-    Task,
-    Thread,
-)
+from sphinx_djconn.trace.entities import DatabaseConnection, Greenlet, Key, Named, Session, Thread
 from sphinx_djconn.trace.events import Event
+from sphinx_djconn.trace.served import Served
 
 
 @dataclass(frozen=True)
@@ -45,58 +34,22 @@ class Trace:
         return Entities(self.events)
 
 
-class Entities:
+class Entities(Served):
     """All entities of a trace, by their keys and in the order of the sequence."""
 
     def __init__(self, events: Iterable[Event]) -> None:
-        self.processes: dict[int, Process] = {}
-        self.threads: dict[Key, Thread] = {}
-        self.greenlets: dict[Key, Greenlet] = {}
-        self.tasks: dict[Key, Task] = {}
-        self.http_connections: dict[int, HttpConnection] = {}
+        super().__init__()
         self.db_connections: dict[Key, DatabaseConnection] = {}
-        self.requests: dict[int, RequestEntity] = {}
         self.sessions: dict[int, list[Session]] | None = None
         self.peak = 0
-        self._parents: dict[int, int] = {}
         self._owners: dict[Key, tuple[Key, Key | None]] = {}
-        self._ends: dict[Key, int] = {}
         self._open: set[Key] = set()
-        self._step = 0
         self._by_pid: dict[int, DatabaseConnection] = {}
         self._taken: dict[Key, DatabaseConnection] = {}
         self._holders: dict[Key, int] = {}
-        for event in events:
-            reader = self._READERS.get(event.kind)
-            if reader is not None:
-                reader(self, event)
-        self.requests = dict(sorted(self.requests.items()))
+        self.read(events)
         self._settle()
         self._name()
-
-    def thread_of(self, event: Event) -> Thread:
-        """Return the thread in which ``event`` happened."""
-        key = (event.process, event.thread)
-        if key not in self.threads:
-            self.threads[key] = Thread(key)
-        return self.threads[key]
-
-    def greenlet_of(self, event: Event) -> Greenlet | None:
-        """Return the greenlet in which ``event`` happened; ``None`` where the thread has none but itself."""
-        serial = event.data.get("g", 0)
-        return self.greenlets.setdefault(key := (event.process, serial), Greenlet(key)) if serial else None
-
-    def request(self, number: int) -> RequestEntity:
-        """Return the request with ``number``."""
-        if number not in self.requests:
-            self.requests[number] = RequestEntity(number)
-        return self.requests[number]
-
-    def process(self, serial: int) -> Process:
-        """Return the process with ``serial``."""
-        if serial not in self.processes:
-            self.processes[serial] = Process(serial)
-        return self.processes[serial]
 
     def db_connection(self, process: int, serial: int) -> DatabaseConnection | None:
         """Return the database connection that the probe told of by ``serial``."""
@@ -106,97 +59,18 @@ class Entities:
         """Return whether ``event`` tells of a connection taken from its pool once more."""
         return (event.process, event.data["c"]) in self._taken
 
-    # Clients.
-
-    def _step_begins(self, event: Event) -> None:
-        self._step = event.data["n"]
-
-    def _http_opened(self, event: Event) -> None:
-        data = event.data
-        self.http_connections[data["h"]] = HttpConnection(data["h"], client=data["client"], port=data["port"])
-
-    def _http_closed(self, event: Event) -> None:
-        self.http_connections[event.data["h"]].closed_by = event.data["by"]
-
-    def _sent(self, event: Event) -> None:
-        request = self.request(event.request or 0)
-        request.client, request.method = event.data["client"], event.data["method"]
-        request.path, request.label = event.data["path"], event.data.get("label")
-        request.step = self._step
-
-    def _answered(self, event: Event) -> None:
-        request = self.request(event.request or 0)
-        request.status = event.data.get("status")
-        request.error = event.data.get("error")
-        request.json = event.data.get("json")
-        request.http = self.http_connections.get(event.data.get("h") or 0)
-        request.http_new = bool(event.data.get("new"))
-
-    # Processes and threads.
-
-    def _process_started(self, event: Event) -> None:
-        process = self.process(event.process)
-        process.pid, process.parent_pid = event.data["pid"], event.data["ppid"]
-        process.python = event.data["python"]
-        for other in self.processes.values():
-            if other.pid == process.parent_pid and not other.ended:
-                self._parents[process.serial] = other.serial
-
-    def _django_loaded(self, event: Event) -> None:
-        self.process(event.process).django = event.data["version"]
-
     def _process_ended(self, event: Event) -> None:
-        self.process(event.process).ended = True
+        super()._process_ended(event)
         self._open = {key for key in self._open if key[0] != event.process}
 
-    def _thread_started(self, event: Event) -> None:
-        thread = self.thread_of(event)
-        thread.ident, thread.main = event.data["ident"], event.data["main"]
-        thread.name = "main" if thread.main else _plain(event.data["name"])
-
-    def _thread_ended(self, event: Event) -> None:
-        self.thread_of(event).ended = True
-        self._ends[event.process, event.thread] = event.at
-
-    def _greenlet_started(self, event: Event) -> None:
-        greenlet = self.greenlet_of(event)
-        if greenlet is not None:
-            greenlet.ident = event.data["ident"]
-
-    def _greenlet_ended(self, event: Event) -> None:
-        greenlet = self.greenlet_of(event)
-        if greenlet is not None:
-            greenlet.ended = True
-
-    # Requests inside the server.
-
-    def _begun(self, event: Event) -> None:
-        request = self.request(event.request or 0)
-        request.begun, request.thread = event.at, self.thread_of(event)
-        request.greenlet = self.greenlet_of(event)
-        request.process = self.process(event.process)
-        if "task" in event.data:
-            key = (event.process, event.data["task"])
-            request.task, request.in_loop = self.tasks.setdefault(key, Task(key)), True
-
-    def _viewed(self, event: Event) -> None:
-        request, thread = self.request(event.request or 0), self.thread_of(event)
-        request.in_loop = thread is request.thread
-        request.thread = thread
-
-    def _ended(self, event: Event) -> None:
-        self.request(event.request or 0).ended = event.at
-
-    # Databases.
-
     def _wrapper_created(self, event: Event) -> None:
-        self._owners[event.process, event.data["w"]] = self._here(event)
+        self._owners[event.process, event.data["w"]] = self.here(event)
         if event.request is not None:
             self.request(event.request).wrappers += 1
 
     def _opened(self, event: Event) -> None:
         key = (event.process, event.data["c"])
-        thread, greenlet = self._owners.get((event.process, event.data["w"])) or self._here(event)
+        thread, greenlet = self._owners.get((event.process, event.data["w"])) or self.here(event)
         alias = event.data.get("alias", "default")
         pid, pooled = event.data.get("pid"), event.data.get("pooled", False)
         known = self._by_pid.get(pid or 0) if pooled else None
@@ -228,10 +102,6 @@ class Entities:
         if event.request is not None:
             self.request(event.request).connections.append((connection, "reused"))
 
-    def _here(self, event: Event) -> tuple[Key, Key | None]:
-        greenlet = self.greenlet_of(event)
-        return (event.process, event.thread), None if greenlet is None else greenlet.key
-
     def _used(self, event: Event) -> None:
         connection = self._inherited(event.process, event.data["c"])
         if connection is not None and event.request is not None:
@@ -261,7 +131,7 @@ class Entities:
             found = self.db_connection(process, serial)
             if found is not None:
                 return found
-            process = self._parents.get(process)
+            process = self.parents.get(process)
         return None
 
     def _failed(self, event: Event) -> None:
@@ -283,11 +153,9 @@ class Entities:
         if self.sessions is None:
             self.sessions = {}
         found = event.data["sessions"]
-        self.sessions[self._step] = [Session(self._by_pid.get(pid), state) for pid, state in found]
+        self.sessions[self.step] = [Session(self._by_pid.get(pid), state) for pid, state in found]
         # What has ended stays so: a server that was restarted gives the same numbers to others.
         self._by_pid = {pid: self._by_pid[pid] for pid, _ in found if pid in self._by_pid}
-
-    # What only the whole shows.
 
     def _settle(self) -> None:
         last = next(reversed((self.sessions or {}).values()), [])
@@ -302,10 +170,6 @@ class Entities:
             connection.ended = self.sessions is not None and id(connection) not in held
             left = not connection.dropped and not connection.returned and owner is not None and owner.ended
             connection.abandoned, connection.lost = left and not connection.ended, left and connection.ended
-
-        for request in self.requests.values():
-            if request.ended is None and request.thread is not None:
-                request.ended = self._ends.get(request.thread.key)
 
     def _name(self) -> None:
         numbering = _Numbering()
@@ -324,23 +188,9 @@ class Entities:
         for thread in self.threads.values():
             thread.process = self.process(thread.key[0]).name
 
-    _READERS: ClassVar = {
-        "step": _step_begins,
-        "http.open": _http_opened,
-        "http.close": _http_closed,
-        "request.sent": _sent,
-        "response": _answered,
-        "request.error": _answered,
-        "process.start": _process_started,
-        "django": _django_loaded,
+    READERS: ClassVar = {
+        **Served.READERS,
         "process.exit": _process_ended,
-        "thread.start": _thread_started,
-        "thread.end": _thread_ended,
-        "greenlet.start": _greenlet_started,
-        "greenlet.end": _greenlet_ended,
-        "request.begin": _begun,
-        "request.view": _viewed,
-        "request.end": _ended,
         "db.wrapper": _wrapper_created,
         "db.open": _opened,
         "db.use": _used,
@@ -364,9 +214,3 @@ class _Numbering:
             self._given.add(id(entity))
             self._last[letter] += 1
             entity.name = f"{letter}{self._last[letter]}"
-
-
-def _plain(name: str) -> str:
-    """Return a thread's name without the counter that Python puts into it."""
-    counted = re.fullmatch(r"Thread-\d+(?: \((?P<target>.*)\))?", name)
-    return name if counted is None else counted["target"] or "thread"
