@@ -19,7 +19,9 @@ from ..report import Result, Row, Samples, difference, over_turns
 from ..workplace import INSIDE, BenchError, Workplace
 
 PATH = "/query/"
-BATCH, AT_ONCE = 200, 4
+BATCH, AT_ONCE = 40, 4
+"""Requests of a batch, so few that the machine is as fast for the next, and connections at the same time."""
+
 SERVERS = {
     "runserver": ("-m", "django", "runserver", "--noreload", "127.0.0.1:0"),
     "gunicorn": (
@@ -64,7 +66,7 @@ def measure(place: Workplace) -> Row:
                 }
                 load = stack.enter_context(_load(place))
                 for connections in (1, AT_ONCE):
-                    _alternate(load, servers, connections, place.repeated(12, 4), taken)
+                    _alternate(load, servers, connections, place.repeated(60, 20), taken)
         _conclude(row, name, taken)
     return row
 
