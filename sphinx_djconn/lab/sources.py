@@ -64,7 +64,7 @@ class _File:
                     return
                 self._recorded += self._record.size
                 event = dict(zip(self._fields, [*values, self._kinds[kind - 1]], strict=True))
-                event["t"] = round(event["t"] * 1e9)
+                event["t"] = round(event["t"] * 1e9)  # as in lines: nanoseconds
                 yield event if event["w"] else {k: v for k, v in event.items() if k not in ("w", "c")}
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ _SETTLING: Final = 0.2
 """Seconds in which two looks at the sessions should be the same; the second one usually is."""
 
 _GLANCE: Final = 0.002
+"""Seconds between two looks: no server tells when its sessions have changed."""
 
 
 class Witness:

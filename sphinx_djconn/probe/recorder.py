@@ -7,7 +7,7 @@ import struct
 import sys
 import threading
 import time
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional
 
 from .channel import KINDS, OWNER, RECORD, THREAD, Channel
 from .logsize import ANSWER, FIONREAD, ioctl
@@ -20,12 +20,11 @@ except ImportError:  # Python 3.6: no ASGI there that would need more than threa
 BEGIN, USE, END = range(1, 1 + len(KINDS))
 
 _NOBODY = OWNER.pack(0, 0)
-_NO_RECORD = (KeyError, TypeError, ValueError, OSError, struct.error)
+_NO_RECORD = (AttributeError, TypeError, ValueError, OSError, struct.error)
 """Of a thread that is new, without memory or with none left, without a log, of numbers that are too large."""
 
 _pack = RECORD.pack
 _monotonic = time.monotonic
-_get_ident = threading.get_ident
 _as_json = json.JSONEncoder(default=str).encode  # ``default``, because a setting can be any object
 
 
@@ -59,10 +58,9 @@ class _Presence:
     That of a thread which a forked child has inherited, from the process ``pid``, is nobody's there.
     """
 
-    __slots__ = ("ident", "pid", "recorder", "serial")
+    __slots__ = ("pid", "recorder", "serial")
 
     def __init__(self, recorder: "Recorder", serial: int) -> None:
-        self.ident = _get_ident()
         self.pid = os.getpid()
         self.recorder = recorder
         self.serial = serial
@@ -71,7 +69,7 @@ class _Presence:
         # A process that ends clears the storage of threads that go on to its very end: that is no end
         # of theirs.
         if not sys.is_finalizing() and os.getpid() == self.pid:
-            self.recorder.thread_ended(self.ident, self.serial)
+            self.recorder.send("thread.end", self.serial)
 
 
 class Recorder:
@@ -87,7 +85,6 @@ class Recorder:
         self.connections = itertools.count(1)
         self._threads = itertools.count(1)
         self._local = threading.local()
-        self._marks: Dict[int, Tuple[bytes, ...]] = {}  # of threads by ident, for records of each kind
         self.greenlet: Optional[Callable[[], int]] = None
         self.current: Any = _ThreadVar() if ContextVar is None else ContextVar("djconn", default=None)
         self._forking = threading.Lock()
@@ -138,7 +135,7 @@ class Recorder:
                 self._forked()
                 now = _monotonic()  # after the start of the process
             ioctl(channel.log, FIONREAD, ANSWER)  # as ``logsize.left``
-            channel.record(_pack(now, owner, request, ANSWER, self._marks[_get_ident()][kind]))
+            channel.record(_pack(now, owner, request, ANSWER, self._local.marks[kind]))
         except _NO_RECORD:
             wrapper, connection = OWNER.unpack(owner)
             data = {"w": wrapper, "c": connection} if wrapper else {}
@@ -164,15 +161,10 @@ class Recorder:
         except AttributeError:
             serial = next(self._threads)
             self._local.serial = serial
-            self._marks[_get_ident()] = tuple(THREAD.pack(serial, kind) for kind in range(1 + len(KINDS)))
+            self._local.marks = [THREAD.pack(serial, kind) for kind in range(1 + len(KINDS))]  # of records
             self._local.presence = _Presence(self, serial)
             self._thread_started(serial, name)
         return serial
-
-    def thread_ended(self, ident: int, serial: int) -> None:
-        """Tell the end of a thread, whose ident may be another's from now on."""
-        self._marks.pop(ident, None)
-        self.send("thread.end", serial)
 
     def meet(self, place: str) -> None:
         """Wait at ``place`` for the other requests of the meeting, where this request has one."""
@@ -198,7 +190,7 @@ class Recorder:
 
     def _thread_started(self, serial: int, name: Optional[str] = None) -> None:
         main = threading.main_thread()
-        ident = _get_ident()
+        ident = threading.get_ident()
         if name is None:
             # Not ``current_thread``: for a thread that it does not know it makes an object that stays.
             name = main.name if ident == main.ident else "foreign"
@@ -227,7 +219,6 @@ class Recorder:
             self.channel.connect()
             # Serials go on from those of the parent, so that none names two things in this process.
             self._local = threading.local()
-            self._marks = {}
         self._process_started()
         self.thread()
 
