@@ -8,8 +8,9 @@ from docutils import nodes
 from sphinx_djconn.claims import ExpressionError, Outcome, figure_text
 from sphinx_djconn.evidence import evidence, failure
 from sphinx_djconn.evidence.releases import Gap, ShownRelease, Side, releases_table, side_by_side
+from sphinx_djconn.ext.recorded import Absence
 from sphinx_djconn.ext.registry import DeclaredScenario
-from sphinx_djconn.ext.results import Absence, Results
+from sphinx_djconn.ext.results import Results
 from sphinx_djconn.ext.searching import Searching
 
 

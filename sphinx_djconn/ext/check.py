@@ -16,8 +16,9 @@ from sphinx.util import logging
 from sphinx_djconn.claims import Verdict
 from sphinx_djconn.ext.config import Settings
 from sphinx_djconn.ext.gathering import Gathering, warn
+from sphinx_djconn.ext.recorded import Absence
 from sphinx_djconn.ext.registry import Registry
-from sphinx_djconn.ext.results import Absence, Results
+from sphinx_djconn.ext.results import Results
 from sphinx_djconn.ext.seal import seal
 from sphinx_djconn.ext.written import Written
 from sphinx_djconn.lab import Laboratory, ProfileError

@@ -8,8 +8,9 @@ from sphinx.util import logging
 from sphinx.util.display import status_iterator
 
 from sphinx_djconn.ext.config import Settings
+from sphinx_djconn.ext.recorded import Absence
 from sphinx_djconn.ext.registry import DeclaredMatrix, DeclaredScenario, Registry
-from sphinx_djconn.ext.results import Absence, Results
+from sphinx_djconn.ext.results import Results
 from sphinx_djconn.lab import LabError, ProfileError, RunError
 from sphinx_djconn.lab.errors import AbsentError, EnvironmentMakingError, UnresolvedError
 from sphinx_djconn.lab.keys import portable

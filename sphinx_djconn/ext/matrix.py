@@ -16,8 +16,9 @@ from sphinx_djconn.evidence import (
     matrix_table,
     printable,
 )
+from sphinx_djconn.ext.recorded import Absence
 from sphinx_djconn.ext.registry import DeclaredMatrix, DeclaredScenario, checked_expression
-from sphinx_djconn.ext.results import Absence, Results
+from sphinx_djconn.ext.results import Results
 from sphinx_djconn.scenario import axis_text
 
 

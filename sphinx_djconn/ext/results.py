@@ -16,6 +16,7 @@ from sphinx_djconn.claims import (
     judge_cells,
 )
 from sphinx_djconn.ext.choosing import ChoiceError, Chosen, chosen, narrowed
+from sphinx_djconn.ext.recorded import Absence, Recorded
 from sphinx_djconn.ext.registry import (
     FIGURE_MARK,
     DeclaredClaim,
@@ -26,44 +27,26 @@ from sphinx_djconn.ext.registry import (
     checked_expression,
 )
 from sphinx_djconn.ext.shown import shown_on
-from sphinx_djconn.store import Key, Recording, Store
-from sphinx_djconn.values import digest, value
+from sphinx_djconn.store import Key, Store
+from sphinx_djconn.values import digest
 
 if TYPE_CHECKING:
     from sphinx_djconn.claims import Expression
     from sphinx_djconn.ext.seal import Seal
     from sphinx_djconn.ext.searching import Searching
-    from sphinx_djconn.trace import Facts
 
 _FIGURE: Final = rf"{FIGURE_MARK}(?P<scenario>.*?){FIGURE_MARK}(?P<expression>.*?){FIGURE_MARK}"
-
-_IN_MEMORY: Final = 8
-"""How many recordings are held at a time: a page asks for the same few again and again."""
-
-
-@value
-class Absence:
-    """Why a scenario has no recording: a message, and the end of the server's log.
-
-    ``uninstalled`` tells that this machine lacks what it needs, and that the page may well be right.
-    """
-
-    message: str
-    log: tuple[str, ...] = ()
-    uninstalled: bool = False
 
 
 class FactError(ValueError):
     """A figure in a sentence cannot be given."""
 
 
-class Results:
+class Results(Recorded):
     """The results of one build, for the declarations in ``registry``.
 
-    ``keys`` and ``stamps`` are those of the scenarios that have a recording in ``store``: a stamp
-    changes whenever a recording does; ``djangos`` are the versions that they were made with. ``absences`` are
-    the others'. ``rendered`` are the pages that were given their evidence in this build; ``seal`` tells a later
-    one that all is as it was, where it is.
+    ``djangos`` are the versions that the recordings were made with. ``rendered`` are the pages that were given
+    their evidence in this build; ``seal`` tells a later one that all is as it was, where it is.
     """
 
     def __init__(
@@ -75,18 +58,12 @@ class Results:
         absences: Mapping[str, Absence],
         djangos: Mapping[str, str] | None = None,
     ) -> None:
-        self.absences = absences
+        super().__init__(store, keys, stamps, absences)
         self.misplaced: dict[str, str] = {}
-        self.judgements = registry.judgements
         self.rendered: set[str] = set()
         self.seal: Seal | None = None
         self._registry = registry
-        self._store = store
-        self._keys = keys
-        self._stamps = stamps
         self._djangos = {} if djangos is None else djangos
-        self._recordings: dict[str, Recording] = {}
-        self._facts: dict[str, list[Facts]] = {}
         self._judgements: dict[str, Judgement] = {}
 
     @cached_property
@@ -138,26 +115,6 @@ class Results:
                     found.append(Problem(f"djconn:fact `{text}`", str(error), use.place, subtype))
         return found
 
-    def recording(self, scenario: str) -> Recording | None:
-        """Return the recording of ``scenario``; ``None`` where there is an absence instead."""
-        if scenario not in self._recordings and scenario in self._stamps:
-            recording = self._store.read(self._keys[scenario])
-            assert recording is not None, "it was there when the build began to write"
-            self._recordings[scenario] = recording
-            if len(self._recordings) > _IN_MEMORY:
-                del self._recordings[next(iter(self._recordings))]
-        return self._recordings.get(scenario)
-
-    def facts(self, scenario: str) -> "list[Facts]":
-        """Return the facts of every run of ``scenario``."""
-        from sphinx_djconn.trace import facts_of  # noqa: PLC0415 - judgements are kept from build to build
-
-        if scenario not in self._facts:
-            recording = self.recording(scenario)
-            runs = () if recording is None else recording.runs
-            self._facts[scenario] = [facts_of(run) for run in runs]
-        return self._facts[scenario]
-
     def judgement(self, name: str) -> Judgement:
         """Return the judgement of the claim ``name``.
 
@@ -201,10 +158,10 @@ class Results:
     def _judge(self, claim: DeclaredClaim) -> Judgement:
         try:
             named = chosen(self.declared, claim.scenario)
-            kept = self._registry.judgements.get(claim.name)
-            made_of = (f"{claim.where} {claim.expect} {claim.sometimes} {__version__}", self._made_of(named))
-            if kept is not None and kept[0] == made_of:
-                return kept[1]
+            made_of = self._made_of(named)
+            kept = self.kept(claim.name, claim, made_of)
+            if kept is not None:
+                return kept
             about = narrowed(named, claim.where)
         except ChoiceError as error:
             return self._unproven(claim, f"a claim about nothing: {error}", str(error))
@@ -227,8 +184,20 @@ class Results:
         if absent and found.verdict is Verdict.UNPROVEN:
             return self._unproven(claim, f"unproven: {found.reason}; its own warning says why", *found[1:])
         if not absent:
-            self._registry.judgements[claim.name] = (made_of, found)
+            self.keep(claim.name, claim, made_of, found)
         return found
+
+    def kept(self, name: str, claim: DeclaredClaim, made_of: str) -> Judgement | None:
+        """Return what an earlier build has judged under ``name``, where ``claim`` and recordings are the same.
+
+        ``made_of`` changes whenever the recordings do.
+        """
+        known = self._registry.judgements.get(name)
+        return known[1] if known is not None and known[0] == (_asked(claim), made_of) else None
+
+    def keep(self, name: str, claim: DeclaredClaim, made_of: str, judgement: Judgement) -> None:
+        """Keep ``judgement`` for later builds."""
+        self._registry.judgements[name] = ((_asked(claim), made_of), judgement)
 
     def _made_of(self, named: Chosen) -> str:
         """Return what changes whenever the recordings of what is ``named`` do."""
@@ -293,11 +262,6 @@ class Results:
                 cells = narrowed(chosen(self.declared, claim.scenario), None if anywhere else claim.where).cells
         return {self._djangos[cell.name] for cell in cells if cell.name in self._djangos}
 
-    def stamp(self, scenario: str) -> str:
-        """Return what changes whenever the recording of ``scenario`` does, or why there is none."""
-        absence = self.absences.get(scenario)
-        return self._stamps.get(scenario, "") if absence is None else absence.message
-
     def outdated(self, written: Mapping[str, str]) -> list[str]:
         """Return the pages that show something else than what they were ``written`` with."""
         return [page for page, shown in self.shown.items() if written.get(page) != shown]
@@ -306,3 +270,7 @@ class Results:
     def shown(self) -> dict[str, str]:
         """By page, a digest of all results that it shows."""
         return shown_on(self._registry.pages, self)
+
+
+def _asked(claim: DeclaredClaim) -> str:
+    return f"{claim.where} {claim.expect} {claim.sometimes} {__version__}"

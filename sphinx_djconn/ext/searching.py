@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from sphinx_djconn import __version__
 from sphinx_djconn.claims import ExpressionError, Judgement, Outcome, Search, Told, Verdict, judge, outcome
 from sphinx_djconn.ext.options import unknown
 from sphinx_djconn.ext.registry import (
@@ -99,13 +98,13 @@ class Searching:
 
     def _judgement(self, cell: DeclaredScenario) -> Judgement:
         """Return what an earlier build has made of this recording of the cell, or judge it now."""
-        kept = self._results.judgements.get(cell.name)
-        made_of = (f"{self.claim.expect} {self.claim.sometimes} {__version__}", self._results.stamp(cell.name))
-        if kept is not None and kept[0] == made_of:
-            return kept[1]
+        made_of = self._results.stamp(cell.name)
+        kept = self._results.kept(cell.name, self.claim, made_of)
+        if kept is not None:
+            return kept
         runs = self._results.facts(cell.name)
         found = judge(self.expression, runs, sometimes=self.claim.sometimes is not None)
-        self._results.judgements[cell.name] = (made_of, found)
+        self._results.keep(cell.name, self.claim, made_of, found)
         return found
 
 
