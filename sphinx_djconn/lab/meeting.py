@@ -3,12 +3,13 @@
 Each request waits inside Django's handler, at its arrival, until all of them are there, and once more at
 its departure, when its view has returned. Between the two it goes on alone, in the order of the page:
 so all of them overlap, each holds its thread and its database connection while the others do, and still
-two runs go the same way. A server that takes fewer at once than there are is at rest while some have not
+two runs go the same way: where the database server is the build's own, its work is waited for, too. A
+server that takes fewer at once than there are is at rest while some have not
 arrived: then those that are there make a wave, and the rest follow in the next.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -21,6 +22,9 @@ from sphinx_djconn.scenario import Request
 _TOGETHER: Final = "the requests of `together`"
 _LONG: Final = 4 * QUIET
 """Seconds of rest after which a view that has not returned is taken to wait for another request."""
+
+_ELSEWHERE: Final = 10.0
+"""Seconds that a database server may work while the server rests: one that others use may have no rest."""
 
 
 @dataclass
@@ -39,17 +43,22 @@ class Participant:
 
 
 class Meeting:
-    """Holds one ``together`` step. ``after`` ends a request that was answered."""
+    """Holds one ``together`` step. ``after`` ends a request that was answered.
+
+    ``beside`` returns the processes that do a part of the server's work, and are not its own.
+    """
 
     def __init__(
         self,
         feed: Feed,
         base_url: str,
         after: Callable[[int, Client, Request, int | None], None],
+        beside: Callable[[], Iterable[int]],
     ) -> None:
         self._feed = feed
         self._base_url = base_url
         self._after = after
+        self._beside = beside
 
     def hold(self, participants: list[Participant]) -> None:
         """Send all requests and see them through."""
@@ -117,9 +126,10 @@ class Meeting:
     def _until(self, test: Callable[[], bool], seconds: float = QUIET) -> bool:
         """Wait for ``test``, or until the server has come to rest without it; return which."""
         pids = [pid for process, pid in self._feed.pids.items() if process not in self._feed.gone]
-        rest = Rest(lambda: pids, seconds)
+        here, beside = Rest(lambda: pids, seconds), Rest(self._beside, seconds)
         while not self._feed.wait(test, _TOGETHER, seconds=Rest.sample):
-            if rest():
+            over, elsewhere = here(), not beside()
+            if over and not (elsewhere and here.lasted < _ELSEWHERE):
                 # It may have been us who were slow: what the server has done by now is to be read before.
                 self._feed.drain()
                 return bool(self._feed.wait(test, _TOGETHER, seconds=0))

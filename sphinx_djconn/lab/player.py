@@ -244,7 +244,8 @@ class Player:
             for _ in range(request.count):
                 self._number += 1
                 participants.append(Participant(self._number, request, self._client(request.client)))
-        Meeting(self._feed, self._base_url, self._after).hold(participants)
+        beside = tuple if self._databases is None else self._databases.processes
+        Meeting(self._feed, self._base_url, self._after, beside).hold(participants)
 
     def _pause(self, seconds: float) -> None:
         self._feed.wait(lambda: False, "the end of a pause", seconds=seconds)

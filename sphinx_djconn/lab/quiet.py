@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Final
 
 _SAMPLE: Final = 0.01
+_COUNTED: Final = 2 * _SAMPLE
+"""Seconds between two looks that count at most: who did not look does not know, and perhaps the whole machine
+stood still, and what the server waits for did too."""
+
 _STATE: Final = 96
 """Bytes of a task's ``stat`` in which its number, its name and the letter of its state are."""
 
@@ -88,24 +92,31 @@ def ask(test: Callable[[], bool], seconds: float) -> None:
 
 
 class Rest:
-    """Watches the processes that ``pids`` returns; a new one of these for each wait."""
+    """Watches the processes that ``pids`` returns; a new one of these for each wait.
+
+    ``lasted`` is for how many seconds they have done nothing to speak of.
+    """
 
     def __init__(self, pids: Callable[[], Iterable[int]], seconds: float = QUIET) -> None:
         self._pids = pids
         self._seconds = seconds
         self._before: dict[str, int] = {}
-        self._since = time.monotonic()
+        self._since = self._looked = time.monotonic()
+        self.lasted = 0.0
 
     sample: Final = _SAMPLE
 
     def __call__(self) -> bool:
-        """Return whether the server has done nothing to speak of for the time given."""
+        """Return whether they have done nothing to speak of for the time given."""
         now = time.monotonic()
         worked = self._worked()
         if worked is None or worked > _LOOK + _TICKING * 1e9 * (now - self._since):
-            self._since, self._before = now, {}
+            self._since, self._before, self.lasted = now, {}, 0.0
             self._worked()
-        return now - self._since >= self._seconds
+        else:
+            self.lasted += min(now - self._looked, _COUNTED)
+        self._looked = now
+        return self.lasted >= self._seconds
 
     def _worked(self) -> float | None:
         """Return the nanoseconds of work since the rest began; ``None`` while a task is at work."""

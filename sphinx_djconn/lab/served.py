@@ -86,6 +86,10 @@ class RunDatabases:
         found = (self._cluster.sessions(name, closed=closed, seconds=seconds) for name in self._names)
         return [session for sessions in found for session in sessions]
 
+    def processes(self) -> list[int]:
+        """Return those that work for them; see :meth:`Cluster.processes`."""
+        return self._cluster.processes(self._names)
+
     def suffer(self, action: Fault) -> None:
         """Do ``action``, which ends when the server has done it."""
         match action:

@@ -39,6 +39,17 @@ def held(request):
     return query(request)
 
 
+def at_work(request):
+    work = {
+        "postgresql": "SELECT count(*) FROM generate_series(1, 6000000)",
+        "mysql": "SELECT BENCHMARK(3000000, MD5(1))",
+    }
+    began = time.monotonic()
+    with connection.cursor() as cursor:
+        cursor.execute(work[connection.vendor])
+    return JsonResponse({"began": began, "ended": time.monotonic()})
+
+
 def tables(request):
     return JsonResponse({alias: connections[alias].introspection.table_names() for alias in connections})
 """

@@ -76,6 +76,15 @@ def test_runs_do_not_see_the_data_of_one_another(docs: Docs, databases: Path, ki
         assert len(laboratory.run(scenario).runs) == 3
 
 
+def test_a_request_of_together_has_its_turn_also_while_its_database_server_works(run: Run, kind: str):
+    figures = facts_of(
+        run(kind, "together:\n   one: GET /at_work as one\n   other: GET /at_work as other")
+    ).figures
+    one, other = figures["one.json"], figures["other.json"]
+    assert one["ended"] - one["began"] > 0.3  # and no thread of the server has anything to do meanwhile
+    assert one["ended"] < other["began"]
+
+
 SEQUENCE = (
     "2 x browser: GET /query\n2 x new client: GET /query\ndatabase: end sessions\n2 x browser: GET /query"
 )

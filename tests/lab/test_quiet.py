@@ -4,13 +4,14 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from subprocess import PIPE
 
 import pytest
 
-from sphinx_djconn.lab.quiet import Task, ask
+from sphinx_djconn.lab.quiet import Rest, Task, ask
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no /proc")
 
@@ -79,6 +80,28 @@ def test_what_nobody_knows_counts_as_ended(number):
     assert not task.is_there
     assert not task.is_running
     task.close()
+
+
+def test_time_in_which_nobody_looked_is_no_rest(start):
+    process = start("worker")
+    rest = Rest(lambda: [process.pid], 0.1)
+    time.sleep(0.3)
+    assert not rest()
+    assert 0 < rest.lasted < 0.1
+    ask(rest, 10)
+    assert rest.lasted >= 0.1
+
+
+def test_what_works_does_not_rest(start):
+    process = start("worker")
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+    task = Task((process.pid, process.pid))
+    ask(lambda: task.is_running, 10)
+    task.close()
+    rest = Rest(lambda: [process.pid], 0.1)
+    ask(rest, 0.5)
+    assert rest.lasted < 0.1
 
 
 def test_asking_ends_after_its_time():

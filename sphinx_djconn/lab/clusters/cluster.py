@@ -3,7 +3,7 @@
 import re
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any, Final, TypeVar, final
 
@@ -71,6 +71,14 @@ class Cluster:
             if gone.isdisjoint(each.pid for each in found) or time.monotonic() >= limit:
                 return found
             time.sleep(_GLANCE)
+
+    def processes(self, databases: Iterable[str]) -> list[int]:
+        """Return the processes of a server on this machine that work for ``databases``, or are about to.
+
+        They are found on Linux, and where the server is of the build's own.
+        """
+        pid = self._server.pid
+        return [] if pid is None else self._engine.processes(pid, set(map(self._full, databases)))
 
     def end_sessions(self, database: str) -> tuple[Session, ...]:
         """End every session in ``database``; return those that there were, when they are gone."""

@@ -1,7 +1,7 @@
 """What a cluster asks of a kind of database server: the seam between PostgreSQL and MariaDB."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -125,6 +125,10 @@ class Engine(ABC):
     @abstractmethod
     def sessions(self, connection: Connection, name: str) -> tuple[Session, ...]:
         """Return the sessions of a database, but for that of ``connection``, in the order of their pids."""
+
+    def processes(self, server: int, databases: Set[str]) -> list[int]:
+        """Return the processes that work for ``databases``, where ``server`` is the first one's id."""
+        return [server]
 
     @abstractmethod
     def end(self, connection: Connection, pid: int) -> None:

@@ -3,6 +3,7 @@
 import importlib
 import re
 import signal
+from collections.abc import Set
 from pathlib import Path
 from typing import Any, Final
 
@@ -161,6 +162,15 @@ class PostgreSQL(Engine):
         )
         return tuple(Session(*row) for row in found)
 
+    def processes(self, server: int, databases: Set[str]) -> list[int]:
+        """Return it, and its children with a session in ``databases``, or with no title of their own yet."""
+        found = [server]
+        for pid in _read(f"/proc/{server}/task/{server}/children").split():
+            title = _read(f"/proc/{pid}/cmdline").split()
+            if title[:1] != ["postgres:"] or not databases.isdisjoint(title):
+                found.append(int(pid))
+        return found
+
     def end(self, connection: Connection, pid: int) -> None:
         """Have a session ended."""
         rows(connection, "SELECT pg_terminate_backend(%s)", [pid])
@@ -181,3 +191,11 @@ class PostgreSQL(Engine):
 
 def _quoted(name: str) -> str:
     return '"{}"'.format(name.replace('"', '""'))
+
+
+def _read(path: str) -> str:
+    """Return what the kernel tells there; nothing of a process that has ended, or on another system."""
+    try:
+        return Path(path).read_text("utf-8", "replace")
+    except OSError:
+        return ""

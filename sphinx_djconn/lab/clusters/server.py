@@ -30,6 +30,9 @@ class Server(ABC):
     owner: str | None
     """Whose the databases are, where that is not who makes them."""
 
+    pid: int | None = None
+    """Its process, where that is of this build."""
+
     @abstractmethod
     def connect(self) -> Connection:
         """Return a connection for the lab's own use. Raises the driver's error."""
@@ -121,6 +124,7 @@ class PrivateServer(Server):
         command = engine.serve(self._binaries, self.daemon.folder.path, self._connections)
         self.daemon.begin([*command, *server_options(self._settings)])
         connection = self.daemon.wait(lambda: engine.connect(self.admin), engine.lost, _STARTING)
+        self.pid = self.daemon.pid
         self._ballast = [engine.connect(self.admin) for _ in range(engine.ballast(self._connections))]
         return connection
 
