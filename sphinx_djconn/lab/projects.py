@@ -101,6 +101,7 @@ def variables_in(place: Path, project: Project, environment: Ready, *, probe: bo
     return variables | {
         "DJANGO_SETTINGS_MODULE": "djconn_settings",
         "DJCONN_SETTINGS": str(place / "settings.json"),
+        "TMPDIR": str(place),  # what a killed server leaves lying about goes with the run
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": os.pathsep.join([*search, *filter(None, own_path)]),

@@ -38,8 +38,8 @@ where Django did not close: something took the connection away from its wrapper.
 Kinds, from the lab: ``begin``, ``end``, ``step`` (``n`` ``text``), ``http.open`` (``h`` ``client``
 ``port``), ``http.close`` (``h`` ``by``), ``request.sent`` (``client`` ``method`` ``path`` ``label``),
 ``response`` (``h`` ``status`` ``size`` ``json``), ``request.error`` (``h`` ``error``),
-``process.exit``, ``db.sessions`` (``sessions``: of the databases of this run, as the server sees them at the
-end of a step, a list of pid and state).
+``process.exit`` (at the time when it was heard of), ``db.sessions`` (``sessions``: of the databases of this
+run, as the server sees them at the end of a step, a list of pid and state).
 
 The socket between a process and the lab carries lines, too. An empty line is the bell: there is something
 to be read. It rings where the first byte of the file ``SOCKET-waits`` is not 0, and sets that to 0 (see

@@ -38,6 +38,11 @@ def ignore(request):
     return HttpResponse("a worker that hears nothing")
 
 
+def litter(request):
+    import tempfile
+    return JsonResponse({"path": tempfile.mkstemp()[1]})
+
+
 def who(request):
     return JsonResponse({"pid": os.getpid()})
 """
@@ -87,6 +92,10 @@ class Lab:
     def run(self, server: str, sequence: str, **options: Any) -> Recording:
         return self._laboratory.run(Scenario(parse_sequence(sequence), server=server, **options))
 
+    def left_behind(self) -> list[str]:
+        """Return the names of temporary files."""
+        return [path.name for path in self._docs.temporary.iterdir()]
+
     def processes(self) -> list[str]:
         """Return the processes of servers: not those that wait, warm, for the next run."""
         warm = [each for each in self._docs.processes() if "warm.py" not in " ".join(each.cmdline())]
@@ -116,9 +125,14 @@ def test_a_worker_that_dies_is_replaced_and_the_trace_says_so(lab: Lab, view: st
     assert before.process.pid != after.process.pid
     assert (before.process.ended, after.process.ended) == (True, False)
     assert (during.status, during.error is None) == (None, False)
-    exits = [event.at for event in trace.events if event.kind == "process.exit"]
-    starts = {event.process: event.at for event in trace.events if event.kind == "process.start"}
-    assert exits[0] < starts[after.process.serial]
+    kinds = {event.process: event.kind for event in trace.events if event.process}  # the last of each
+    assert kinds[before.process.serial] == "process.exit"
+
+
+def test_temporary_files_of_a_worker_that_is_killed_go_with_its_run(lab: Lab) -> None:
+    (trace,) = lab.run("one-worker", "browser: GET /litter as it\nbrowser: GET /kill").runs
+    assert trace.entities.request(1).json["path"].startswith("<run>/")
+    assert lab.left_behind() == []
 
 
 @pytest.mark.parametrize("view", ["stay", "ignore"])

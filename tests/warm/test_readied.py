@@ -48,16 +48,16 @@ UNFIT = {
     ),
     "remembers its process": "import os; PROCESS = os.getpid()",
     "changes the working directory": "import os; os.chdir('/')",
+    "reads a variable that names the run's folder": "import os; FOLDER = dict(os.environ)['TMPDIR']",
+    "asks where temporary files are": "import tempfile; FOLDER = tempfile.gettempdir()",
     "fails": "raise RuntimeError('not now')",
 }
 """What an application of a project may do when it is set up, and its fork would not do."""
 
 ONLY_WHERE_MANY_ARE_SET_UP = """
     def ready(self):
-        import os
         import sys
-        folder = os.environ["PYTHONPATH"].split(os.pathsep)[2]
-        if "runserver" in sys.argv and not os.path.isdir(folder):
+        if "runserver" in sys.argv and "/proc/djconn" in sys.path:
             from polls import deed
 """
 """Elsewhere a project that fails, for example, would have no databases."""

@@ -13,6 +13,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+PLACE = "/proc/djconn"
+"""Stands for the run's folder, and is none: nobody can make one there."""
+
 PER_RUN = "NAME"
 """The one setting of a database that no two runs have alike."""
 
@@ -23,6 +26,8 @@ STARTING = (
 )
 """What starts every thread, of which not every Python tells, and what tells processes and threads apart."""
 
+ENVIRON = ((type(os.environ), "__getitem__"),)
+"""What every way to read a variable leads to."""
 
 _WATCHED = (
     ("django.core.handlers.base", "BaseHandler"),
@@ -71,6 +76,17 @@ class Watch:
             return original(*args, **kwargs)
 
         return start
+
+    def variables(self, original: Callable[..., str]) -> Callable[..., str]:
+        """Return ``original``, which reads a variable, noting those that no two runs have alike."""
+
+        def read(*args: Any) -> str:
+            value = original(*args)
+            if self._on and PLACE in value:
+                self.deeds.append(f"{args[-1]} was read")
+            return value
+
+        return read
 
     def end(self) -> None:
         """Hear nothing any more; a hook cannot be taken away."""

@@ -4,7 +4,8 @@
 anything of a run matters; :class:`Readied` then makes a fork of that process one run's own. It must not
 show in the trace. So this gives up where setting up does anything that a fork would not do, do twice, or
 have done with another run's values: where it prints, writes, opens a connection, starts a thread or a
-process, handles a signal, wraps what the probe wraps, or looks at the name of a database's file.
+process, handles a signal, wraps what the probe wraps, or looks at the name of a database's file or at a
+variable that names the run's folder.
 
 A process that has given up is of no use: the runs of that project are then forked from the warm process.
 """
@@ -22,14 +23,21 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sphinx_djconn.lab.inside.noticing import PER_RUN, STARTING, PerRun, Watch, printing, replaced, state
+    from sphinx_djconn.lab.inside.noticing import (
+        ENVIRON,
+        PER_RUN,
+        PLACE,
+        STARTING,
+        PerRun,
+        Watch,
+        printing,
+        replaced,
+        state,
+    )
     from sphinx_djconn.lab.inside.rehearsal import rehearse
 else:  # this folder, and not the package, is on the path of what runs here
-    from noticing import PER_RUN, STARTING, PerRun, Watch, printing, replaced, state
+    from noticing import ENVIRON, PER_RUN, PLACE, STARTING, PerRun, Watch, printing, replaced, state
     from rehearsal import rehearse
-
-PLACE = "/proc/djconn"
-"""Stands for the run's folder, and is none: nobody can make one there."""
 
 _SETTINGS = "djconn_settings"
 
@@ -95,7 +103,7 @@ def _readied(spec: dict[str, Any]) -> Readied:
         _be_django(spec["argv"])
         environ = dict(os.environ)
         watch.begin(own)
-        with replaced(STARTING, watch.threads):
+        with replaced(STARTING, watch.threads), replaced(ENVIRON, watch.variables):
             wrappers = _set_up()
         watch.end()
         changed = _changed(environ, dict(os.environ))
