@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sphinx_djconn.trace.events import Event, TraceError
     from sphinx_djconn.trace.facts import FACTS, REQUEST_FACTS, Facts, facts_of
     from sphinx_djconn.trace.reading import Entities, Trace
+    from sphinx_djconn.trace.unknown import Unknown
 else:
     __getattr__ = on_demand(
         __name__,
@@ -26,6 +27,7 @@ else:
             "events": "Event TraceError",
             "facts": "FACTS REQUEST_FACTS Facts facts_of",
             "reading": "Entities Trace",
+            "unknown": "Unknown",
         },
     )
 
@@ -45,5 +47,6 @@ __all__ = [
     "Thread",
     "Trace",
     "TraceError",
+    "Unknown",
     "facts_of",
 ]

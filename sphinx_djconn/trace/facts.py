@@ -6,23 +6,30 @@ Python's garbage collector ran: a connection whose thread has ended is ``abandon
 it was collected.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from sphinx_djconn.trace.entities import DatabaseConnection, RequestEntity
 from sphinx_djconn.trace.reading import Entities, Trace
+from sphinx_djconn.trace.unknown import Unknown
 
 
 class Facts(NamedTuple):
     """The figures of one run by name (``db.opened``, ``first.thread``), and what overlapped.
 
-    ``overlaps`` holds a pair of labels for each two labelled requests that were in Django's handler at
-    the same time.
+    A figure that this run cannot know is :class:`Unknown`. ``overlaps`` holds a pair of labels for each two
+    labelled requests that were in Django's handler at the same time; ``unknown_overlaps`` says of which pairs
+    this is not known. ``alternatives`` are the other values that facts could have had if Python's garbage
+    collector had run at other times: each item is a group of facts that vary together, as a sequence of the
+    values that replace those in ``figures``.
     """
 
     figures: dict[str, Any]
     labels: tuple[str, ...]
     overlaps: frozenset[frozenset[str]]
+    unknown_overlaps: Mapping[frozenset[str], Unknown] = MappingProxyType({})
+    alternatives: tuple[tuple[Mapping[str, Any], ...], ...] = ()
 
     def absent(self, name: str) -> tuple[str, str] | None:
         """Return why a fact has no figure in this run, and what to do; ``None`` where it is no fact."""
