@@ -13,6 +13,19 @@ os.environ["NO_COLOR"] = "1"  # where the variable CI is set, Sphinx colours wha
 # Shells have what they start in the background ignore Ctrl-C, and so all that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+ONLY_IF_ASKED_FOR = frozenset({"exhaustive", "versions", "django_docs", "foreign_project"})
+"""The markers of tests that take long, or download things."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what takes long, unless ``-m`` chooses the tests: ``-m exhaustive``, for example."""
+    if config.option.markexpr:
+        return
+    left_out = [item for item in items if ONLY_IF_ASKED_FOR & {mark.name for mark in item.iter_markers()}]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
 
 @pytest.fixture(scope="session")
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -9,22 +9,6 @@ import pytest
 from instruments import DEADLINE, PYTHON, Server, Sink, copy_databases, environment
 
 
-def pytest_configure(config):
-    config.addinivalue_line(
-        "markers", "versions: runs the probe in every supported Python and Django: some minutes"
-    )
-
-
-def pytest_collection_modifyitems(config, items):
-    """Leave out what downloads things, unless it is asked for: ``-m versions``."""
-    if config.option.markexpr:
-        return
-    left_out = [item for item in items if item.get_closest_marker("versions")]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
-
-
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory):
     """Make the site's database."""
