@@ -43,11 +43,11 @@ _FUNCTIONS: Final = {
 
 
 def _facts() -> Rows:
-    return ((f"``{name}``", meaning) for name, (meaning, _) in FACTS.items())
+    return ((f"``{name}``", str(fact.type), fact.description) for name, fact in FACTS.items())
 
 
 def _request_facts() -> Rows:
-    return ((f"``LABEL.{name}``", meaning) for name, (meaning, _) in REQUEST_FACTS.items())
+    return ((f"``LABEL.{name}``", str(fact.type), fact.description) for name, fact in REQUEST_FACTS.items())
 
 
 def _functions() -> Rows:
@@ -93,10 +93,10 @@ def _environments() -> Rows:
 _TABLES: Final = {
     "databases": ([("Name", 20), ("Database", 30), ("``OPTIONS``", 28), ("Needs", 22)], _databases),
     "environments": ([("Name", 40), ("Pythons that it supports", 60)], _environments),
-    "facts": ([("Fact", 30), ("Meaning", 70)], _facts),
+    "facts": ([("Fact", 25), ("Type", 20), ("Meaning", 55)], _facts),
     "functions": ([("Function", 30), ("Value", 70)], _functions),
     "parts": ([("Part", 20), ("Shows", 60), ("Unless chosen", 20)], _parts),
-    "request-facts": ([("Fact", 35), ("Meaning", 65)], _request_facts),
+    "request-facts": ([("Fact", 30), ("Type", 25), ("Meaning", 45)], _request_facts),
     "places": ([("Word", 25), ("Stands for", 75)], _places),
     "servers": ([("Name", 22), ("Command", 45), ("Needs", 20), ("``reload``", 13)], _servers),
 }

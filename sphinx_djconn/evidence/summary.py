@@ -35,7 +35,7 @@ class Summary:
             if all(name in figure for figure in figures)
         }
         self.rows: list[tuple[nodes.Node, str, list[nodes.Node]]] = [
-            (nodes.literal(name, name), printable(figure_text(values)), inline(FACTS[name][0]))
+            (nodes.literal(name, name), printable(figure_text(values)), inline(FACTS[name].description))
             for name, values in self._values.items()
             if name in _ALWAYS or any(self._tells(name, value) for value in values)
         ]

@@ -7,12 +7,28 @@ it was collected.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from sphinx_djconn.trace.entities import DatabaseConnection, RequestEntity
 from sphinx_djconn.trace.reading import Entities, Trace
+from sphinx_djconn.trace.types import (
+    COUNT,
+    DB_CONNECTION,
+    GREENLET,
+    HTTP_CONNECTION,
+    JSON,
+    PROCESS,
+    STATUS,
+    TASK,
+    TEXT,
+    THREAD,
+    Type,
+)
 from sphinx_djconn.trace.unknown import Unknown
+
+_Source = TypeVar("_Source")
 
 
 class Facts(NamedTuple):
@@ -62,97 +78,127 @@ class _Reading:
         return [connection for connection in self.connections if connection.why is not None]
 
 
-FACTS: Final[dict[str, tuple[str, Callable[[_Reading], Any]]]] = {
-    "requests": ("requests sent", lambda r: len(r.requests)),
-    "responses": (
+@dataclass(frozen=True, slots=True)
+class Fact(Generic[_Source]):
+    """A fact of a run or of a labelled request: its type, its meaning, and how it is read."""
+
+    type: Type
+    description: str
+    read: Callable[[_Source], Any]
+
+
+FACTS: Final[dict[str, Fact[_Reading]]] = {
+    "requests": Fact(COUNT, "requests sent", lambda r: len(r.requests)),
+    "responses": Fact(
+        COUNT,
         "responses received whole",
         lambda r: sum(request.status is not None for request in r.requests),
     ),
-    "errors": (
+    "errors": Fact(
+        COUNT,
         "requests without a whole response",
         lambda r: sum(request.error is not None for request in r.requests),
     ),
-    "statuses": (
+    "statuses": Fact(
+        STATUS.listed,
         "status codes, in the order of the sequence",
         lambda r: [request.status for request in r.requests if request.status is not None],
     ),
-    "processes": (
+    "processes": Fact(
+        COUNT,
         "processes that handled requests",
         lambda r: len({request.process.serial for request in r.served if request.process}),
     ),
-    "threads": (
+    "threads": Fact(
+        COUNT,
         "threads that handled requests, told apart by serial numbers; under ASGI, that ran their views",
         lambda r: len({request.thread.key for request in r.served if request.thread}),
     ),
-    "thread_idents": (
+    "thread_idents": Fact(
+        COUNT,
         "distinct values of ``threading.get_ident()`` where requests were handled; a greenlet has its own",
         lambda r: len({_ident(request) for request in r.served}),
     ),
-    "greenlets": (
+    "greenlets": Fact(
+        COUNT,
         "greenlets that handled requests",
         lambda r: len({request.greenlet.key for request in r.served if request.greenlet}),
     ),
-    "tasks": (
+    "tasks": Fact(
+        COUNT,
         "tasks of event loops that requests were given to",
         lambda r: len({request.task.key for request in r.served if request.task}),
     ),
-    "executors": (
+    "executors": Fact(
+        COUNT,
         "threads, greenlets or tasks that ran views: whichever of them runs nothing else at the time",
         lambda r: len({_executor(request) for request in r.served}),
     ),
-    "http.connections": (
+    "http.connections": Fact(
+        COUNT,
         "HTTP connections opened by the clients",
         lambda r: len(r.entities.http_connections),
     ),
-    "db.wrappers": (
+    "db.wrappers": Fact(
+        COUNT,
         "``DatabaseWrapper`` objects created while requests were handled",
         lambda r: sum(request.wrappers for request in r.requests),
     ),
-    "db.opened": ("database connections opened by requests", lambda r: len(r.connections)),
-    "db.closed": ("of those, how many Django closed", lambda r: len(r.closed())),
-    "db.close_reasons": (
+    "db.opened": Fact(COUNT, "database connections opened by requests", lambda r: len(r.connections)),
+    "db.closed": Fact(COUNT, "of those, how many Django closed", lambda r: len(r.closed())),
+    "db.close_reasons": Fact(
+        TEXT.listed,
         "why Django closed them, each reason once",
         lambda r: sorted({connection.why for connection in r.closed()}, key=str),
     ),
-    "db.reused": (
+    "db.reused": Fact(
+        COUNT,
         "requests that used a database connection which an earlier request had opened",
         lambda r: sum(any(how == "reused" for _, how in request.connections) for request in r.requests),
     ),
-    "db.failed": (
+    "db.failed": Fact(
+        COUNT,
         "attempts of requests to open a database connection that failed",
         lambda r: sum(request.failed for request in r.requests),
     ),
-    "db.health_checks": (
+    "db.health_checks": Fact(
+        COUNT,
         "health checks of database connections made by requests",
         lambda r: sum(request.health_checks for request in r.requests),
     ),
-    "db.peak": (
+    "db.peak": Fact(
+        COUNT,
         "most database connections of requests at one time, abandoned ones included",
         lambda r: r.entities.peak,
     ),
-    "db.open": (
+    "db.open": Fact(
+        COUNT,
         "open at the end, as Django sees it: a living thread can use them",
         lambda r: r.count(lambda connection: connection.open),
     ),
-    "db.sessions": (
+    "db.sessions": Fact(
+        COUNT,
         "sessions at the end, as the database server sees them; none for SQLite, which has no sessions",
         lambda r: _sessions(r.entities),
     ),
-    "db.abandoned": (
+    "db.abandoned": Fact(
+        COUNT,
         (
             "never closed by Django, and their thread has ended: nobody can use or close them; a server, where "
             "there is one, still has their sessions"
         ),
         lambda r: r.count(lambda connection: connection.abandoned),
     ),
-    "db.lost": (
+    "db.lost": Fact(
+        COUNT,
         (
             "never closed by Django, their thread has ended, and the server has no session of theirs any more: "
             "Python freed the object, or the server ended the session"
         ),
         lambda r: r.count(lambda connection: connection.lost),
     ),
-    "db.returned": (
+    "db.returned": Fact(
+        COUNT,
         "times that Django, in a request, gave a database connection back to its pool instead of closing it",
         lambda r: sum(
             request is not None
@@ -160,44 +206,56 @@ FACTS: Final[dict[str, tuple[str, Callable[[_Reading], Any]]]] = {
             for request in connection.returned_in
         ),
     ),
-    "db.dropped": (
+    "db.dropped": Fact(
+        COUNT,
         "never closed by Django, and their process has ended, or they were taken away from their wrapper",
         lambda r: r.count(lambda connection: connection.dropped),
     ),
-    "db.outside_requests": (
+    "db.outside_requests": Fact(
+        COUNT,
         "database connections opened outside of any request, as for the migration check",
         lambda r: len(r.entities.db_connections) - len(r.connections),
     ),
 }
-"""Name to description and reading, in the order of the summary."""
+"""The facts of a run by name, in the order of the summary."""
 
-REQUEST_FACTS: Final[dict[str, tuple[str, Callable[[RequestEntity], Any]]]] = {
-    "thread": ("the thread that handled it", lambda q: q.thread and q.thread.name),
-    "greenlet": ("the greenlet that handled it, if any", lambda q: q.greenlet and q.greenlet.name),
-    "task": ("the task that an event loop gave it to, if any", lambda q: q.task and q.task.name),
-    "process": ("the process that handled it", lambda q: q.process and q.process.name),
-    "http_connection": ("the HTTP connection that carried it", lambda q: q.http and q.http.name),
-    "db_connection": (
+REQUEST_FACTS: Final[dict[str, Fact[RequestEntity]]] = {
+    "thread": Fact(THREAD.optional, "the thread that handled it", lambda q: q.thread and q.thread.name),
+    "greenlet": Fact(
+        GREENLET.optional, "the greenlet that handled it, if any", lambda q: q.greenlet and q.greenlet.name
+    ),
+    "task": Fact(
+        TASK.optional, "the task that an event loop gave it to, if any", lambda q: q.task and q.task.name
+    ),
+    "process": Fact(PROCESS.optional, "the process that handled it", lambda q: q.process and q.process.name),
+    "http_connection": Fact(
+        HTTP_CONNECTION.optional, "the HTTP connection that carried it", lambda q: q.http and q.http.name
+    ),
+    "db_connection": Fact(
+        DB_CONNECTION.optional,
         "the database connection it used first; ``None`` where it used none",
         lambda q: q.connections[0][0].name if q.connections else None,
     ),
-    "db_connections": (
+    "db_connections": Fact(
+        COUNT,
         "how many database connections it used",
         lambda q: len({connection.name for connection, _ in q.connections}),
     ),
-    "db_wrappers": ("``DatabaseWrapper`` objects created in it", lambda q: q.wrappers),
-    "db_closed_at_start": (
+    "db_wrappers": Fact(COUNT, "``DatabaseWrapper`` objects created in it", lambda q: q.wrappers),
+    "db_closed_at_start": Fact(
+        COUNT,
         "database connections Django closed at its beginning, before the view",
         lambda q: q.closed_at.count("start"),
     ),
-    "db_closed_at_end": (
+    "db_closed_at_end": Fact(
+        COUNT,
         "database connections Django closed at its end, after the response",
         lambda q: q.closed_at.count("end"),
     ),
-    "status": ("the status code of its response", lambda q: q.status),
-    "json": ("the body of its response, where that is JSON of 1 MiB at most", lambda q: q.json),
+    "status": Fact(STATUS.optional, "the status code of its response", lambda q: q.status),
+    "json": Fact(JSON, "the body of its response, where that is JSON of 1 MiB at most", lambda q: q.json),
 }
-"""Name to description and reading, for a labelled request."""
+"""The facts of a labelled request by name."""
 
 
 def _ident(request: RequestEntity) -> tuple[int, int]:
@@ -218,12 +276,12 @@ def _executor(request: RequestEntity) -> tuple[str, tuple[int, int]]:
 def facts_of(trace: Trace) -> Facts:
     """Return the facts of ``trace``: every one of :data:`FACTS`, and of each labelled request."""
     reading = _Reading(trace.entities)
-    read = {name: read(reading) for name, (_, read) in FACTS.items()}
+    read = {name: fact.read(reading) for name, fact in FACTS.items()}
     figures: dict[str, Any] = {name: figure for name, figure in read.items() if figure is not None}
     labelled = [request for request in reading.requests if request.label is not None]
     for request in labelled:
-        for name, (_, read_one) in REQUEST_FACTS.items():
-            figures[f"{request.label}.{name}"] = read_one(request)
+        for name, fact in REQUEST_FACTS.items():
+            figures[f"{request.label}.{name}"] = fact.read(request)
     overlaps = frozenset(
         frozenset({str(one.label), str(other.label)})
         for index, one in enumerate(labelled)
