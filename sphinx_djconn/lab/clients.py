@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
 import requests
@@ -31,6 +31,7 @@ second waits for the acknowledgement of the first, which Linux otherwise delays 
 
 _LARGEST_JSON: Final = 1 << 20
 _CHUNK: Final = 1 << 16
+_WITHOUT_BODY: Final = frozenset({204, 304})
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
@@ -130,6 +131,15 @@ class Serials:
             return self._last
 
 
+class _Received(NamedTuple):
+    """A response: its status, the bytes of its body, what these say in JSON, and what shows where they end."""
+
+    status: int
+    size: int
+    json: Any
+    close_delimited: bool
+
+
 class Client:
     """One client: cookies of its own and one HTTP connection at a time."""
 
@@ -169,7 +179,7 @@ class Client:
         )
         self._observer.used, self._observer.new = None, False
         try:
-            status, size, value = self._exchange(number, request, base_url, meet=meet)
+            received = self._exchange(number, request, base_url, meet=meet)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             self._note_carrier(number)
             self.error = _name(error)
@@ -187,17 +197,18 @@ class Client:
             number,
             h=self._observer.used,
             new=self._observer.new,
-            status=status,
-            size=size,
-            json=value if request.label else None,
+            status=received.status,
+            size=received.size,
+            json=received.json if request.label else None,
+            **({"close_delimited": True} if received.close_delimited else {}),
         )
-        return status
+        return received.status
 
     def _note_carrier(self, number: int) -> None:
         if self._observer.used is not None:
             self._observer.carried[self._observer.used] = number
 
-    def _exchange(self, number: int, request: Request, base_url: str, *, meet: bool) -> tuple[int, int, Any]:
+    def _exchange(self, number: int, request: Request, base_url: str, *, meet: bool) -> "_Received":
         headers = {HEADER: f"{number} meet" if meet else str(number)}
         body: Any = None
         if request.data is not None and request.data.lstrip()[:1] in ("{", "["):
@@ -220,7 +231,8 @@ class Client:
                 size += len(chunk)
                 if size <= _LARGEST_JSON:
                     kept += chunk
-            return response.status_code, size, _json(response, bytes(kept), size)
+            body = _json(response, bytes(kept), size)
+            return _Received(response.status_code, size, body, _is_close_delimited(request.method, response))
 
     def hang_up(self) -> None:
         """Close the connection, where one is open; the next request opens another."""
@@ -251,6 +263,14 @@ class Client:
         """
         closed, self._observer.closed_ports = self._observer.closed_ports, []
         return [(port, self._observer.carried.pop(serial, 0)) for port, serial in closed]
+
+
+def _is_close_delimited(method: str, response: requests.Response) -> bool:
+    """Return whether only the end of the connection shows where the body ends (RFC 9112, section 6.3)."""
+    if method == "HEAD" or response.status_code in _WITHOUT_BODY:
+        return False
+    # urllib3 knows what the headers say of a body that it reads.
+    return not response.raw.chunked and "Content-Length" not in response.headers
 
 
 def _json(response: requests.Response, body: bytes, size: int) -> Any:

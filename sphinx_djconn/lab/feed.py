@@ -24,6 +24,9 @@ Value = TypeVar("Value")
 
 _CHUNK: Final = 1 << 16
 
+_WRITING: Final = 1.0
+"""Seconds that an event may take to be written once it has its serial; it needs some microseconds."""
+
 _UNHEARD: Final = 2.0
 """Seconds of silence after which is read what nobody rang for: a processor may let a process see that nobody
 waits before others see what that process wrote."""
@@ -44,6 +47,7 @@ class Feed(Known):
         self._cancelled = False
         self._drains = 0
         self._drained = 0
+        self._told: dict[int, int] = {}
         self._processes = 0
         self._condition = threading.Condition()
         self._bell = Bell(self.address)
@@ -156,6 +160,18 @@ class Feed(Known):
         if not told:
             return "no Python process of the server was heard of"
         return f"the last that was heard is `{told[-1]['k']}`, of process P{told[-1]['p']}"
+
+    def count(self) -> None:
+        """Add an event that says how many events of each process were read, if there were any since."""
+        with self._condition:
+            read = {process: count for process, count in self.read.items() if self._told.get(process) != count}
+            self._told.update(read)
+        if read:
+            self.emit("events.read", processes=sorted(map(list, read.items())))
+
+    def await_missing(self) -> None:
+        """Wait for events that are being written, while later ones of their process are there already."""
+        self.wait(lambda: not any(self.ahead.values()), "the probe's events", seconds=_WRITING, alive=False)
 
     def drain(self) -> None:
         """Return when everything that was written before this call has been read."""

@@ -24,11 +24,17 @@ class Known:
         self.ended_threads: set[tuple[int, int]] = set()
         self.greenlets: dict[int, tuple[int, int]] = {}
         self.ended_greenlets: set[tuple[int, int]] = set()
+        self.read: dict[int, int] = {}
+        """How many events of each process were read, up to the first that is missing."""
+        self.ahead: dict[int, set[int]] = {}
+        """The serials of those that were read behind one that is missing."""
 
-    def note(self, event: dict[str, Any], process: int) -> None:  # noqa: C901 - a flat table
+    def note(self, event: dict[str, Any], process: int) -> None:  # noqa: C901, PLR0912 - a flat table
         """Keep ``event`` of ``process``, and what is asked of it; raise :class:`KeyError` where it has less."""
         event["p"] = process
         self.events.append(event)
+        if "s" in event:
+            self._count(process, event["s"])
         match event["k"]:
             case "process.start":
                 self.pids[process] = event["pid"]
@@ -55,3 +61,11 @@ class Known:
                 self.serving[event["port"]] = (process, event["th"])
             case "reloader.watching":
                 self.watching.add(process)
+
+    def _count(self, process: int, serial: int) -> None:
+        ahead = self.ahead.setdefault(process, set())
+        if serial > self.read.get(process, 0):
+            ahead.add(serial)
+        while self.read.get(process, 0) + 1 in ahead:
+            self.read[process] = self.read.get(process, 0) + 1
+            ahead.remove(self.read[process])

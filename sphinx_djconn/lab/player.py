@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from sphinx_djconn.lab.clients import Client, Serials
 from sphinx_djconn.lab.errors import RunError, StepError
 from sphinx_djconn.lab.feed import Feed
+from sphinx_djconn.lab.kernel import Kernel
 from sphinx_djconn.lab.meeting import Meeting, Participant
 from sphinx_djconn.lab.port import Port
 from sphinx_djconn.lab.quiet import Rest, Task, ask
@@ -65,6 +66,8 @@ class Player:
         self._port = port
         self._databases = databases
         self._witness: Witness | None = None if databases is None else _witness(feed, databases)
+        self._kernel = Kernel(feed, trigger.parent)
+        self._ends_are_told = True
         self._serials = Serials()
         self._clients: dict[str, Client] = {}
         self._tasks: dict[tuple[int, int], Task] = {}
@@ -86,15 +89,19 @@ class Player:
             try:
                 self._feed.check(f"the step `{text}`")
                 self._step(step)
+                self._kernel.look()
                 if self._witness is not None:
                     self._witness.look()
             except RunError as error:
                 error.line = step.line if error.line is None else error.line
                 raise
         self._feed.drain()
+        self._feed.await_missing()
+        self._feed.count()
         self._feed.check("the end of the sequence")
         self._check_answers(sequence)
         self._feed.emit("end")
+        self._feed.await_missing()
 
     def close(self) -> None:
         """Close what the clients have open."""
@@ -144,16 +151,13 @@ class Player:
             feed.check(f"the response to {sent}")
         feed.drain()
         if number in feed.begun:
-            feed.wait(
-                lambda: number in feed.ended or feed.begun[number] in feed.gone,
-                f"the end of {sent} in the server",
-                seconds=_SETTLING,
-            )
+            self._await_end(number, f"the end of {sent} in the server")
         if request.client is None:
             client.hang_up()
         elif status is not None:
             self._await_next(client, number)
         self._settle(client)
+        feed.count()
         self._answered = self._answered or status is not None
         if status is None and self._process in feed.gone:
             # The supervisor is about to say how the server ended, if it was the server.
@@ -165,6 +169,24 @@ class Player:
                 "correct the step, or look in the server's log",
                 line=request.line,
             )
+
+    def _await_end(self, number: int, what: str) -> None:
+        """Wait for the end of a request in the server.
+
+        Some servers never close a response, and then nobody sees the end. It is waited for in vain once in a run;
+        from then on, it is enough that the thread of the request has nothing to do.
+        """
+        feed = self._feed
+        seconds = _SETTLING
+        if not self._ends_are_told:
+            task = self._task(*feed.handling[number])
+            ask(lambda: number in feed.ended or not task.is_running, _REST)
+            feed.drain()
+            seconds = 0
+        ended = feed.wait(
+            lambda: number in feed.ended or feed.begun[number] in feed.gone, what, seconds=seconds
+        )
+        self._ends_are_told = self._ends_are_told and bool(ended)
 
     def _check_answers(self, sequence: Sequence) -> None:
         """Raise :class:`StepError` where no request had a response: claims about that would be idle."""

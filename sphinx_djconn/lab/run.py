@@ -148,7 +148,9 @@ class Run:
                 "killed; the run is complete, but find out what holds it up, or raise "
                 "`stop_seconds` of its profile in `djconn_servers`"
             )
-        return self._trace(events, log, self._sanitizer(folder, project, databases), starting, databases)
+        trace = self._trace(events, log, self._sanitizer(folder, project, databases), starting, databases)
+        self.notes += [imbalance.message for imbalance in trace.imbalances]
+        return trace
 
     def _is_given_its_port(self) -> bool:
         return self._profiles.servers[self._scenario.server].is_given_its_port

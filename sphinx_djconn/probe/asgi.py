@@ -11,9 +11,9 @@ import itertools
 import weakref
 from typing import Any, Callable, Optional, Tuple
 
-from .handlers import MARK, numbered
+from .handlers import MARK, numbered, watched_coroutine
 from .imports import Imports
-from .recorder import Handling, Recorder
+from .recorder import VIEW, VIEW_END, Handling, Recorder
 
 HEADER = b"x-djconn-request"
 
@@ -76,8 +76,8 @@ class _Watcher:
         handler_class.get_response_async = get_response_async
 
     def _watch_views(self, handler_class: Any, is_coroutine_function: Callable[[Any], bool]) -> None:
-        """Tell which thread runs the view of a request that a task was given."""
-        recorder = self.recorder
+        """Tell which thread runs the view of a request that a task was given, and when."""
+        recorder, tell = self.recorder, self.recorder.tell
         original = handler_class.make_view_atomic
 
         @functools.wraps(original)
@@ -87,18 +87,15 @@ class _Watcher:
             if handling is None or handling.ends_with_response:
                 return made
             if is_coroutine_function(made):
-
-                @functools.wraps(made)
-                async def coroutine(*args: Any, **kwargs: Any) -> Any:
-                    recorder.emit("request.view")
-                    return await made(*args, **kwargs)
-
-                return coroutine
+                return watched_coroutine(made, handling, recorder)
 
             @functools.wraps(made)
             def function(*args: Any, **kwargs: Any) -> Any:
-                recorder.emit("request.view")
-                return made(*args, **kwargs)
+                tell(VIEW, handling.number)
+                try:
+                    return made(*args, **kwargs)
+                finally:
+                    tell(VIEW_END, handling.number)
 
             return function
 

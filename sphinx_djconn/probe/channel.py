@@ -10,7 +10,7 @@ import os
 import socket
 import struct
 import time
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from .descriptors import mapped, raised
 from .forks import own_byte
@@ -23,28 +23,30 @@ _LINES = 1 << 18
 _RECORDS = 1 << 19
 """Bytes of a process's file that are mapped for lines, and for records: of some 5,000 requests."""
 
-if hasattr(time, "monotonic_ns"):
-    monotonic_ns = time.monotonic_ns
-else:  # Python 3.6
 
-    def monotonic_ns() -> int:
-        """Return what ``time.monotonic_ns`` does."""
-        return int(time.monotonic() * 1e9)
+def _new_clock() -> Any:
+    """Return an iterator over the serial of the next event, from 1 on, and the time in seconds.
+
+    Both come out of one call that doesn't release the interpreter, so that the order of the serials is the
+    order of the times, whichever thread takes them.
+    """
+    return zip(itertools.count(1), iter(time.monotonic, None))
 
 
-RECORD = struct.Struct("=d8sI4s5s3x")
+RECORD = struct.Struct("=d8sI4sI3sx")
 """What is packed, in as few steps as can be: the time in seconds, :data:`OWNER`, the number of the request,
-the size of the log as the kernel gave it, and :data:`THREAD`. 0 stands for no wrapper and no connection."""
+the size of the log as the kernel gave it, the serial of the event, and :data:`THREAD`. 0 stands for no wrapper
+and no connection."""
 
 OWNER = struct.Struct("=II")
 """The serials of a database wrapper and its connection."""
 
-THREAD = struct.Struct("=IB")
+THREAD = struct.Struct("=HB")
 """The serial of a thread, and what the event is of :data:`KINDS`, from 1 on: 0 is where none is written yet."""
 
-KINDS = ("request.begin", "db.use", "request.end")
+KINDS = ("request.begin", "db.use", "request.end", "request.view", "request.view.end")
 
-RECORDS = {"format": "=dIIIIIB3x", "fields": ["t", "w", "c", "r", "o", "th", "k"], "kinds": KINDS}
+RECORDS = {"format": "=dIIIIIHBx", "fields": ["t", "w", "c", "r", "o", "s", "th", "k"], "kinds": KINDS}
 """How the lab reads them, which is told it with the file."""
 
 _Socket = socket.socket
@@ -62,9 +64,11 @@ class Channel:
     was written when the process dies, however it dies.
 
     The events that most requests have are no lines but records of ``RECORD``, which take less time, in memory
-    behind that of the lines: ``record`` writes one, and raises ``ValueError`` when that memory is full. It is
-    ``None`` where there is none, or where the size of the log, at whose start ``log`` is open, is not known
-    so quickly.
+    behind that of the lines: ``records.write`` writes one, and raises ``ValueError`` when that memory is full.
+    ``records`` is ``None`` where there is none, or where the size of the log, at whose start ``log`` is open,
+    is not known so quickly.
+
+    Each event has a serial, from 1 on in each process: whoever reads them sees whether one is missing.
 
     The socket is the bell: an empty line says that there is something to be read. It is rung only where
     somebody waits, which the lab tells in the first byte of a file that every process of the run maps
@@ -72,8 +76,9 @@ class Channel:
     full for example, the events go over the socket themselves.
     """
 
-    record: Any = None
+    records: Any = None
     has_records = True
+    clock: Any = None
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -99,8 +104,9 @@ class Channel:
             if fd >= 0:
                 os.close(fd)
         self.fd = self._file = -1
-        self._remember = self.record = None
+        self._remember = self.records = None
         self.pid = os.getpid()
+        self.clock = _new_clock()
         self.own[0] = 1
         with _Socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             try:
@@ -127,7 +133,7 @@ class Channel:
             self._file = raised(fd)
         except OSError:
             self.fd = -1
-            self._remember = self.record = None
+            self._remember = self.records = None
         finally:
             os.close(fd)
 
@@ -145,26 +151,27 @@ class Channel:
             return False
         self._remember = lines.write
         if self.has_records and self._at_start:
-            self.record = records.write
+            self.records = records
         return True
 
     def without_records(self) -> None:
         """Have all events be lines from now on, in this process and its children."""
         self.has_records = False
-        self.record = None
+        self.records = None
 
-    def write(self, fields: bytes) -> None:
-        """Write an event: the time, the size of the log, and ``fields``, which end the line.
+    def write(self, fields: bytes, stamp: Optional[Tuple[int, float]] = None) -> None:
+        """Write an event: the time, the size of the log, its serial, and ``fields``, which end the line.
 
-        Do nothing where the lab is gone, in a forked child that has no channel yet.
+        ``stamp`` is what ``clock`` has returned for it, if anything has. Do nothing where the lab is gone, in a
+        forked child that has no channel yet.
         """
         # The time comes first: a system call may let another thread do, and tell, what comes after this.
-        now = monotonic_ns()
+        serial, now = next(self.clock) if stamp is None else stamp
         try:
             size = left(self.log) if self._at_start else os.fstat(self.log).st_size
         except OSError:  # where it is closed, too
             size = 0
-        line = b'{"t":%d,"o":%d,%b' % (now, size, fields)
+        line = b'{"t":%d,"o":%d,"s":%d,%b' % (round(now * 1e9), size, serial, fields)
         remember = self._remember
         if remember is None:
             if not self._append(line):
@@ -203,7 +210,7 @@ class Channel:
             os.write(self.fd, line)
         except OSError:  # the lab is gone
             self.fd = -1
-            self._remember = self.record = None
+            self._remember = self.records = None
 
     def meet(self, event: Dict[str, Any]) -> None:
         """Tell the lab that a request has come to a meeting, and wait until the lab lets it go."""

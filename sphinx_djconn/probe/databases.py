@@ -7,8 +7,10 @@ call: the inner of two wrapped methods sees the change, the outer sees nothing n
 """
 
 import functools
+import os
 import sys
 import weakref
+from contextlib import suppress
 from typing import Any, Callable, Dict, Optional
 
 from .channel import OWNER
@@ -48,11 +50,16 @@ class _State:
 def _of_server(wrapper: Any, connection: Any) -> Dict[str, Any]:
     """Return what a driver knows of the session without asking the server: its ``pid`` there.
 
+    ``inode`` is that of its socket, by which the kernel can be asked whether it is still open.
+
     ``pooled`` tells that the connection comes from a pool, to which Django gives it back instead of closing it:
     ``psycopg_pool`` leaves its mark on those that are out, by which Django finds the pool.
     """
     more: Dict[str, Any] = {}
     vendor = getattr(wrapper, "vendor", "")
+    with suppress(Exception):  # as below; and not every driver tells it
+        if vendor in ("postgresql", "mysql"):
+            more["inode"] = os.fstat(connection.fileno()).st_ino
     try:
         if vendor == "postgresql":
             # psycopg2 had no ``info`` before 2.8, and psycopg has nothing else.

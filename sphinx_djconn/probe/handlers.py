@@ -1,14 +1,16 @@
 """Requests inside Django: from the handler's call to the end of ``request_finished``.
 
-A response that nobody closes ends no request: then the thread's next request does, or its end.
+A request whose response nobody closes has no end: the next request in its thread is no sign that the server has
+let go of the response.
 """
 
+import asyncio
 import functools
 import re
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from .imports import Imports
-from .recorder import BEGIN, END, Handling, Recorder
+from .recorder import BEGIN, END, VIEW, VIEW_END, Handling, Recorder
 
 HEADER = "HTTP_X_DJCONN_REQUEST"
 """The header by which the lab numbers its requests; the probe takes it away before Django looks."""
@@ -41,9 +43,6 @@ class _Watcher:
             handling = None if header is None else numbered(header)
             if handling is None:
                 return original(handler, environ, start_response)
-            before = current.get()
-            if before is not None and not before.over:
-                recorder.end(before)
             current.set(handling)
             recorder.tell(BEGIN, handling.number)
             if handling.meets:
@@ -58,6 +57,8 @@ class _Watcher:
 
     def base(self, module: Any) -> None:
         self._watch_get_response(module.BaseHandler)
+        known = getattr(module, "iscoroutinefunction", asyncio.iscoroutinefunction)
+        self._watch_views(module.BaseHandler, known)
 
     def staticfiles(self, module: Any) -> None:
         mixin = getattr(module, "StaticFilesHandlerMixin", None)  # since Django 3.1
@@ -81,6 +82,33 @@ class _Watcher:
 
         handler_class.get_response = get_response
 
+    def _watch_views(self, handler_class: Any, is_coroutine_function: Callable[[Any], bool]) -> None:
+        """Tell when a view begins and ends; :mod:`asgi` does that for the requests that are given to a task."""
+        recorder, tell, current = self.recorder, self.recorder.tell, self.recorder.current
+        original = handler_class.make_view_atomic
+
+        @functools.wraps(original)
+        def make_view_atomic(handler: Any, view: Any) -> Any:
+            made = original(handler, view)
+            handling: Optional[Handling] = current.get()
+            if handling is None or handling.over or not handling.ends_with_response:
+                return made
+            number = handling.number
+            if is_coroutine_function(made):
+                return watched_coroutine(made, handling, recorder)
+
+            # Django calls what is returned, and looks at nothing else of it: to copy its name takes time.
+            def watched(*args: Any, **kwargs: Any) -> Any:
+                tell(VIEW, number)
+                try:
+                    return made(*args, **kwargs)
+                finally:
+                    tell(VIEW_END, number)
+
+            return watched
+
+        handler_class.make_view_atomic = make_view_atomic
+
     def response(self, module: Any) -> None:
         recorder, current = self.recorder, self.recorder.current
         original = module.HttpResponseBase.close
@@ -92,17 +120,34 @@ class _Watcher:
             if handling is None or handling.over:
                 original(response)
                 return
-            if current.get() is not handling:
+            before = current.get()
+            if before is not handling:
                 current.set(handling)
             handling.phase = "end"
             try:
                 original(response)
             finally:
+                if before is not handling and before is not None and not before.over:
+                    current.set(before)  # a request that this thread goes on with
                 if handling.ends_with_response and not handling.over:  # as ``recorder.end``
                     handling.over = True
                     recorder.tell(END, handling.number)
 
         module.HttpResponseBase.close = close
+
+
+def watched_coroutine(view: Any, handling: Handling, recorder: Recorder) -> Any:
+    """Return ``view``, a coroutine function, which tells when it begins and ends."""
+
+    @functools.wraps(view)
+    async def watched(*args: Any, **kwargs: Any) -> Any:
+        recorder.tell(VIEW, handling.number)
+        try:
+            return await view(*args, **kwargs)
+        finally:
+            recorder.tell(VIEW_END, handling.number)
+
+    return watched
 
 
 def numbered(header: str) -> Optional[Handling]:

@@ -6,8 +6,7 @@ import os
 import struct
 import sys
 import threading
-import time
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from .channel import KINDS, OWNER, RECORD, THREAD, Channel
 from .logsize import ANSWER, FIONREAD, ioctl
@@ -17,14 +16,13 @@ try:
 except ImportError:  # Python 3.6: no ASGI there that would need more than threads
     ContextVar = None  # type: ignore[assignment, misc]
 
-BEGIN, USE, END = range(1, 1 + len(KINDS))
+BEGIN, USE, END, VIEW, VIEW_END = range(1, 1 + len(KINDS))
 
 _NOBODY = OWNER.pack(0, 0)
 _NO_RECORD = (AttributeError, TypeError, ValueError, OSError, struct.error)
 """Of a thread that is new, without memory or with none left, without a log, of numbers that are too large."""
 
 _pack = RECORD.pack
-_monotonic = time.monotonic
 _as_json = json.JSONEncoder(default=str).encode  # ``default``, because a setting can be any object
 
 
@@ -127,30 +125,38 @@ class Recorder:
         It does what :meth:`emit` does in less time: most of the probe's cost is made of this, where each call
         of another function can be measured. ``kind`` is a place in ``channel.KINDS``, from 1 on.
         """
-        # Before anything that may let another thread do, and tell, what comes after.
-        now = _monotonic()
-        channel = self.channel
+        channel, serial, now = self.channel, 0, 0.0
         try:
             if not channel.own[0]:
                 self._forked()
-                now = _monotonic()  # after the start of the process
+            mark, write = self._local.marks[kind], channel.records.write
+            # Before anything that may let another thread do, and tell, what comes after.
+            serial, now = next(channel.clock)
             ioctl(channel.log, FIONREAD, ANSWER)  # as ``logsize.left``
-            channel.record(_pack(now, owner, request, ANSWER, self._local.marks[kind]))
+            write(_pack(now, owner, request, ANSWER, serial, mark))
         except _NO_RECORD:
             wrapper, connection = OWNER.unpack(owner)
             data = {"w": wrapper, "c": connection} if wrapper else {}
             thread = self.thread()
             if self.greenlet is not None:
                 self._add_greenlet(data)
-            self._write(KINDS[kind - 1], thread, request, data)
+            self._write(KINDS[kind - 1], thread, request, data, (serial, now) if serial else None)
             return
         # Nobody waits for the others of these, and would only take time from the request.
         if kind == END and channel.waits[0]:  # type: ignore[index]  # there is no record without it
             channel.ring()
 
-    def _write(self, kind: str, thread: int, request: Optional[int], data: Dict[str, Any]) -> None:
+    def _write(
+        self,
+        kind: str,
+        thread: int,
+        request: Optional[int],
+        data: Dict[str, Any],
+        stamp: Optional[Tuple[int, float]] = None,
+    ) -> None:
         more = b"" if request is None else b',"r":%d' % request
-        self.channel.write(b'"k":"%b","th":%d%b%b}\n' % (kind.encode(), thread, more, _fields(data)))
+        fields = b'"k":"%b","th":%d%b%b}\n' % (kind.encode(), thread, more, _fields(data))
+        self.channel.write(fields, stamp)
 
     def thread(self, name: Optional[str] = None) -> int:
         """Return the serial of this thread, which is new where the thread was never seen before."""
@@ -161,7 +167,9 @@ class Recorder:
         except AttributeError:
             serial = next(self._threads)
             self._local.serial = serial
-            self._local.marks = [THREAD.pack(serial, kind) for kind in range(1 + len(KINDS))]  # of records
+            # Of records; a thread whose serial is too large for them has lines.
+            marks = [THREAD.pack(serial, kind) for kind in range(1 + len(KINDS))] if serial < 1 << 16 else None
+            self._local.marks = marks
             self._local.presence = _Presence(self, serial)
             self._thread_started(serial, name)
         return serial

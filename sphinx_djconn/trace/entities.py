@@ -18,6 +18,7 @@ class Process:
     python: str = ""
     django: str = ""
     ended: bool = False
+    ended_at: int | None = None
 
 
 @dataclass(slots=True)
@@ -65,9 +66,9 @@ class HttpConnection:
 class DatabaseConnection:
     """A database connection: C1, C2, … where a request opened or used it, else S1, S2, ….
 
-    ``opened_in`` and ``closed_in`` are numbers of requests, ``None`` outside of any. ``why`` tells why
-    Django closed it and is ``None`` where Django did not. ``thread`` is the thread whose
-    ``django.db.connections`` holds it, or ``greenlet`` where that has its own; ``abandoned`` tells that
+    ``opened_in`` and ``closed_in`` are numbers of requests, ``None`` outside of any. ``closed_at`` is when Django
+    closed it, in nanoseconds. ``why`` tells why Django closed it and is ``None`` where Django did not.
+    ``thread`` is the thread whose ``django.db.connections`` holds it, or ``greenlet`` where that has its own; ``abandoned`` tells that
     this has ended, ``dropped`` that its process has, or that the connection was taken away from its
     wrapper.
 
@@ -84,6 +85,7 @@ class DatabaseConnection:
     name: str = "?"
     opened_in: int | None = None
     closed_in: int | None = None
+    closed_at: int | None = None
     why: str | None = None
     phase: str | None = None
     abandoned: bool = False
@@ -114,7 +116,10 @@ class RequestEntity:
     """A request: what the client saw of it, and what the probe saw of it inside the server.
 
     ``begun`` and ``ended`` are nanoseconds of the monotonic clock, ``None`` where Django never saw the
-    request. ``thread`` is the one that ran its view, ``greenlet`` the part of it that did, and ``task`` is
+    request; ``ended`` is ``None``, too, if nobody saw its end, and ``ended_in`` is the thread that saw it.
+    ``view_begun`` and ``view_ended`` are those of its view, and ``answered`` is when the client had the
+    response. A response is ``close_delimited`` if only the end of its connection shows where it ends.
+    ``thread`` is the one that ran its view, ``greenlet`` the part of it that did, and ``task`` is
     what an event loop gave the request to; ``in_loop`` tells that the view ran in the loop's own thread.
     ``connections`` are the database connections it used, in that order, with ``opened`` or
     ``reused``.
@@ -138,6 +143,11 @@ class RequestEntity:
     process: Process | None = None
     begun: int | None = None
     ended: int | None = None
+    ended_in: Thread | None = None
+    view_begun: int | None = None
+    view_ended: int | None = None
+    answered: int | None = None
+    close_delimited: bool = False
     wrappers: int = 0
     failed: int = 0
     health_checks: int = 0

@@ -14,16 +14,19 @@ field        meaning
 ``r``        the number of the request being handled, in the order of the sequence
 ``o``        how much the server's log held when the event happened: bytes as the probe
              writes it, complete lines once the lab has read the log
+``s``        the serial of the event within its process, from 1 on without a gap; the lab's
+             own events have none
 ===========  ==========================================================================
 
 Kinds, from the probe: ``process.start`` (``pid`` ``ppid`` ``python``), ``django`` (``version``),
 ``thread.start`` (``name`` ``ident`` ``native`` ``main``), ``thread.end``, ``listening`` (``host``
 ``port``), ``serving``, ``http.thread`` (``port``: the client's), ``greenlet.start`` (``g`` ``ident``),
 ``greenlet.end`` (``g``), ``request.begin`` (under ASGI ``task``: its serial within the process),
-``request.view`` (under ASGI: the view begins, in this thread), ``request.end``,
+``request.view`` and ``request.view.end`` (the view, in the thread that runs it), ``request.end``,
 ``db.wrapper`` (``w`` ``alias`` ``vendor`` ``max_age`` ``health_checks``), ``db.open`` (``w`` ``c``
-``alias``; where there is a server ``pid``, what it knows the session by; ``pooled`` where the connection
-comes from a pool), ``db.failed`` (``w`` ``error``), ``db.use`` (``w`` ``c``), ``db.health`` and
+``alias``; where there is a server ``pid``, what it knows the session by, and ``inode``, that of its socket;
+``pooled`` where the connection comes from a pool), ``db.failed`` (``w`` ``error``), ``db.use`` (``w`` ``c``),
+``db.health`` and
 ``db.usable`` (``w`` ``c`` ``usable``: by CONN_HEALTH_CHECKS, and because an error had occurred),
 ``db.close`` (``w`` ``c`` ``why`` ``phase``; ``pooled`` where the connection was given back to its pool),
 ``db.collected`` (``w`` ``c``; of no thread: the garbage collector runs in any), ``reloader.watching``.
@@ -37,9 +40,13 @@ where Django did not close: something took the connection away from its wrapper.
 
 Kinds, from the lab: ``begin``, ``end``, ``step`` (``n`` ``text``), ``http.open`` (``h`` ``client``
 ``port``), ``http.close`` (``h`` ``by``), ``request.sent`` (``client`` ``method`` ``path`` ``label``),
-``response`` (``h`` ``status`` ``size`` ``json``), ``request.error`` (``h`` ``error``),
-``process.exit`` (at the time when it was heard of), ``db.sessions`` (``sessions``: of the databases of this
-run, as the server sees them at the end of a step, a list of pid and state).
+``response`` (``h`` ``status`` ``size`` ``json``; ``close_delimited`` if only the end of the connection shows
+where it ends), ``request.error`` (``h`` ``error``), ``process.exit`` (at the time when it was heard of),
+``db.sessions`` (``sessions``: of the databases of this run, as the server sees them at the end of a step, a list
+of pid and state),
+``events.read`` (``processes``: how many events the lab has read of each, a list of serial and count),
+``processes.seen`` (``processes``: what ``/proc`` shows of each at the end of a step, a list of objects; see
+:mod:`sphinx_djconn.lab.kernel`).
 
 The socket between a process and the lab carries lines, too. An empty line is the bell: there is something
 to be read. It rings where the first byte of the file ``SOCKET-waits`` is not 0, and sets that to 0 (see
@@ -68,9 +75,10 @@ class Event(NamedTuple):
     request: int | None
     log: int
     data: Mapping[str, Any]
+    serial: int = 0
 
 
-_COMMON = frozenset({"t", "k", "p", "th", "r", "o"})
+_COMMON = frozenset({"t", "k", "p", "th", "r", "o", "s"})
 
 
 def decode(wire: Mapping[str, Any]) -> Event:
@@ -84,6 +92,7 @@ def decode(wire: Mapping[str, Any]) -> Event:
             wire.get("r"),
             wire.get("o", 0),
             {key: value for key, value in wire.items() if key not in _COMMON},
+            wire.get("s", 0),
         )
     except (KeyError, TypeError) as error:
         raise TraceError(f"not an event: {wire!r:.200}") from error
@@ -98,6 +107,8 @@ def encode(event: Event) -> dict[str, Any]:
         wire["r"] = event.request
     if event.log:
         wire["o"] = event.log
+    if event.serial:
+        wire["s"] = event.serial
     wire.update(event.data)
     return wire
 

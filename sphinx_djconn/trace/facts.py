@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from sphinx_djconn.trace.balance import doubt_of_probe, unknown_facts
 from sphinx_djconn.trace.entities import DatabaseConnection, RequestEntity
+from sphinx_djconn.trace.overlaps import overlaps_of
 from sphinx_djconn.trace.reading import Entities, Trace
 from sphinx_djconn.trace.types import (
     COUNT,
@@ -91,7 +93,7 @@ FACTS: Final[dict[str, Fact[_Reading]]] = {
     "requests": Fact(COUNT, "requests sent", lambda r: len(r.requests)),
     "responses": Fact(
         COUNT,
-        "responses received whole",
+        "responses received to their end: that which their headers announce, or else that of their connection",
         lambda r: sum(request.status is not None for request in r.requests),
     ),
     "errors": Fact(
@@ -138,6 +140,14 @@ FACTS: Final[dict[str, Fact[_Reading]]] = {
         COUNT,
         "HTTP connections opened by the clients",
         lambda r: len(r.entities.http_connections),
+    ),
+    "http.close_delimited": Fact(
+        COUNT,
+        (
+            "responses without a length or chunks: only the end of their connection shows where they end, and "
+            "one that broke off looks the same"
+        ),
+        lambda r: sum(request.close_delimited for request in r.requests),
     ),
     "db.wrappers": Fact(
         COUNT,
@@ -282,18 +292,6 @@ def facts_of(trace: Trace) -> Facts:
     for request in labelled:
         for name, fact in REQUEST_FACTS.items():
             figures[f"{request.label}.{name}"] = fact.read(request)
-    overlaps = frozenset(
-        frozenset({str(one.label), str(other.label)})
-        for index, one in enumerate(labelled)
-        for other in labelled[:index]
-        if _overlap(one, other)
-    )
-    return Facts(figures, tuple(str(request.label) for request in labelled), overlaps)
-
-
-def _overlap(one: RequestEntity, other: RequestEntity) -> bool:
-    if one.begun is None or other.begun is None:
-        return False
-    one_end = one.ended if one.ended is not None else float("inf")
-    other_end = other.ended if other.ended is not None else float("inf")
-    return one.begun < other_end and other.begun < one_end
+    labels = tuple(str(request.label) for request in labelled)
+    figures |= unknown_facts(figures, labels, trace.imbalances)
+    return Facts(figures, labels, *overlaps_of(labelled, doubt_of_probe(trace.imbalances)))

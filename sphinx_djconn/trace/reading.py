@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
 
+from sphinx_djconn.trace.balance import Imbalance, imbalances_of
 from sphinx_djconn.trace.entities import DatabaseConnection, Greenlet, Key, Named, Session, Thread
 from sphinx_djconn.trace.events import Event
 from sphinx_djconn.trace.served import Served
@@ -32,6 +33,11 @@ class Trace:
     def entities(self) -> "Entities":
         """The entities, read once."""
         return Entities(self.events)
+
+    @cached_property
+    def imbalances(self) -> tuple[Imbalance, ...]:
+        """What does not balance in the events, read once."""
+        return imbalances_of(self.events, self.entities.name_of)
 
 
 class Entities(Served):
@@ -54,6 +60,16 @@ class Entities(Served):
     def db_connection(self, process: int, serial: int) -> DatabaseConnection | None:
         """Return the database connection that the probe told of by ``serial``."""
         return self._taken.get((process, serial)) or self.db_connections.get((process, serial))
+
+    def name_of(self, kind: str, key: Key) -> str:
+        """Return the name of the ``process``, ``thread``, ``http`` or ``db`` connection ``key``; else ``?``."""
+        found: Named | None = {
+            "process": self.processes.get(key[0]),
+            "thread": self.threads.get(key),
+            "http": self.http_connections.get(key[1]),
+            "db": self._inherited(*key),
+        }[kind]
+        return "?" if found is None else found.name
 
     def is_taken_again(self, event: Event) -> bool:
         """Return whether ``event`` tells of a connection taken from its pool once more."""
@@ -121,7 +137,7 @@ class Entities(Served):
             connection.dropped = True
             return
         connection.why, connection.phase = event.data["why"], event.data["phase"]
-        connection.closed_in = event.request
+        connection.closed_in, connection.closed_at = event.request, event.at
         if event.request is not None:
             self.request(event.request).closed_at.append(event.data["phase"])
 

@@ -28,7 +28,6 @@ class Served:
         self.requests: dict[int, RequestEntity] = {}
         self.parents: dict[int, int] = {}
         self.step = 0
-        self._ends: dict[Key, int] = {}
 
     def read(self, events: Iterable[Event]) -> None:
         """Take all ``events`` in, in their order."""
@@ -37,9 +36,6 @@ class Served:
             if reader is not None:
                 reader(self, event)
         self.requests = dict(sorted(self.requests.items()))
-        for request in self.requests.values():
-            if request.ended is None and request.thread is not None:
-                request.ended = self._ends.get(request.thread.key)
 
     def thread_of(self, event: Event) -> Thread:
         """Return the thread in which ``event`` happened."""
@@ -95,6 +91,8 @@ class Served:
         request.json = event.data.get("json")
         request.http = self.http_connections.get(event.data.get("h") or 0)
         request.http_new = bool(event.data.get("new"))
+        request.answered = event.at
+        request.close_delimited = bool(event.data.get("close_delimited"))
 
     # Processes and threads.
 
@@ -110,7 +108,8 @@ class Served:
         self.process(event.process).django = event.data["version"]
 
     def _process_ended(self, event: Event) -> None:
-        self.process(event.process).ended = True
+        process = self.process(event.process)
+        process.ended, process.ended_at = True, event.at
 
     def _thread_started(self, event: Event) -> None:
         thread = self.thread_of(event)
@@ -119,7 +118,6 @@ class Served:
 
     def _thread_ended(self, event: Event) -> None:
         self.thread_of(event).ended = True
-        self._ends[event.process, event.thread] = event.at
 
     def _greenlet_started(self, event: Event) -> None:
         greenlet = self.greenlet_of(event)
@@ -144,11 +142,17 @@ class Served:
 
     def _viewed(self, event: Event) -> None:
         request, thread = self.request(event.request or 0), self.thread_of(event)
-        request.in_loop = thread is request.thread
-        request.thread = thread
+        request.view_begun = event.at
+        if request.task is not None:
+            request.in_loop = thread is request.thread
+            request.thread = thread
+
+    def _view_ended(self, event: Event) -> None:
+        self.request(event.request or 0).view_ended = event.at
 
     def _ended(self, event: Event) -> None:
-        self.request(event.request or 0).ended = event.at
+        request = self.request(event.request or 0)
+        request.ended, request.ended_in = event.at, self.thread_of(event)
 
     READERS: ClassVar[dict[str, Any]] = {
         "step": _step_begins,
@@ -166,6 +170,7 @@ class Served:
         "greenlet.end": _greenlet_ended,
         "request.begin": _begun,
         "request.view": _viewed,
+        "request.view.end": _view_ended,
         "request.end": _ended,
     }
 
