@@ -173,8 +173,8 @@ class Player:
     def _await_end(self, number: int, what: str) -> None:
         """Wait for the end of a request in the server.
 
-        Some servers never close a response, and then nobody sees the end. It is waited for in vain once in a run;
-        from then on, it is enough that the thread of the request has nothing to do.
+        Some servers never close a response, and then nobody sees the end. It is waited for in vain once in a
+        run; from then on, it is enough that the thread of the request has nothing to do.
         """
         feed = self._feed
         seconds = _SETTLING

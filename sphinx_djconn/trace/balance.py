@@ -1,8 +1,8 @@
 """Whether the events of a run agree with each other and with their witnesses.
 
 The probe's events are a set of books: what is closed was opened, what ends has begun, each event has its
-serial. The clients, the kernel (``processes.seen``) and the database server (``db.sessions``) keep books of their
-own. What does not balance is an :class:`Imbalance`, and the facts concerned are not known.
+serial. The clients, the kernel (``processes.seen``) and the database server (``db.sessions``) keep books of
+their own. What does not balance is an :class:`Imbalance`, and the facts concerned are not known.
 """
 
 from collections import Counter
@@ -39,8 +39,8 @@ class Imbalance(NamedTuple):
         often = f", {self.times} times in all" if self.times > 1 else ""
         return (
             f"the run contradicts itself {where}{often}: {self.text}; no fact about {self.scope} is known of "
-            "it, and no claim that needs one can hold. Find out what the project does there that Django does not "
-            "see, or build again, and report it if it stays"
+            "it, and no claim that needs one can hold. Find out what the project does there that Django does "
+            "not see, or build again, and report it if it stays"
         )
 
 
@@ -85,13 +85,13 @@ def _concerns(scope: Scope, name: str, of_clients: bool) -> bool:
 def imbalances_of(events: Iterable[Event], name: Callable[[str, Key], str]) -> tuple[Imbalance, ...]:
     """Return what does not balance in ``events``, which are in their order.
 
-    ``name`` returns what readers call the ``process``, ``thread``, ``http`` or ``db`` connection of a key.
+    A run that has no ``end`` is not whole, and nothing is said of it. ``name`` returns what readers call the
+    ``process``, ``thread``, ``http`` or ``db`` connection of a key.
     """
     books = _Books(name)
     for event in events:
         books.enter(event)
-    books.close()
-    return tuple(books.found.values())
+    return tuple(books.found.values()) if books.ended else ()
 
 
 @dataclass(slots=True)
@@ -135,6 +135,7 @@ class _Books:
 
     def __init__(self, name: Callable[[str, Key], str]) -> None:
         self.found: dict[str, Imbalance] = {}
+        self.ended = False
         self._name = name
         self._step = 0
         self._processes: dict[int, _ProcessBook] = {}
@@ -155,8 +156,11 @@ class _Books:
         reader = self.READERS.get(event.kind)
         if reader is not None:
             reader(self, event)
+        if event.kind == "end":
+            self.ended = True
+            self._close()
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Take stock at the end of the run."""
         for number, request in self._requests.items():
             if request.sent and not request.outcome:

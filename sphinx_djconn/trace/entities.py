@@ -66,11 +66,11 @@ class HttpConnection:
 class DatabaseConnection:
     """A database connection: C1, C2, … where a request opened or used it, else S1, S2, ….
 
-    ``opened_in`` and ``closed_in`` are numbers of requests, ``None`` outside of any. ``closed_at`` is when Django
-    closed it, in nanoseconds. ``why`` tells why Django closed it and is ``None`` where Django did not.
-    ``thread`` is the thread whose ``django.db.connections`` holds it, or ``greenlet`` where that has its own; ``abandoned`` tells that
-    this has ended, ``dropped`` that its process has, or that the connection was taken away from its
-    wrapper.
+    ``opened_in`` and ``closed_in`` are numbers of requests, ``None`` outside of any. ``closed_at`` is when
+    Django closed it, in nanoseconds. ``why`` tells why Django closed it and is ``None`` where Django did not.
+    ``thread`` is the thread whose ``django.db.connections`` holds it, or ``greenlet`` where that has its own;
+    ``abandoned`` tells that this has ended, ``dropped`` that its process has, or that the connection was taken
+    away from its wrapper.
 
     ``pid`` is what the database server knows its session by, ``None`` where there is no server. One that is
     ``pooled`` was taken from a pool, perhaps several times, and ``returned`` tells that it is there again.

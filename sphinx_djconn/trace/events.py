@@ -42,8 +42,8 @@ Kinds, from the lab: ``begin``, ``end``, ``step`` (``n`` ``text``), ``http.open`
 ``port``), ``http.close`` (``h`` ``by``), ``request.sent`` (``client`` ``method`` ``path`` ``label``),
 ``response`` (``h`` ``status`` ``size`` ``json``; ``close_delimited`` if only the end of the connection shows
 where it ends), ``request.error`` (``h`` ``error``), ``process.exit`` (at the time when it was heard of),
-``db.sessions`` (``sessions``: of the databases of this run, as the server sees them at the end of a step, a list
-of pid and state),
+``db.sessions`` (``sessions``: of the databases of this run, as the server sees them at the end of a step, a
+list of pid and state),
 ``events.read`` (``processes``: how many events the lab has read of each, a list of serial and count),
 ``processes.seen`` (``processes``: what ``/proc`` shows of each at the end of a step, a list of objects; see
 :mod:`sphinx_djconn.lab.kernel`).

@@ -1,6 +1,7 @@
 """Requests, and what served them: processes, threads, greenlets, tasks and HTTP connections."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -28,6 +29,7 @@ class Served:
         self.requests: dict[int, RequestEntity] = {}
         self.parents: dict[int, int] = {}
         self.step = 0
+        self._views: Counter[int] = Counter()
 
     def read(self, events: Iterable[Event]) -> None:
         """Take all ``events`` in, in their order."""
@@ -142,13 +144,17 @@ class Served:
 
     def _viewed(self, event: Event) -> None:
         request, thread = self.request(event.request or 0), self.thread_of(event)
-        request.view_begun = event.at
+        self._views[request.number] += 1  # a test client within a view calls another
+        if request.view_begun is None:
+            request.view_begun = event.at
         if request.task is not None:
             request.in_loop = thread is request.thread
             request.thread = thread
 
     def _view_ended(self, event: Event) -> None:
-        self.request(event.request or 0).view_ended = event.at
+        request = self.request(event.request or 0)
+        self._views[request.number] -= 1
+        request.view_ended = None if self._views[request.number] else event.at
 
     def _ended(self, event: Event) -> None:
         request = self.request(event.request or 0)

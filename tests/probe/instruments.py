@@ -282,8 +282,9 @@ class Visit(NamedTuple):
 
     @property
     def kinds(self):
-        """The kinds of the events, without wrappers: before Django 4.1 each request makes one an alias."""
-        return [event["k"] for event in self.events if event["k"] != "db.wrapper"]
+        """The kinds of the events, without those of views, and of wrappers: before Django 4.1 there are more."""
+        left_out = ("db.wrapper", "request.view", "request.view.end")
+        return [event["k"] for event in self.events if event["k"] not in left_out]
 
     def told(self, kind):
         """Return the events of ``kind``."""
