@@ -282,7 +282,7 @@ class Visit(NamedTuple):
 
     @property
     def kinds(self):
-        """The kinds of the events, without those of views, and of wrappers: before Django 4.1 there are more."""
+        """The kinds of the events, without views, and wrappers: before Django 4.1 there is one more."""
         left_out = ("db.wrapper", "request.view", "request.view.end")
         return [event["k"] for event in self.events if event["k"] not in left_out]
 

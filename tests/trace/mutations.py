@@ -31,7 +31,7 @@ def mutations(trace: Trace, step: int = 1) -> Iterator[Mutation]:
             yield Mutation("lost", event, Trace((*before, *after)))
             yield Mutation("unseen", event, Trace(tuple(_renumbered((*before, *after), event))))
             yield Mutation("twice", event, Trace((*before, event, event, *after)))
-            for other in {*after[:1], *after[len(after) // 2 :][:1], *after[-2:-1]}:
+            for other in (*after[:1], *after[len(after) // 2 :][:1], *after[-2:-1]):
                 late = [*before, *after, event._replace(at=other.at + 1)]
                 yield Mutation(f"late, after {other.kind}", event, Trace(in_order(late)))
 
