@@ -6,6 +6,7 @@ from typing import Final
 
 from docutils import nodes
 
+from sphinx_djconn.evidence.endings import endings
 from sphinx_djconn.evidence.nodes import Cell as TableCell
 from sphinx_djconn.evidence.nodes import literal, note, table
 from sphinx_djconn.evidence.rows import Cell, Row, compact
@@ -45,7 +46,8 @@ def requests_table(scenario: Scenario, trace: Trace) -> tuple[list[nodes.Node], 
         for fate, text in _FATES.items()
         if any(getattr(connection, fate) and _is_named(connection) for connection in connections)
     ]
-    return [table(columns, rows, "djconn-requests"), *fates] if rows else [], len(rows)
+    remarks = [note(text) for text in endings(trace)]
+    return [table(columns, rows, "djconn-requests"), *fates, *remarks] if rows else [], len(rows)
 
 
 _PLACES: Final[dict[str, Callable[[RequestEntity], Named | None]]] = {
@@ -132,12 +134,12 @@ class _Databases:
         for connection, how in request.connections:
             used.setdefault(connection.key, (connection, how))
         told = [
-            (f"{_alias(connection)} closed {_closing(connection)}", connection.name)
+            (f"{_alias(connection)} closed {_closing(connection, request)}", connection.name)
             for connection in self.closed.get(request.number, ())
             if connection.key not in used
         ]
         for connection, how in used.values():
-            shape = f"{_alias(connection)} {how}{self._after(connection, request.number)}"
+            shape = f"{_alias(connection)} {how}{self._after(connection, request)}"
             told.append((shape, connection.name))
         shapes = [shape for shape, _ in told]
         if request.failed:
@@ -146,16 +148,16 @@ class _Databases:
             shapes.append("health checked")
         return Cell("; ".join(shapes) or "—", tuple(name for _, name in told))
 
-    def _after(self, connection: DatabaseConnection, request: int) -> str:
+    def _after(self, connection: DatabaseConnection, request: RequestEntity) -> str:
         """What became of ``connection`` in ``request``, or later where that was its last."""
-        if request in connection.returned_in:
+        if request.number in connection.returned_in:
             return ", given back to its pool"
-        if connection.closed_in == request:
-            return f", closed {_closing(connection)}"
-        if self.last_use[connection.key] != request or connection.closed_in is not None:
+        if connection.closed_in == request.number:
+            return f", closed {_closing(connection, request)}"
+        if self.last_use[connection.key] != request.number or connection.closed_in is not None:
             return ""
         if connection.why is not None:
-            return f", closed later ({connection.why})"
+            return f", closed {_closing(connection, request)}"
         return next((f", then {fate}" for fate in _FATES if getattr(connection, fate)), "")
 
 
@@ -165,9 +167,17 @@ def _alias(connection: DatabaseConnection) -> str:
     return "{} (" + printable(connection.alias).replace("{", "{{").replace("}", "}}") + ")"
 
 
-def _closing(connection: DatabaseConnection) -> str:
-    """Return when Django closed ``connection``, and why where it was not the end of the request."""
-    when = _PHASES.get(connection.phase or "", "later")
+def _closing(connection: DatabaseConnection, request: RequestEntity) -> str:
+    """Return when Django closed ``connection``, which ``request`` used, and why if that was not its end.
+
+    What is closed outside of any request, for example in a thread that one has started, may be closed before
+    the response.
+    """
+    when = _PHASES.get(connection.phase or "")
+    if when is None or connection.closed_in != request.number:
+        limit = request.answered or request.ended
+        early = limit is not None and connection.closed_at is not None and connection.closed_at < limit
+        when = "before the response" if early else "later"
     return when if connection.why == "end of request" else f"{when} ({connection.why})"
 
 

@@ -120,7 +120,10 @@ class _Reading:
             section.served(request)
 
     def _is_told(self, event: Event) -> bool:
-        """Whether it says nothing new that a request uses a connection."""
+        """Whether it says nothing new: a connection used again, a view in the thread of its request."""
+        if event.kind == "request.view":
+            request = self._trace.entities.requests.get(event.request or 0)
+            return request is None or request.task is None
         if event.kind != "db.use":
             return False
         use = (event.request, event.process, event.data["c"])

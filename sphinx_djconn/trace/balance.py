@@ -362,7 +362,7 @@ class _Books:
         wrappers = self._book(event.process).wrappers
         if event.data["w"] in wrappers:
             self._note(f"a database wrapper of {self._process(event)} was created twice", Scope.PROBE)
-        wrappers[event.data["w"]] = event.data["vendor"]
+        wrappers[event.data["w"]] = event.data.get("vendor", "")
 
     def _opened(self, event: Event) -> None:
         book, wrapper, serial = self._book(event.process), event.data["w"], event.data["c"]

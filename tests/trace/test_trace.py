@@ -32,6 +32,12 @@ class Story:
     def end(self, number, thread, p=1):
         return self.tell("request.end", p=p, th=thread, r=number)
 
+    def view(self, number, thread):
+        return self.tell("request.view", th=thread, r=number)
+
+    def view_end(self, number, thread):
+        return self.tell("request.view.end", th=thread, r=number)
+
     def open(self, serial, thread, number=None, p=1):
         request = {} if number is None else {"r": number}
         self.tell("db.wrapper", p=p, th=thread, w=serial, alias="default", vendor="sqlite", **request)
@@ -105,15 +111,52 @@ def test_names_follow_the_sequence_and_not_the_clock():
     assert (figures["first.db_connection"], figures["second.db_connection"]) == ("C1", "C2")
 
 
-def test_a_request_that_was_never_told_to_end_has_ended_with_its_thread():
-    story = Story().thread(2).sent(1, "first").begin(1, 2).tell("thread.end", th=2)
-    story.thread(3).request(2, 3, "second")
-    assert facts_of(story.trace).overlaps == frozenset()
+OVERLAP = frozenset({"first", "second"})
+VIEWS = frozenset({"first.view", "second.view"})
 
 
-def test_a_request_that_never_ends_overlaps_all_that_follow():
-    story = Story().thread(2).sent(1, "first").begin(1, 2).thread(3).request(2, 3, "second")
-    assert facts_of(story.trace).overlaps == {frozenset({"first", "second"})}
+@pytest.mark.parametrize("sign", ["thread.end", "nothing"])
+def test_what_overlaps_with_a_request_whose_end_nobody_saw_is_not_known(sign):
+    story = Story().thread(2).sent(1, "first").begin(1, 2)
+    if sign == "thread.end":
+        story.tell("thread.end", th=2)
+    facts = facts_of(story.thread(3).request(2, 3, "second").trace)
+    assert facts.overlaps == frozenset()
+    assert facts.unknown_overlaps[OVERLAP].reason == "the end of request 1 was not seen"
+
+
+def test_a_request_whose_process_has_ended_has_ended():
+    story = Story().tell("process.start", p=2, pid=11, ppid=10, python="3.11.7").thread(1, p=2)
+    story.sent(1, "first").begin(1, 1, p=2).tell("process.exit", p=2).thread(3).request(2, 3, "second")
+    facts = facts_of(story.trace)
+    assert facts.overlaps == frozenset()
+    assert OVERLAP not in facts.unknown_overlaps
+
+
+def test_a_request_overlaps_with_one_that_begins_during_its_view_though_its_end_was_not_seen():
+    story = Story().thread(2).thread(3).sent(1, "first").begin(1, 2).view(1, 2).sent(2, "second").begin(2, 3)
+    story.view_end(1, 2).end(2, 3)
+    assert facts_of(story.trace).overlaps == {OVERLAP}
+
+
+def test_requests_overlap_whose_views_run_one_after_the_other():
+    story = Story().thread(2).thread(3).sent(1, "first").sent(2, "second").begin(1, 2).begin(2, 3)
+    story.view(1, 2).view_end(1, 2).view(2, 3).view_end(2, 3).end(1, 2).end(2, 3)
+    facts = facts_of(story.trace)
+    assert (facts.overlaps, facts.unknown_overlaps) == ({OVERLAP}, {})
+
+
+def test_views_overlap_that_run_at_the_same_time():
+    story = Story().thread(2).thread(3).sent(1, "first").sent(2, "second").begin(1, 2).begin(2, 3)
+    story.view(1, 2).view(2, 3).view_end(1, 2).view_end(2, 3).end(1, 2).end(2, 3)
+    assert facts_of(story.trace).overlaps == {OVERLAP, VIEWS}
+
+
+def test_what_overlaps_with_a_request_that_has_no_view_or_no_handler_is_not_known():
+    facts = facts_of(Story().thread(2).request(1, 2, "first").sent(2, "second").trace)
+    assert facts.overlaps == frozenset()
+    assert facts.unknown_overlaps[OVERLAP].reason == "Django's handler never saw request 2"
+    assert facts.unknown_overlaps[VIEWS].reason == "no view was seen to handle request 1"
 
 
 def test_a_request_that_django_never_saw_has_no_thread():
