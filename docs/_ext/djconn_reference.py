@@ -37,7 +37,10 @@ _FUNCTIONS: Final = {
     "len": "how many there are in a list",
     "max": "the greatest of a list, or of several values",
     "min": "the least of a list, or of several values",
-    "overlap": "whether the requests with these two labels were inside the server at the same time",
+    "overlap": (
+        "whether the requests with these two labels were inside Django's handler at the same time; their views "
+        "may have run one after the other. ``overlap(a.view, b.view)`` asks whether the views ran at one time"
+    ),
     "set": "the different values in a list",
 }
 
