@@ -97,6 +97,8 @@ class Meeting:
             one.released = True
             self._feed.release(one.number, "arrival")
             self._until(partial(self._has_come, one, "departure"))
+            self._feed.drain()
+            self._feed.count()  # the end of its view is seen to be before the next one's beginning
         inside = [one for one in participants if one.released and not one.settled]
         self._until(lambda: all(self._has_come(one, "departure") for one in inside), _LONG)
         for one in participants:
