@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from docutils import nodes
 
-from sphinx_djconn.evidence.nodes import note
+from sphinx_djconn.evidence.nodes import NOT_CHECKED, note
 from sphinx_djconn.evidence.text import printable
 from sphinx_djconn.scenario import SEQUENCE, Axis
 
@@ -25,6 +25,7 @@ class ShownCell(NamedTuple):
     """A cell for readers: the values of its axes, and a figure for each fact or why it has none.
 
     ``anchor`` is the id that links to the cell lead to; ``details`` that of its evidence, if it is shown.
+    ``not_checked`` says that the failure is accepted: this machine lacks what the cell needs.
     """
 
     values: tuple[str, ...]
@@ -32,6 +33,7 @@ class ShownCell(NamedTuple):
     failure: str = ""
     anchor: str = ""
     details: str = ""
+    not_checked: bool = False
 
 
 class _Entry(NamedTuple):
@@ -156,6 +158,8 @@ class _Layout:
             if len(reason) > _LONGEST_REASON:
                 reason = f"{reason[: _LONGEST_REASON - 1]}…"
             failed = nodes.inline("", "failed", classes=["djconn-failed"])
+            if cell.not_checked:
+                failed = nodes.inline("", NOT_CHECKED, classes=["djconn-not-checked"])
             told = [*anchor, failed, nodes.Text(f": {reason}")]
             more = len(self._facts) - 1
             if self._merged:

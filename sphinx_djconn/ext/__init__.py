@@ -3,9 +3,9 @@
 ``directives``, of claims and of what is ``running``, and ``domain`` read pages into the ``registry``; once all
 pages are read, ``check`` runs what ``gathering`` finds no recording of, judges claims by what ``choosing``
 finds them to be about or ``searching`` finds out, and leaves ``results``; ``transforms`` have ``rendering``
-turn the placeholders of ``nodes`` into evidence, that of a ``matrix`` or a ``change`` too, and ``written``
-remembers which; ``builder`` reports without pages, with ``reports``; ``checked_with`` says which versions of
-Django that was; ``config`` is what conf.py may say.
+turn the placeholders of ``nodes`` into evidence, that of a ``matrix`` or a ``change`` and the ``badges`` of
+verdicts too, and ``written`` remembers which; ``builder`` reports without pages, with ``reports``;
+``checked_with`` says which versions of Django that was; ``config`` is what conf.py may say.
 
 Where nothing has changed, the ``seal`` of an earlier check holds, the declarations stay ``packed``, and of all
 these modules few are imported.

@@ -13,9 +13,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from sphinx_djconn.claims import Verdict
 from sphinx_djconn.ext.config import Settings
-from sphinx_djconn.ext.gathering import Gathering, warn
+from sphinx_djconn.ext.gathering import Gathering, is_suppressed, warn
 from sphinx_djconn.ext.recorded import Absence
 from sphinx_djconn.ext.registry import Registry
 from sphinx_djconn.ext.results import Results
@@ -78,7 +77,8 @@ def _gathered(app: Sphinx, declared: object, registry: Registry, laboratory: Lab
     store = Store(settings.recordings_folder(Path(app.confdir), Path(app.doctreedir)))
     with closing(laboratory or _laboratory(app, settings)) as lab:
         sealed = seal(app, declared, registry.scenarios().values(), lab.profiles, store.folder)
-        gathering = Gathering(registry, lab.profiles, store, settings)
+        accepted = is_suppressed("absent", app.config)
+        gathering = Gathering(registry, lab.profiles, store, settings, accepts_absence=accepted)
         results = gathering.gather(lab)
         results.seal = sealed if sealed is not None and gathering.leaves(sealed) else None
         return results
@@ -109,7 +109,11 @@ def _report(results: Results) -> bool:
     """Warn of everything on the pages that is not as declared; return whether anything is not."""
     for problem in results.problems:
         warn(problem.subject, problem.message, problem.subtype, str(problem.place))
-    misjudged = [claim for claim in results.claims.values() if not results.is_as_declared(claim)]
+    misjudged = [
+        claim
+        for claim in results.claims.values()
+        if not results.is_as_declared(claim) and not results.is_not_checked(claim.name)
+    ]
     for claim in misjudged:
         judgement = results.judgement(claim.name)
         kind = "expect" if claim.expect else "sometimes"
@@ -120,7 +124,5 @@ def _report(results: Results) -> bool:
             f"checked; {judgement.reason}. Correct {release}the sentence and the expression, or declare "
             f"`:verdict: {judgement.verdict}`"
         )
-        unproven = judgement.verdict is Verdict.UNPROVEN
-        subtype = results.claim_warning_type(claim) if unproven else "claim"
-        warn(claim.subject, message, subtype, str(claim.place))
+        warn(claim.subject, message, results.warning_type(claim), str(claim.place))
     return bool(misjudged or results.problems)

@@ -7,6 +7,7 @@ from docutils import nodes
 from sphinx_djconn.claims import Expression, ExpressionError, figure_text
 from sphinx_djconn.evidence import (
     NO_FIGURE,
+    NOT_CHECKED,
     HowRun,
     ShownCell,
     evidence,
@@ -35,7 +36,9 @@ def matrix_evidence(
     shown = matrix_table(matrix.axes, matrix.facts, reading.cells, merged=merged)
     for absence, labels in reading.failed.items():
         more = f" and {len(labels) - 1} more cells" if len(labels) > 1 else ""
-        shown += failure(f"{labels[0]}{more}: {absence.message}.", absence.log)
+        accepted = results.accepts(absence)
+        why = f"{NOT_CHECKED}, " if accepted else ""
+        shown += failure(f"{labels[0]}{more}: {why}{absence.message}.", absence.log, accepted=accepted)
     if reading.how:
         shown.append(how_run(matrix.axes, reading.how, reading.runs))
     return [*shown, *reading.folds]
@@ -66,7 +69,8 @@ class _Reading:
             absence = absence or Absence("there is no recording of it")
             alike = next((each for each in self.failed if each.message == absence.message), absence)
             self.failed.setdefault(alike, []).append(self._matrix.label(cell))
-            self.cells.append(ShownCell(values, (), absence.message, cell.node_id))
+            accepted = self._results.accepts(absence)
+            self.cells.append(ShownCell(values, (), absence.message, cell.node_id, not_checked=accepted))
             return
         details = f"{cell.node_id}-evidence" if self._parts else ""
         self.cells.append(ShownCell(values, self._figures(cell), "", cell.node_id, details))

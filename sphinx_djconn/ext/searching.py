@@ -71,11 +71,9 @@ class Searching:
         """Return what the search has found."""
         return outcome(self._search, self.releases.names, self.told())
 
-    @property
-    def lacks_environments(self) -> bool:
-        """Whether nothing can be said for want of environments on this machine, and of nothing else."""
-        missing = [self._results.absences.get(self.cells[each].name) for each in self.outcome().passed]
-        return bool(missing) and all(absence is not None and absence.uninstalled for absence in missing)
+    def passed(self) -> list[DeclaredScenario]:
+        """Return the cells without a run on which the verdict depends."""
+        return [self.cells[each] for each in self.outcome().passed]
 
     def _cell(self, position: int) -> DeclaredScenario:
         environment = self.releases.environments[position]
