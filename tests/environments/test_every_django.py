@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from absence import skip_without_python
 
 from sphinx_djconn.lab import Laboratory, Profiles
 from sphinx_djconn.lab.errors import AbsentError
@@ -63,7 +64,7 @@ def environment(request: pytest.FixtureRequest, laboratory: Laboratory) -> str:
     except AbsentError as error:
         if "needs Python" not in error.message:
             raise
-        pytest.skip(error.message)
+        skip_without_python()
     return name
 
 

@@ -4,7 +4,7 @@ import json
 import re
 import sys
 
-import pytest
+from absence import skip_without_python
 from building import Docs
 
 from sphinx_djconn.lab.environments.interpreters import on_this_machine
@@ -14,7 +14,7 @@ def python(oldest: int, newest: int) -> None:
     """Skip a test on a machine without one of these minor versions of Python 3."""
     there = {each.version[1] for each in on_this_machine()}
     if not there & set(range(oldest, newest + 1)):
-        pytest.skip(f"no Python 3.{oldest} to 3.{newest} on this machine")
+        skip_without_python()
 
 
 def test_two_real_releases(docs: Docs):
