@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
+from few_pages import write_pages
 from sphinx.cmd.build import build_main
 
 from sphinx_djconn.lab import Laboratory, Profiles
@@ -33,8 +34,8 @@ BY_CHANCE = frozenset({"db.collected", "reloader.watching"})
 KEEP_ALIVE = Scenario(parse_sequence("3 x browser: GET /polls/"), conn_max_age=None)
 
 
-def built(folder: Path, *, warm: bool) -> Path:
-    """Build the documentation of this project and return the folder of its recordings.
+def built(docs: Path, folder: Path, *, warm: bool) -> Path:
+    """Build ``docs``, pages of this project, and return the folder of their recordings.
 
     From the shell, a server that is never forked is not started again.
     """
@@ -53,7 +54,7 @@ def built(folder: Path, *, warm: bool) -> Path:
             str(folder / "doctrees"),
             "-D",
             f"djconn_warm={int(warm)}",
-            str(ROOT / "docs"),
+            str(docs),
             str(folder / "out"),
         ]
     )
@@ -127,13 +128,24 @@ def warm_process() -> psutil.Process | None:
     return None
 
 
+@pytest.mark.exhaustive
 def test_every_scenario_of_the_docs_leaves_the_same_trace_whichever_way_its_server_starts(tmp_path):
+    compare(ROOT / "docs", tmp_path, 20)
+
+
+def test_scenarios_of_a_page_leave_the_same_trace_whichever_way_their_server_starts(tmp_path):
+    write_pages(tmp_path / "docs", ("how-it-works", "reviewing"))
+    compare(tmp_path / "docs", tmp_path, 5)
+
+
+def compare(docs: Path, folder: Path, least: int) -> None:
+    """Compare the recordings of ``docs``, of which there are to be at ``least`` so many, in both ways."""
     with ThreadPoolExecutor(1) as executor:  # one after the other, in a thread that may fork
-        warm = executor.submit(built, tmp_path / "warm", warm=True).result()
-        shell = executor.submit(built, tmp_path / "shell", warm=False).result()
+        warm = executor.submit(built, docs, folder / "warm", warm=True).result()
+        shell = executor.submit(built, docs, folder / "shell", warm=False).result()
     names = sorted(path.name for path in warm.iterdir())
     assert names == sorted(path.name for path in shell.iterdir())
-    assert len(names) > 20
+    assert len(names) > least
     for name in names:
         _, *warm_runs = map(json.loads, warm.joinpath(name).read_text().splitlines())
         _, *shell_runs = map(json.loads, shell.joinpath(name).read_text().splitlines())
