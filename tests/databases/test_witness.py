@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from building import Docs
+from choosing import a_few
 from projects_on_servers import SETTINGS, VIEWS, Run
 
 from sphinx_djconn.claims import Verdict, judge, parse
@@ -74,7 +75,7 @@ def observer(docs: Docs, dsn: str, databases: Path) -> Iterator[Observer]:
 RUNS = [("runserver", None), ("runserver", 0), ("gunicorn-gthread", None), ("uvicorn", None)]
 
 
-@pytest.mark.parametrize(("server", "age"), RUNS)
+@pytest.mark.parametrize(("server", "age"), a_few(RUNS, ("runserver", None), ("uvicorn", None)))
 def test_sessions_are_those_that_a_client_of_ones_own_counts(
     observer: Observer, server: str, age: float | None
 ):

@@ -251,6 +251,7 @@ def test_a_server_goes_on_when_the_lab_is_gone(start):
         assert server.look().tasks == 1
 
 
+@pytest.mark.exhaustive
 def test_a_lab_that_reads_late_has_lost_nothing_and_held_up_nobody(start):
     requests = 500  # their events are more than the buffers of a socket hold
     with start() as server:
