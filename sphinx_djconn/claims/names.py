@@ -1,7 +1,7 @@
 """The names in an expression: the type of each, and how its value is read from the facts of a run."""
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -160,12 +160,12 @@ class FactNames:
 
 def fact_names(labels: Collection[str] = ()) -> FactNames:
     """Return the names of all facts, for a sequence that has these ``labels``."""
-    alias_facts = getattr(trace_facts, "ALIAS_FACTS", {})
+    alias_facts: Iterable[str] = getattr(trace_facts, "ALIAS_FACTS", ())
     return FactNames(
         {name: fact.type for name, fact in FACTS.items()},
         {name: fact.type for name, fact in REQUEST_FACTS.items()},
         labels,
-        {name: fact.type for name, fact in alias_facts.items()},
+        {name: FACTS[f"{_ALIAS_GROUP}.{name}"].type for name in alias_facts},
     )
 
 

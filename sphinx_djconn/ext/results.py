@@ -171,7 +171,7 @@ class Results(Recorded):
         try:
             expression = self._checked(about, lambda scenario: claim_expression(claim, scenario))
         except ExpressionError as error:
-            return self._unproven(claim, str(error), str(error))
+            return self._unproven(claim, error.shown, str(error))
         absent = [cell for cell in about.cells if self._is_absent(cell)]
         if expression is None or (absent and about.matrix is None):
             absence = self.absences.get(claim.scenario)

@@ -126,7 +126,7 @@ def judged(claim: DeclaredClaim, results: "Results") -> tuple[Judgement, str]:
     try:
         _ = search.expression
     except ExpressionError as error:
-        return Judgement(Verdict.UNPROVEN, str(error)), str(error)
+        return Judgement(Verdict.UNPROVEN, str(error)), error.shown
     judgement = search.outcome().judgement
     return judgement, f"unproven: {judgement.reason}" if judgement.verdict is Verdict.UNPROVEN else ""
 
