@@ -26,11 +26,15 @@ class Missing(Unknown):
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name as readers see it, its type, and how its value is read."""
+    """A name as readers see it, its type, and how its value is read.
+
+    ``peer`` is the name of the same fact of another request, as an example, if it is a fact of a request.
+    """
 
     text: str
     type: Type
     read: Callable[[Facts], Any]
+    peer: str = ""
 
 
 class Names(Protocol):
@@ -132,7 +136,10 @@ class FactNames:
             raise ExpressionError(
                 f"'{label}.{fact}' has no '{keys[0]}'", f"only '{label}.{', '.join(inside)}' can be looked into"
             )
-        return Name(text, type_, lambda facts: _member(facts, f"{label}.{fact}", keys))
+        other = next(
+            (each for each in self.labels if each != label), "second" if label != "second" else "first"
+        )
+        return Name(text, type_, lambda facts: _member(facts, f"{label}.{fact}", keys), f"{other}.{fact}")
 
     def _no_fact(self, text: str, parts: Sequence[str]) -> ExpressionError:
         first, *rest = parts

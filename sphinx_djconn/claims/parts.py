@@ -41,6 +41,11 @@ class Part:
         """Whether it is a number, a text, True, False or None as it is written."""
         return self.constant is not ...
 
+    @property
+    def peer(self) -> str:
+        """The name of the same fact of another request, if it is a fact of a request."""
+        return "" if self.name is None else self.name.peer
+
     def walk(self) -> "Iterator[Part]":
         """Yield this part and all below it, in the order of the text."""
         yield self

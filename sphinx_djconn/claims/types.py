@@ -15,7 +15,10 @@ _ITEMS: Final = frozenset({Kind.LIST, Kind.SET})
 
 
 class Typed(Protocol):
-    """A part of an expression, as messages need it. ``is_constant`` is true of one as it is written."""
+    """A part of an expression, as messages need it.
+
+    ``is_constant`` is true of a constant, and ``peer`` is the name of the same fact of another request.
+    """
 
     @property
     def text(self) -> str: ...  # noqa: D102
@@ -25,6 +28,9 @@ class Typed(Protocol):
 
     @property
     def is_constant(self) -> bool: ...  # noqa: D102
+
+    @property
+    def peer(self) -> str: ...  # noqa: D102
 
 
 def common(left: Type, right: Type) -> Type | None:
@@ -178,7 +184,7 @@ def _advice(sign: str, left: Typed, right: Typed) -> str:
 def _scalar_advice(one: Typed, other: Typed) -> str:
     kind = _innermost(one.type)
     if kind in IDENTITIES:
-        shown = f", as in `{_two_requests(one.text)}`" if not one.type.items else ""
+        shown = f", as in `{one.text} == {one.peer}`" if one.peer else ""
         return f"compare the {Type(kind).plural} of two requests{shown}"
     if kind in _NUMBERS_ALONE and _innermost(other.type) is Kind.TEXT:
         number = other.text.strip("\"'")
@@ -211,12 +217,6 @@ def _innermost(type_: Type) -> Kind:
     return type_.kind
 
 
-def _two_requests(text: str) -> str:
-    label, _, fact = text.partition(".")
-    other = "second" if label != "second" else "first"
-    return f"{shortened(text)} == {other}.{fact}"
-
-
 def _is_number(text: str) -> bool:
     try:
         float(text)
@@ -242,8 +242,8 @@ def a_type(type_: Type) -> str:
 def example(part: Typed) -> str:
     """Return an expression that compares ``part`` with something that fits it."""
     text, kind = shortened(part.text), part.type.kind
-    if kind in IDENTITIES:
-        return _two_requests(part.text)
+    if kind in IDENTITIES and part.peer:
+        return f"{text} == {part.peer}"
     if kind is Kind.JSON and part.text.endswith(".json"):
         return f"{text}.key == 1"
     return _EXAMPLES.get(kind, "{text} == 1").format(text=text)

@@ -153,6 +153,11 @@ def test_types_that_fit_pass(text: str) -> None:
     parse(text, LABELS).check()
 
 
+def test_the_example_is_about_the_requests_of_the_sequence() -> None:
+    with pytest.raises(ExpressionError, match=r"as in `same.thread == other.thread`"):
+        parse("same.thread == 'T1'", ("same", "other"))
+
+
 def test_every_fact_has_a_type() -> None:
     for fact in (*FACTS.values(), *REQUEST_FACTS.values()):
         assert isinstance(fact.type, Type)
