@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from docutils import nodes
 
-from sphinx_djconn.claims import Expression, ExpressionError, figure_text
+from sphinx_djconn.claims import Expression, ExpressionError, Missing, figure_text
 from sphinx_djconn.evidence import (
     NO_FIGURE,
     NOT_CHECKED,
@@ -18,7 +18,7 @@ from sphinx_djconn.evidence import (
     printable,
 )
 from sphinx_djconn.ext.recorded import Absence
-from sphinx_djconn.ext.registry import DeclaredMatrix, DeclaredScenario, checked_expression
+from sphinx_djconn.ext.registry import DeclaredMatrix, DeclaredScenario, figure_expression
 from sphinx_djconn.ext.results import Results
 from sphinx_djconn.scenario import axis_text
 
@@ -91,15 +91,16 @@ class _Reading:
     def _figure(self, expression: Expression | None, cell: DeclaredScenario) -> str:
         if expression is None:
             return NO_FIGURE
-        try:
-            return figure_text([expression.figure(run) for run in self._results.facts(cell.name)])
-        except ExpressionError:  # the JSON of a response has no such member
-            return NO_FIGURE
+        figures = [expression.figure(run) for run in self._results.facts(cell.name)]
+        is_missing = any(
+            isinstance(figure, Missing) for figure in figures
+        )  # as a member that some JSON does not have
+        return NO_FIGURE if is_missing else figure_text(figures)
 
 
 def _checked(fact: str, cell: DeclaredScenario) -> Expression | None:
     assert cell.scenario is not None
     try:
-        return checked_expression(fact, cell.scenario)
+        return figure_expression(fact, cell.scenario)
     except ExpressionError:  # the step with this label is in another sequence
         return None

@@ -1,7 +1,7 @@
 """What a build has found out: recordings, verdicts and figures, read when they are asked for."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -25,16 +25,19 @@ from sphinx_djconn.ext.registry import (
     DeclaredScenario,
     Problem,
     Registry,
-    checked_expression,
+    claim_expression,
+    figure_expression,
 )
 from sphinx_djconn.ext.shown import shown_on
 from sphinx_djconn.store import Key, Store
+from sphinx_djconn.trace import Unknown
 from sphinx_djconn.values import digest
 
 if TYPE_CHECKING:
     from sphinx_djconn.claims import Expression
     from sphinx_djconn.ext.seal import Seal
     from sphinx_djconn.ext.searching import Searching
+    from sphinx_djconn.scenario import Scenario
 
 _FIGURE: Final = rf"{FIGURE_MARK}(?P<scenario>.*?){FIGURE_MARK}(?P<expression>.*?){FIGURE_MARK}"
 
@@ -190,9 +193,9 @@ class Results(Recorded):
         except ChoiceError as error:
             return self._unproven(claim, f"a claim about nothing: {error}", str(error))
         try:
-            expression = self._checked(claim.expression, about)
+            expression = self._checked(about, lambda scenario: claim_expression(claim, scenario))
         except ExpressionError as error:
-            return self._unproven(claim, str(error), str(error))
+            return self._unproven(claim, error.shown, str(error))
         absent = [cell for cell in about.cells if self._is_absent(cell)]
         if expression is None or (absent and about.matrix is None):
             self._note_missing(claim, absent)
@@ -240,8 +243,8 @@ class Results(Recorded):
     def _is_absent(self, cell: DeclaredScenario) -> bool:
         return cell.scenario is None or cell.name in self.absences
 
-    def _checked(self, text: str, about: Chosen) -> "Expression | None":
-        """Return the expression in ``text``, whose names every cell knows; ``None`` without a cell."""
+    def _checked(self, about: Chosen, read: "Callable[[Scenario], Expression]") -> "Expression | None":
+        """Return the expression that ``read`` returns, whose names every cell has; ``None`` without a cell."""
         expression = None
         checked: set[tuple[str, ...]] = set()
         for cell in about.cells:
@@ -249,7 +252,7 @@ class Results(Recorded):
                 continue
             checked.add(cell.scenario.sequence.labels)
             try:
-                expression = checked_expression(text, cell.scenario)
+                expression = read(cell.scenario)
             except ExpressionError as error:
                 if about.matrix is None:
                     raise
@@ -270,15 +273,19 @@ class Results(Recorded):
             about = chosen(self.declared, name)
             if not text:
                 raise FactError("name a fact after the scenario, as in `keep-alive threads`")
-            expression = self._checked(text, about)
+            expression = self._checked(about, lambda scenario: figure_expression(text, scenario))
             absent = [cell for cell in about.cells if self._is_absent(cell)]
             if expression is None or absent:
                 what = f"cell `{absent[0].name}`" if absent and about.matrix else f"{about.kind} `{name}`"
                 missing = self._uninstalled(absent)
                 why = f": {'; '.join(missing)}" if missing else "; its own warning says why"
                 raise FactError(f"no run of the {what} reached its end{why}", absent=bool(missing))
-            runs = (run for cell in about.cells for run in self.facts(cell.name))
-            return figure_text([expression.figure(run) for run in runs])
+            runs = [run for cell in about.cells for run in self.facts(cell.name)]
+            figures = [expression.figure(run) for run in runs]
+            unknown = next((figure for figure in figures if isinstance(figure, Unknown)), None)
+            if unknown is not None:
+                raise FactError(unknown.reason)
+            return figure_text(figures)
         except (ExpressionError, ChoiceError) as error:
             raise FactError(str(error)) from error
 
@@ -307,4 +314,4 @@ class Results(Recorded):
 
 
 def _asked(claim: DeclaredClaim) -> str:
-    return f"{claim.where} {claim.expect} {claim.sometimes} {__version__}"
+    return f"{claim.where} {claim.expect} {claim.sometimes} {claim.declared} {__version__}"

@@ -11,7 +11,7 @@ from sphinx_djconn.evidence import DEFAULT_FACTS, DEFAULT_PARTS, PARTS
 from sphinx_djconn.ext import options
 from sphinx_djconn.ext.directive import Directive, Option, OptionError
 from sphinx_djconn.ext.nodes import evidence_placeholder, matrix_placeholder
-from sphinx_djconn.ext.registry import DeclaredMatrix, DeclaredScenario, checked_expression
+from sphinx_djconn.ext.registry import DeclaredMatrix, DeclaredScenario, figure_expression
 from sphinx_djconn.scenario import (
     PROJECT_DEFAULT,
     SEQUENCE,
@@ -214,7 +214,7 @@ class MatrixDirective(_Running[_Made]):
             errors = []
             for scenario in scenarios:
                 try:
-                    checked_expression(fact, scenario)
+                    figure_expression(fact, scenario)
                 except ExpressionError as error:
                     errors.append(error)
             if len(errors) == len(scenarios):

@@ -14,7 +14,7 @@ from sphinx_djconn.ext.registry import (
     DeclaredScenario,
     Registry,
     Releases,
-    checked_expression,
+    claim_expression,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Searching:
     def expression(self) -> "Expression":
         """The claim's expression; raises :class:`ExpressionError` where the scenario has no such name."""
         assert self._base.scenario is not None
-        return checked_expression(self.claim.expression, self._base.scenario)
+        return claim_expression(self.claim, self._base.scenario)
 
     def next(self) -> Iterator[DeclaredScenario]:
         """Yield the cells that are needed next, once all that were needed before are run or have failed.
@@ -124,7 +124,7 @@ def judged(claim: DeclaredClaim, results: "Results") -> tuple[Judgement, str]:
     try:
         _ = search.expression
     except ExpressionError as error:
-        return Judgement(Verdict.UNPROVEN, str(error)), str(error)
+        return Judgement(Verdict.UNPROVEN, str(error)), error.shown
     judgement = search.outcome().judgement
     return judgement, f"unproven: {judgement.reason}" if judgement.verdict is Verdict.UNPROVEN else ""
 

@@ -100,7 +100,7 @@ PAGE = """
 
     .. djconn:claim:: unknown-label
        :in: good
-       :expect: frist.thread == "T1"
+       :expect: frist.thread is None
 
        A sentence with a label that there is not.
 

@@ -52,8 +52,9 @@ FOR_CHANGES = {
     "concurrent.futures",
     *(
         f"sphinx_djconn.claims.{name}"
-        for name in ("choice", "expression", "nodes", "operations", "parser", "syntax")
+        for name in ("choice", "compiler", "expression", "functions", "logic", "names", "parser", "parts")
     ),
+    *(f"sphinx_djconn.claims.{name}" for name in ("refutation", "types")),
     *(f"sphinx_djconn.evidence.{name}" for name in ("howrun", "log", "matrix", "parts", "requests", "summary")),
     *(f"sphinx_djconn.ext.{name}" for name in ("directives", "matrix", "running")),
     *(f"sphinx_djconn.lab.{name}" for name in ("clients", "feed", "logs", "player", "run", "scheduler")),
