@@ -52,6 +52,7 @@ class Entities(Served):
         self.db_connections: dict[Key, DatabaseConnection] = {}
         self.sessions: dict[int, list[Session]] | None = None
         self.deeds: list[Deed] = []
+        self.started: set[Owner] = set()
         self.peaks: Counter[str | None] = Counter()
         self._owners: dict[Key, Owner] = {}
         self._aliases: dict[Key, str] = {}
@@ -60,6 +61,7 @@ class Entities(Served):
         self._by_pid: dict[int, DatabaseConnection] = {}
         self._taken: dict[Key, DatabaseConnection] = {}
         self._holders: dict[Key, int] = {}
+        self._order: dict[Key, int] = {}
         self.read(events)
         self._settle()
         self._name()
@@ -266,17 +268,17 @@ class Entities(Served):
     def _name_started(self, numbering: "_Numbering") -> None:
         """Name the threads and greenlets that requests started, and that used a database, in that order."""
         users = {owner for connection in self.db_connections.values() for owner in connection.users}
-        threads, greenlets = {thread for thread, _ in users}, {greenlet for _, greenlet in users}
-        self._order: dict[Key, int] = {}
-        for number in self.requests:
-            for thread in self.threads.values():
-                if thread.started_by == number:
-                    self._order[thread.key] = len(self._order) + 1
-                    if thread.key in threads:
-                        numbering.give("T", thread)
-            for greenlet in self.greenlets.values():
-                if greenlet.started_by == number and greenlet.key in greenlets:
-                    numbering.give("G", greenlet)
+        owners: list[tuple[str, Thread | Greenlet, Owner]] = [
+            *(("T", thread, (thread.key, None)) for thread in self.threads.values()),
+            *(("G", self.greenlets[key], (thread, key)) for thread, key in users if key is not None),
+        ]
+        started = [(each.started_by, letter, each.key, each, owner) for letter, each, owner in owners]
+        for _, letter, key, each, owner in sorted(
+            (one for one in started if one[0] is not None and one[4] in users), key=lambda one: one[:3]
+        ):
+            self._order[key] = len(self._order) + 1
+            self.started.add(owner)
+            numbering.give(letter, each)
 
     def _started_before(self, request: RequestEntity, connection: DatabaseConnection) -> int:
         """Order the connections of a request: its own first, then those of threads in the order of their start.
