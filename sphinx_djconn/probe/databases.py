@@ -85,6 +85,7 @@ class _Watcher:
         self.recorder = recorder
         self.seen = weakref.WeakSet()  # type: weakref.WeakSet[type]
         self.wrappers: Dict[int, Any] = {}
+        self.told_in = 0
 
     def base(self, module: Any) -> None:
         original = module.BaseDatabaseWrapper.__init__
@@ -102,6 +103,8 @@ class _Watcher:
             if owner not in self.seen:
                 self.seen.add(owner)
                 self._watch_class(owner)
+        if self.told_in != self.recorder.channel.pid:
+            self._tell_aliases()
         state = _State(next(self.recorder.wrappers))
         setattr(wrapper, _STATE, state)
         self.wrappers[state.serial] = weakref.ref(wrapper, functools.partial(self._collected, state))
@@ -113,6 +116,14 @@ class _Watcher:
             max_age=wrapper.settings_dict.get("CONN_MAX_AGE", 0),
             health_checks=bool(wrapper.settings_dict.get("CONN_HEALTH_CHECKS", False)),
         )
+
+    def _tell_aliases(self) -> None:
+        """Tell once in a process which databases there are: Django has wrappers of those that are used."""
+        connections: Any = getattr(sys.modules.get("django.db"), "connections", None)
+        # Where a wrapper was made without Django's own connections, their settings may not be there yet.
+        if {"settings", "databases"} & set(getattr(connections, "__dict__", ())):
+            self.told_in = self.recorder.channel.pid
+            self.recorder.emit("databases", aliases=list(connections))
 
     def _collected(self, state: _State, _: Any) -> None:
         del self.wrappers[state.serial]

@@ -380,7 +380,7 @@ _OF_CLIENT: Final = frozenset({"http_connection", "status", "json"})
 def facts_of(trace: Trace) -> Facts:
     """Return the facts of ``trace``: every one of :data:`FACTS`, and of each labelled request.
 
-    Those of :data:`ALIAS_FACTS` are there for each database that the run has had a wrapper of.
+    Those of :data:`ALIAS_FACTS` are there for each database of the project if the run has had any wrapper.
     """
     reading = _Reading(trace.entities)
     read = {name: fact.read(reading) for name, fact in FACTS.items()}

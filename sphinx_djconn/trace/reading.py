@@ -56,6 +56,7 @@ class Entities(Served):
         self.peaks: Counter[str | None] = Counter()
         self._owners: dict[Key, Owner] = {}
         self._aliases: dict[Key, str] = {}
+        self._configured: set[str] = set()
         self._open: dict[Key, str] = {}
         self._open_now: Counter[str | None] = Counter()
         self._by_pid: dict[int, DatabaseConnection] = {}
@@ -76,8 +77,8 @@ class Entities(Served):
 
     @property
     def aliases(self) -> list[str]:
-        """The aliases of the databases that the run has had wrappers of."""
-        return sorted(set(self._aliases.values()))
+        """The aliases of the project's databases; none if the run has had no wrapper of any."""
+        return sorted({*self._aliases.values(), *self._configured})
 
     @property
     def peak(self) -> int:
@@ -109,6 +110,9 @@ class Entities(Served):
         alias = self._open.pop(key, None)
         if alias is not None:
             self._open_now.subtract((None, alias))
+
+    def _databases_told(self, event: Event) -> None:
+        self._configured.update(event.data["aliases"])
 
     def _wrapper_created(self, event: Event) -> None:
         key = (event.process, event.data["w"])
@@ -291,6 +295,7 @@ class Entities(Served):
     READERS: ClassVar = {
         **Served.READERS,
         "process.exit": _process_ended,
+        "databases": _databases_told,
         "db.wrapper": _wrapper_created,
         "db.open": _opened,
         "db.use": _used,
