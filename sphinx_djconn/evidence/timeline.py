@@ -160,7 +160,14 @@ class _Reading:
                 greenlet = (event.process, event.data["g"])
                 return self._ending(self._last_of_greenlet.get(greenlet, 0), here)
         early = len(self._sections) == 1 and event.kind in ("process.start", "process.exit")
-        return None if early else self._sent.get(event.request or 0, here)
+        return None if early else self._of_request(event, here)
+
+    def _of_request(self, event: Event, here: _Place) -> _Place:
+        """Return where the request of ``event`` was sent; what it has started may go on when it is over."""
+        number = event.request or 0
+        request = self._trace.entities.requests.get(number)
+        is_late = request is not None and request.ended is not None and request.ended < event.at
+        return here if is_late and event.process else self._sent.get(number, here)
 
     def _started_owner(self, event: Event) -> Owner | None:
         """Return the thread and greenlet of ``event`` if a request started it, and none was handled there.
