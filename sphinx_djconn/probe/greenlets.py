@@ -69,8 +69,8 @@ class _Greenlets:
     def _starters(self, greenlet: Any) -> Tuple[Optional[Handling], Dict[str, Any]]:
         """Return the request that the starter of ``greenlet`` handled; ``foreign`` where nobody knows."""
         while True:
-            if hasattr(greenlet, "loop"):  # a hub of gevent's: it starts what servers start
-                return None, {}
+            if any(each.__name__ == "Hub" for each in type(greenlet).__mro__):
+                return None, {}  # gevent's event loop, which starts what servers start
             starter = getattr(greenlet, "spawning_greenlet", None)
             greenlet = None if starter is None else starter()
             if greenlet is None:
