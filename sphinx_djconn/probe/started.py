@@ -120,20 +120,20 @@ def _watch_executors(recorder: Recorder, module: Any) -> None:
     @functools.wraps(original_init)
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         original_init(self, *args, **kwargs)
-        work = _work_here(recorder)
-        if work is not None:
-            setattr(self, _WORK, work)
+        # Some servers hand each request to a pool: what is outside of any costs as little as can be.
+        if current.get() is not None or recorder.greenlet is not None:
+            self._djconn_work = _work_here(recorder)
 
     @functools.wraps(original_run)
-    def run(self: Any, *args: Any, **kwargs: Any) -> None:
-        work = getattr(self, _WORK)
+    def run(self: Any, *args: Any) -> None:
+        work = self._djconn_work
         before = current.get()
         if before is work:
-            original_run(self, *args, **kwargs)
+            original_run(self, *args)
             return
         current.set(work)
         try:
-            original_run(self, *args, **kwargs)
+            original_run(self, *args)
         finally:
             current.set(before)
 
