@@ -22,7 +22,7 @@ from sphinx_djconn.values import digest, value
 if TYPE_CHECKING:
     from sphinx_djconn.trace import Trace
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _PART: Final = ".part"
 """Ends the name of a file that is not yet whole."""
 

@@ -20,7 +20,7 @@ from sphinx_djconn.ext.gathering import is_suppressed
 from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredMatrix, DeclaredScenario, Place
 from sphinx_djconn.ext.results import Results
 from sphinx_djconn.scenario import Scenario
-from sphinx_djconn.trace import Facts
+from sphinx_djconn.trace import Facts, Unknown
 
 logger = logging.getLogger(__name__)
 
@@ -199,7 +199,11 @@ def _axes(declared: DeclaredScenario, scenario: Scenario, results: Results) -> d
 
 
 def _plain(facts: Facts) -> dict[str, Any]:
-    return facts.figures
+    """Return what JSON can hold: a fact that is not known is an object that says why."""
+    return {
+        name: {"unknown": figure.reason} if isinstance(figure, Unknown) else figure
+        for name, figure in facts.figures.items()
+    }
 
 
 def _json(value: Any) -> str:

@@ -41,8 +41,10 @@ class _Watcher:
             handling = None if header is None else numbered(header)
             if handling is None:
                 return original(handler, environ, start_response)
+            if recorder.greenlet is not None:
+                recorder.greenlet.handles(handling)
             before = current.get()
-            if before is not None and not before.over:
+            if before is not None and not before.over and before.ends_with_response:
                 recorder.end(before)
             current.set(handling)
             recorder.tell(BEGIN, handling.number)
@@ -52,6 +54,7 @@ class _Watcher:
                 return original(handler, environ, start_response)
             except BaseException:
                 recorder.end(handling)
+                current.set(None)
                 raise
 
         module.WSGIHandler.__call__ = call
@@ -93,6 +96,7 @@ class _Watcher:
                 original(response)
                 return
             if current.get() is not handling:
+                handling.ended_elsewhere = handling.ends_with_response
                 current.set(handling)
             handling.phase = "end"
             try:
@@ -101,6 +105,7 @@ class _Watcher:
                 if handling.ends_with_response and not handling.over:  # as ``recorder.end``
                     handling.over = True
                     recorder.tell(END, handling.number)
+                    current.set(None)
 
         module.HttpResponseBase.close = close
 

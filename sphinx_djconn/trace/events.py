@@ -11,19 +11,24 @@ field        meaning
 ``k``        the kind, one of those below
 ``p``        the serial of the process, given by the lab; 0 is the lab itself
 ``th``       the serial of the thread within the process; 0 where there is none
-``r``        the number of the request being handled, in the order of the sequence
+``r``        the number of the request being handled, in the order of the sequence, or of the
+             one that has started what does this: a thread, a task, a greenlet, a process, or
+             a piece of work that was handed to a pool of threads
 ``o``        how much the server's log held when the event happened: bytes as the probe
              writes it, complete lines once the lab has read the log
 ===========  ==========================================================================
 
-Kinds, from the probe: ``process.start`` (``pid`` ``ppid`` ``python``), ``django`` (``version``),
-``thread.start`` (``name`` ``ident`` ``native`` ``main``), ``thread.end``, ``listening`` (``host``
-``port``), ``serving``, ``http.thread`` (``port``: the client's), ``greenlet.start`` (``g`` ``ident``),
-``greenlet.end`` (``g``), ``request.begin`` (under ASGI ``task``: its serial within the process),
-``request.view`` (under ASGI: the view begins, in this thread), ``request.end``,
+Kinds, from the probe: ``process.start`` (``pid`` ``ppid`` ``python``), ``process.child`` (``pid``, of a
+process that a request has started), ``django`` (``version``), ``thread.start`` (``name`` ``ident`` ``native``
+``main``; ``foreign`` where Python does not know who started it), ``thread.end``, ``listening`` (``host``
+``port``), ``serving``, ``http.thread`` (``port``: the client's), ``greenlet.start`` (``g`` ``ident``;
+``foreign`` as for a thread), ``greenlet.end`` (``g``), ``request.begin`` (under ASGI ``task``: its serial
+within the process), ``request.view`` (under ASGI: the view begins, in this thread), ``request.end``,
+``databases`` (``aliases``: those of the settings, told before the first wrapper of a process),
 ``db.wrapper`` (``w`` ``alias`` ``vendor`` ``max_age`` ``health_checks``), ``db.open`` (``w`` ``c``
 ``alias``; where there is a server ``pid``, what it knows the session by; ``pooled`` where the connection
-comes from a pool), ``db.failed`` (``w`` ``error``), ``db.use`` (``w`` ``c``), ``db.health`` and
+comes from a pool), ``db.failed`` (``w`` ``error``), ``db.use`` (``w`` ``c``: the first use by a request that
+has not opened it, and by each thread that shares its wrapper), ``db.health`` and
 ``db.usable`` (``w`` ``c`` ``usable``: by CONN_HEALTH_CHECKS, and because an error had occurred),
 ``db.close`` (``w`` ``c`` ``why`` ``phase``; ``pooled`` where the connection was given back to its pool),
 ``db.collected`` (``w`` ``c``; of no thread: the garbage collector runs in any), ``reloader.watching``.
@@ -31,9 +36,10 @@ comes from a pool), ``db.failed`` (``w`` ``error``), ``db.use`` (``w`` ``c``), `
 Every event of a greenlet that is more than its thread has its serial within the process as ``g``. A
 thread that Python's ``threading`` did not start begins with the first thing it does that is watched.
 ``phase`` is that of the request: ``start`` (before middleware and view), ``view``, ``end`` (once its
-response is closed), or ``outside``. ``why`` is ``end of request`` (CONN_MAX_AGE is 0), ``age``,
-``error``, ``autocommit`` (it was not as in the settings), ``health check``, ``explicit``, or ``dropped``
-where Django did not close: something took the connection away from its wrapper.
+response is closed), ``work`` (in what the request has started), or ``outside``. ``why`` is ``end of
+request`` (CONN_MAX_AGE is 0), ``age``, ``error``, ``autocommit`` (it was not as in the settings), ``health
+check``, ``explicit``, or ``dropped`` where Django did not close: something took the connection away from
+its wrapper.
 
 Kinds, from the lab: ``begin``, ``end``, ``step`` (``n`` ``text``), ``http.open`` (``h`` ``client``
 ``port``), ``http.close`` (``h`` ``by``), ``request.sent`` (``client`` ``method`` ``path`` ``label``),
