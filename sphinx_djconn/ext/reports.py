@@ -127,6 +127,7 @@ def _axes(declared: DeclaredScenario, scenario: Scenario, results: Results) -> d
         "project": scenario.project,
         "conn-max-age": scenario.conn_max_age,
         "conn-health-checks": scenario.conn_health_checks,
+        "garbage-collection": scenario.garbage_collection,
     }
     return axes | {axis.name: value for axis, value in zip(varied, declared.values, strict=True)}
 

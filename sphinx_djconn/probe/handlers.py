@@ -101,6 +101,8 @@ class _Watcher:
                 if handling.ends_with_response and not handling.over:  # as ``recorder.end``
                     handling.over = True
                     recorder.tell(END, handling.number)
+                    if recorder.collect is not None:
+                        recorder.collect(handling.number)
 
         module.HttpResponseBase.close = close
 

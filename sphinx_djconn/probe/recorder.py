@@ -7,7 +7,7 @@ import struct
 import sys
 import threading
 import time
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from .channel import KINDS, OWNER, RECORD, THREAD, Channel
 from .logsize import ANSWER, FIONREAD, ioctl
@@ -75,6 +75,9 @@ class _Presence:
 class Recorder:
     """Makes events of what the watchers see and sends them.
 
+    ``collect``, if it is set, is called with the number of each request after its end was sent; ``after_fork``
+    is called in forked children.
+
     ``current`` is the variable of the request that a thread, or task, is handling or, once that is over,
     has handled last: what runs for each request and each query asks it without a detour.
     """
@@ -86,6 +89,8 @@ class Recorder:
         self._threads = itertools.count(1)
         self._local = threading.local()
         self.greenlet: Optional[Callable[[], int]] = None
+        self.collect: Optional[Callable[[int], None]] = None
+        self.after_fork: List[Callable[[], None]] = []
         self.current: Any = _ThreadVar() if ContextVar is None else ContextVar("djconn", default=None)
         self._forking = threading.Lock()
         _after_fork(self._forked)
@@ -181,6 +186,8 @@ class Recorder:
         if not handling.over:
             handling.over = True
             self.tell(END, handling.number)
+            if self.collect is not None:
+                self.collect(handling.number)
 
     def _add_greenlet(self, data: Dict[str, Any]) -> None:
         assert self.greenlet is not None, "asked by those who know"
@@ -219,6 +226,8 @@ class Recorder:
             self.channel.connect()
             # Serials go on from those of the parent, so that none names two things in this process.
             self._local = threading.local()
+            for call in self.after_fork:
+                call()
         self._process_started()
         self.thread()
 
