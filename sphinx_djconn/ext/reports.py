@@ -18,7 +18,7 @@ from sphinx_djconn.ext.domain import domain_of
 from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredMatrix, DeclaredScenario
 from sphinx_djconn.ext.results import Results
 from sphinx_djconn.scenario import Scenario
-from sphinx_djconn.trace import Facts
+from sphinx_djconn.trace import Facts, Unknown
 
 logger = logging.getLogger(__name__)
 
@@ -133,7 +133,15 @@ def _axes(declared: DeclaredScenario, scenario: Scenario, results: Results) -> d
 
 
 def _plain(facts: Facts) -> dict[str, Any]:
-    return facts.figures
+    """Return the figures for JSON: bounds if one depends on the garbage collector, why if one is not known."""
+    plain = {}
+    for name, figure in facts.figures.items():
+        bounds = facts.bounds(name)
+        if isinstance(figure, Unknown):
+            plain[name] = {"unknown": figure.reason}
+        else:
+            plain[name] = figure if bounds is None else {"from": bounds[0], "to": bounds[1]}
+    return plain
 
 
 def _json(value: Any) -> str:

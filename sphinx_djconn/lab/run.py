@@ -123,7 +123,8 @@ class Run:
                 log_limit=server.log_limit,
             )
             feed.add_supervisor(process.reports)
-            feed.emit("collector", mode=self._scenario.garbage_collection)
+            room = self._profiles.databases[self._scenario.database].room
+            feed.emit("collector", mode=self._scenario.garbage_collection, **({"room": room} if room else {}))
             player = Player(feed, folder.path / "djconn_reload.py", port, databases)
             try:
                 with self._interruption.ends(feed.cancel), self._interruption.ends(process.kill):

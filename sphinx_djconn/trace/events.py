@@ -36,7 +36,8 @@ response is closed), or ``outside``. ``why`` is ``end of request`` (CONN_MAX_AGE
 ``error``, ``autocommit`` (it was not as in the settings), ``health check``, ``explicit``, or ``dropped``
 where Django did not close: something took the connection away from its wrapper.
 
-Kinds, from the lab: ``collector`` (``mode``: when the garbage collector can run, ``automatic`` by default),
+Kinds, from the lab: ``collector`` (``mode``: when the garbage collector can run, ``automatic`` by default;
+``room``: how many sessions the application can have, if that is known),
 ``begin``, ``end``, ``step`` (``n`` ``text``), ``db.fault`` (``action``: what the database server has done),
 ``http.open`` (``h`` ``client`` ``port``), ``http.close`` (``h`` ``by``), ``request.sent`` (``client``
 ``method`` ``path`` ``label``), ``response`` (``h`` ``status`` ``size`` ``json``), ``request.error`` (``h``
