@@ -16,6 +16,7 @@ DEFAULT_FACTS: Final = ("http.connections", "threads", "db.opened")
 NO_FIGURE: Final = "—"
 """Stands where a cell has no such fact."""
 
+_DEPENDS: Final = "From one number to another: the figure depends on when Python's garbage collector runs."
 _MOST_COLUMNS: Final = 12
 _LONGEST_REASON: Final = 100
 _NARROWEST, _WIDEST = 5, 22
@@ -26,6 +27,7 @@ class ShownCell(NamedTuple):
 
     ``anchor`` is the id that links to the cell lead to; ``details`` that of its evidence, if it is shown.
     ``not_checked`` says that the failure is accepted: this machine lacks what the cell needs.
+    ``depends`` says whether one of the figures depends on when the garbage collector ran.
     """
 
     values: tuple[str, ...]
@@ -34,6 +36,7 @@ class ShownCell(NamedTuple):
     anchor: str = ""
     details: str = ""
     not_checked: bool = False
+    depends: bool = False
 
 
 class _Entry(NamedTuple):
@@ -56,6 +59,8 @@ def matrix_table(
     shown: list[nodes.Node] = [_Layout(axes, facts, found, merged=merged).table()]
     if any(NO_FIGURE in cell.figures for cell in found.values()):
         shown.append(note(f"{NO_FIGURE}: this sequence has no such fact."))
+    if any(cell.depends for cell in found.values()):
+        shown.append(note(_DEPENDS))
     return shown
 
 

@@ -24,6 +24,9 @@ _FATES: Final = {
     "server has no session of it any more: Python freed the object, or the server ended the session.",
     "dropped": "Dropped: Django never closed the connection, and the process that held it has ended.",
 }
+_SESSION_DEPENDS: Final = (
+    " Whether the server still has its session depends on when Python's garbage collector runs."
+)
 _NOTHING: Final = Cell("—")
 _UNKNOWN: Final = Cell("unknown")
 _UNSEEN: Final = "not handled by Django's handler"
@@ -44,7 +47,7 @@ def requests_table(scenario: Scenario, trace: Trace) -> tuple[list[nodes.Node], 
     ]
     connections = trace.entities.db_connections.values()
     fates = [
-        note(text)
+        note(text + (_SESSION_DEPENDS if fate == "abandoned" and trace.depends_on_collector else ""))
         for fate, text in _FATES.items()
         if any(getattr(connection, fate) and _is_named(connection) for connection in connections)
     ]

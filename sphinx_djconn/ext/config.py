@@ -10,6 +10,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 from sphinx_djconn.lab import DEFAULT_TIMEOUT
+from sphinx_djconn.scenario import AUTOMATIC, GARBAGE_COLLECTION
 from sphinx_djconn.values import value
 
 if TYPE_CHECKING:
@@ -67,6 +68,12 @@ class Settings:
         "the environment of scenarios that name none: ``-D djconn_environment=django-6.0`` checks all of them "
         "in another",
     )
+    garbage_collection: str = _value(
+        AUTOMATIC,
+        (str,),
+        "when Python's garbage collector can run in the servers of scenarios that do not say it: "
+        "``automatic``, ``off`` or ``each-request``",
+    )
     unsupported_pythons: bool = _value(
         False,
         (bool,),
@@ -101,6 +108,11 @@ class Settings:
         settings = cls(**given(config))
         if settings.mode not in MODES:
             raise ProfileError(f"djconn_mode is {settings.mode!r}; it must be one of {', '.join(MODES)}")
+        if settings.garbage_collection not in GARBAGE_COLLECTION:
+            raise ProfileError(
+                f"djconn_garbage_collection is {settings.garbage_collection!r}; it must be one of "
+                f"{', '.join(GARBAGE_COLLECTION)}"
+            )
         if settings.timeout <= 0:
             raise ProfileError("djconn_timeout must be a number of seconds above 0")
         if settings.jobs < 0:
@@ -201,6 +213,7 @@ def setup(app: Sphinx) -> None:
     defaults = Settings()
     for each in fields(Settings):
         default = getattr(defaults, each.name)
-        # But for this one, which is part of every scenario that names none.
-        rebuild: Literal["env", ""] = "env" if each.name == "environment" else ""
+        # Except for these, which are part of every scenario that names none.
+        inherited = each.name in ("environment", "garbage_collection")
+        rebuild: Literal["env", ""] = "env" if inherited else ""
         app.add_config_value(f"djconn_{each.name}", default, rebuild, each.metadata["types"])

@@ -73,7 +73,8 @@ class _Reading:
             self.cells.append(ShownCell(values, (), absence.message, cell.node_id, not_checked=accepted))
             return
         details = f"{cell.node_id}-evidence" if self._parts else ""
-        self.cells.append(ShownCell(values, self._figures(cell), "", cell.node_id, details))
+        shown_cell = ShownCell(values, self._figures(cell), "", cell.node_id, details, self._depends(cell))
+        self.cells.append(shown_cell)
         self.how.append(HowRun(values, scenario.sequence.text, recording.runs[0].settings))
         self.runs = scenario.runs
         if self._parts:
@@ -87,6 +88,11 @@ class _Reading:
         if labels not in self._expressions:
             self._expressions[labels] = [_checked(fact, cell) for fact in self._matrix.facts]
         return tuple(self._figure(expression, cell) for expression in self._expressions[labels])
+
+    def _depends(self, cell: DeclaredScenario) -> bool:
+        """Return whether a figure that is shown depends on when the garbage collector ran."""
+        runs = self._results.facts(cell.name)
+        return any(run.bounds(fact) is not None for run in runs for fact in self._matrix.facts)
 
     def _figure(self, expression: Expression | None, cell: DeclaredScenario) -> str:
         if expression is None:

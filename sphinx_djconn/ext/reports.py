@@ -194,16 +194,21 @@ def _axes(declared: DeclaredScenario, scenario: Scenario, results: Results) -> d
         "project": scenario.project,
         "conn-max-age": scenario.conn_max_age,
         "conn-health-checks": scenario.conn_health_checks,
+        "garbage-collection": scenario.garbage_collection,
     }
     return axes | {axis.name: value for axis, value in zip(varied, declared.values, strict=True)}
 
 
 def _plain(facts: Facts) -> dict[str, Any]:
-    """Return what JSON can hold: a fact that is not known is an object that says why."""
-    return {
-        name: {"unknown": figure.reason} if isinstance(figure, Unknown) else figure
-        for name, figure in facts.figures.items()
-    }
+    """Return the figures for JSON: bounds if one depends on the garbage collector, why if one is not known."""
+    plain = {}
+    for name, figure in facts.figures.items():
+        bounds = facts.bounds(name)
+        if isinstance(figure, Unknown):
+            plain[name] = {"unknown": figure.reason}
+        else:
+            plain[name] = figure if bounds is None else {"from": bounds[0], "to": bounds[1]}
+    return plain
 
 
 def _json(value: Any) -> str:

@@ -122,6 +122,7 @@ class Player:
                 if self._databases is None:
                     raise StepError(f"no database of this run can do `{action}`", line=step.line)
                 self._databases.suffer(action)
+                self._feed.emit("db.fault", action=action)
 
     def _client(self, name: str | None) -> Client:
         if name is None:

@@ -106,6 +106,8 @@ class _Watcher:
                     handling.over = True
                     recorder.tell(END, handling.number)
                     current.set(None)
+                    if recorder.collect is not None:
+                        recorder.collect(handling.number)
 
         module.HttpResponseBase.close = close
 

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import weakref
-from typing import Any, Callable, ClassVar, Dict, Optional
+from typing import Any, Callable, ClassVar, Dict, List, Optional
 
 from .channel import KINDS, OWNER, RECORD, THREAD, Channel
 from .logsize import ANSWER, FIONREAD, ioctl
@@ -100,6 +100,9 @@ class _Presence:
 class Recorder:
     """Makes events of what the watchers see and sends them.
 
+    ``collect``, if it is set, is called with the number of each request after its end was sent; ``after_fork``
+    is called in forked children.
+
     ``current`` is the variable of the request that a thread, or task, is handling, or for which it works. A
     request that is over is there in contexts that were copied from it, of tasks that it has started:
     ``handling`` knows that. What runs for each request and each query asks ``current`` without that detour.
@@ -112,6 +115,8 @@ class Recorder:
         self._threads = itertools.count(1)
         self._local = threading.local()
         self.greenlet: Any = None
+        self.collect: Optional[Callable[[int], None]] = None
+        self.after_fork: List[Callable[[], None]] = []
         self.current: Any = _ThreadVar() if ContextVar is None else ContextVar("djconn", default=None)
         self._forking = threading.Lock()
         _after_fork(self._forked_by_python)
@@ -222,6 +227,8 @@ class Recorder:
         if not handling.over:
             handling.over = True
             self.tell(END, handling.number)
+            if self.collect is not None:
+                self.collect(handling.number)
 
     def _add_greenlet(self, data: Dict[str, Any]) -> None:
         assert self.greenlet is not None, "asked by those who know"
@@ -275,6 +282,8 @@ class Recorder:
             self.channel.connect()
             # Serials go on from those of the parent, so that none names two things in this process.
             self._local = threading.local()
+            for call in self.after_fork:
+                call()
         self._process_started(work)
         self.thread()
 

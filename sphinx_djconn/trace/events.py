@@ -31,7 +31,8 @@ comes from a pool), ``db.failed`` (``w`` ``error``), ``db.use`` (``w`` ``c``: th
 has not opened it, and by each thread that shares its wrapper), ``db.health`` and
 ``db.usable`` (``w`` ``c`` ``usable``: by CONN_HEALTH_CHECKS, and because an error had occurred),
 ``db.close`` (``w`` ``c`` ``why`` ``phase``; ``pooled`` where the connection was given back to its pool),
-``db.collected`` (``w`` ``c``; of no thread: the garbage collector runs in any), ``reloader.watching``.
+``db.collected`` (``w`` ``c``; of no thread: the garbage collector runs in any), ``request.collected`` (the
+garbage collection after a request has ended), ``reloader.watching``.
 
 Every event of a greenlet that is more than its thread has its serial within the process as ``g``. A
 thread that Python's ``threading`` did not start begins with the first thing it does that is watched.
@@ -41,11 +42,13 @@ request`` (CONN_MAX_AGE is 0), ``age``, ``error``, ``autocommit`` (it was not as
 check``, ``explicit``, or ``dropped`` where Django did not close: something took the connection away from
 its wrapper.
 
-Kinds, from the lab: ``begin``, ``end``, ``step`` (``n`` ``text``), ``http.open`` (``h`` ``client``
-``port``), ``http.close`` (``h`` ``by``), ``request.sent`` (``client`` ``method`` ``path`` ``label``),
-``response`` (``h`` ``status`` ``size`` ``json``), ``request.error`` (``h`` ``error``),
-``process.exit`` (at the time when it was heard of), ``db.sessions`` (``sessions``: of the databases of this
-run, as the server sees them at the end of a step, a list of pid and state).
+Kinds, from the lab: ``collector`` (``mode``: when the garbage collector can run, ``automatic`` by default;
+``room``: how many sessions the application can have, if that is known),
+``begin``, ``end``, ``step`` (``n`` ``text``), ``db.fault`` (``action``: what the database server has done),
+``http.open`` (``h`` ``client`` ``port``), ``http.close`` (``h`` ``by``), ``request.sent`` (``client``
+``method`` ``path`` ``label``), ``response`` (``h`` ``status`` ``size`` ``json``), ``request.error`` (``h``
+``error``), ``process.exit`` (at the time when it was heard of), ``db.sessions`` (``sessions``: of the databases
+of this run, as the server sees them at the end of a step, a list of pid and state).
 
 The socket between a process and the lab carries lines, too. An empty line is the bell: there is something
 to be read. It rings where the first byte of the file ``SOCKET-waits`` is not 0, and sets that to 0 (see

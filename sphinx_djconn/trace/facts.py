@@ -3,9 +3,8 @@
 Figures of the database count what requests did, and what threads, tasks and processes that they started did
 for them. What the server did by itself is counted apart: the connection that ``runserver`` opens for its
 migration check, before any request, is in ``db.outside_requests``. What is true at the end (``db.open``,
-``db.abandoned``, ``db.lost``, ``db.dropped``, ``db.sessions``) counts every connection, whoever opened it. No
-figure depends on when Python's garbage collector ran: a connection whose thread has ended is ``abandoned``
-before and after it was collected.
+``db.abandoned``, ``db.lost``, ``db.dropped``, ``db.sessions``) counts every connection, whoever opened it. What
+depends on when Python's garbage collector ran is in :attr:`Facts.alternatives`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from sphinx_djconn.trace.collector import alternatives
 from sphinx_djconn.trace.entities import DatabaseConnection, Place, RequestEntity
 from sphinx_djconn.trace.reading import Entities, Trace
 from sphinx_djconn.trace.types import (
@@ -40,7 +40,7 @@ class Facts(NamedTuple):
     labelled requests that were in Django's handler at the same time; ``unknown_overlaps`` says of which pairs
     this is not known. ``alternatives`` are the other values that facts could have had if Python's garbage
     collector had run at other times: each item is a group of facts that vary together, as a sequence of the
-    values that replace those in ``figures``.
+    values that replace those in ``figures``, which are those of a run in which it freed no database connection.
     """
 
     figures: dict[str, Any]
@@ -48,6 +48,15 @@ class Facts(NamedTuple):
     overlaps: frozenset[frozenset[str]]
     unknown_overlaps: Mapping[frozenset[str], Unknown] = MappingProxyType({})
     alternatives: tuple[tuple[Mapping[str, Any], ...], ...] = ()
+
+    def bounds(self, name: str) -> tuple[Any, Any] | None:
+        """Return the lowest and the highest value of a fact that depends on when the garbage collector ran.
+
+        Returns ``None`` for any other fact.
+        """
+        others = [each[name] for group in self.alternatives for each in group if name in each]
+        values = [*others, self.figures[name]] if others else []
+        return (min(values), max(values)) if values else None
 
     def absent(self, name: str) -> tuple[str, str] | None:
         """Return why a fact has no figure in this run, and what to do; ``None`` where it is no fact."""
@@ -383,12 +392,9 @@ def facts_of(trace: Trace) -> Facts:
     Those of :data:`ALIAS_FACTS` are there for each database of the project if the run has had any wrapper.
     """
     reading = _Reading(trace.entities)
-    read = {name: fact.read(reading) for name, fact in FACTS.items()}
-    figures: dict[str, Any] = {name: figure for name, figure in read.items() if figure is not None}
-    for alias in trace.entities.aliases:
-        of_alias = _Reading(trace.entities, alias)
-        for name in ALIAS_FACTS:
-            figures[f'db["{alias}"].{name}'] = FACTS[f"db.{name}"].read(of_alias)
+    figures = _figures(trace.entities)
+    freed = trace.entities_freed_at_once
+    varying = () if freed is None else alternatives(figures, _figures(freed))
     labelled = [request for request in reading.requests if request.label is not None]
     for request in labelled:
         for name, fact in REQUEST_FACTS.items():
@@ -399,7 +405,36 @@ def facts_of(trace: Trace) -> Facts:
         for other in labelled[:index]
         if _overlap(one, other)
     )
-    return Facts(figures, tuple(str(request.label) for request in labelled), overlaps)
+    labels = tuple(str(request.label) for request in labelled)
+    facts = Facts(figures, labels, overlaps, alternatives=varying)
+    return facts if trace.undecided is None else _undecided(facts, labelled, trace.undecided)
+
+
+def _undecided(facts: Facts, labelled: Iterable[RequestEntity], number: int) -> Facts:
+    """Return ``facts`` without those that depend on whether request ``number`` got a database connection."""
+    who = f"request {number}" if number else "the server"
+    reason = Unknown(
+        f"whether {who} could open a database connection depends on when Python's garbage collector runs; "
+        "choose `:garbage-collection: off` or `each-request`"
+    )
+    before = {str(request.label) for request in labelled if request.number < number}
+    known = {"requests", *(f"{label}.{name}" for label in before for name in REQUEST_FACTS)}
+    figures = {name: value if name in known else reason for name, value in facts.figures.items()}
+    pairs = (frozenset({one, other}) for one in facts.labels for other in facts.labels if one != other)
+    unknown = {pair: reason for pair in pairs if not pair <= before}
+    return Facts(figures, facts.labels, facts.overlaps - set(unknown), unknown)
+
+
+def _figures(entities: Entities) -> dict[str, Any]:
+    """Return the facts of the run, and of each database, as far as there are figures for them."""
+    reading = _Reading(entities)
+    read = {name: fact.read(reading) for name, fact in FACTS.items()}
+    figures: dict[str, Any] = {name: figure for name, figure in read.items() if figure is not None}
+    for alias in entities.aliases:
+        of_alias = _Reading(entities, alias)
+        for name in ALIAS_FACTS:
+            figures[f'db["{alias}"].{name}'] = FACTS[f"db.{name}"].read(of_alias)
+    return figures
 
 
 def _of_request(request: RequestEntity, name: str, fact: Fact[RequestEntity], reading: _Reading) -> Any:

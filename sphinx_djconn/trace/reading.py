@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
 
+from sphinx_djconn.trace.collector import as_if_never_run, freed_at_once, is_automatic, undecided
 from sphinx_djconn.trace.entities import (
     DatabaseConnection,
     Deed,
@@ -40,8 +41,34 @@ class Trace:
 
     @cached_property
     def entities(self) -> "Entities":
-        """The entities, read once."""
-        return Entities(self.events)
+        """The entities, read once; if the garbage collector ran automatically, as if it had not run."""
+        return Entities(as_if_never_run(self.events) if self.is_collected_automatically else self.events)
+
+    @cached_property
+    def entities_freed_at_once(self) -> "Entities | None":
+        """The entities if the garbage collector had freed each connection when it was abandoned.
+
+        ``None`` if Python did not run it automatically, or if that makes no difference.
+        """
+        if not self.is_collected_automatically or not self.entities.sessions:
+            return None
+        events = freed_at_once(self.events)
+        return Entities(events) if events != as_if_never_run(self.events) else None
+
+    @cached_property
+    def undecided(self) -> int | None:
+        """The first request whose success depends on when the garbage collector ran, if there is one."""
+        return undecided(self.events) if self.is_collected_automatically else None
+
+    @property
+    def depends_on_collector(self) -> bool:
+        """Whether sessions that the database server had, or not, depend on when the garbage collector ran."""
+        return self.entities_freed_at_once is not None
+
+    @cached_property
+    def is_collected_automatically(self) -> bool:
+        """Whether Python itself decided when its garbage collector ran."""
+        return is_automatic(self.events)
 
 
 class Entities(Served):

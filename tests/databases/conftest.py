@@ -65,9 +65,10 @@ def laboratory(shared_docs: Docs, databases: Path, request: pytest.FixtureReques
 
 @pytest.fixture
 def run(laboratory: Laboratory) -> Run:
-    """Run a sequence on a database, and return the trace."""
+    """Run a sequence on a database, without garbage collection by default, and return the trace."""
 
     def run(database: str, sequence: str, **options: Any) -> Trace:
+        options = {"garbage_collection": "off", **options}
         (trace,) = laboratory.run(Scenario(parse_sequence(sequence), database=database, **options)).runs
         return trace
 
