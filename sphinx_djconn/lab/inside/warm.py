@@ -148,11 +148,11 @@ def _open_streams() -> None:
     os.close(devnull)
     os.dup2(2, 1)
     for fd, name, mode in ((0, "stdin", "r"), (1, "stdout", "w")):
-        old = getattr(sys, name)
-        raw = io.FileIO(fd, mode, closefd=False)
+        old: Any = getattr(sys, name)
+        raw: Any = io.FileIO(fd, mode, closefd=False)
         raw.name = f"<{name}>"
-        new = io.TextIOWrapper(
-            io.BufferedReader(raw) if mode == "r" else raw,  # type: ignore[arg-type]  # as Python has it with -u
+        new: Any = io.TextIOWrapper(
+            io.BufferedReader(raw) if mode == "r" else raw,  # as Python has it with -u
             old.encoding,
             old.errors,
             newline="\n" if mode == "w" else None,
@@ -169,12 +169,13 @@ def _load_probe() -> Callable[[], None]:
 
     It is loaded by the module that an ordinary start imports, as ``sitecustomize`` if there is no other.
     """
-    name = "sitecustomize"
-    spec = importlib.util.spec_from_file_location(name if name not in sys.modules else f"_djconn_{name}", _PROBE)
+    ordinary = "sitecustomize"
+    name = f"_djconn_{ordinary}" if ordinary in sys.modules else ordinary
+    spec = importlib.util.spec_from_file_location(name, _PROBE)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    if spec.name == name:
+    if name == ordinary:
         sys.modules[name] = module
     spec.loader.exec_module(module)
     module.load_probe()
