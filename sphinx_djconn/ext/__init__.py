@@ -25,7 +25,7 @@ from sphinx_djconn.evidence import FOLD_VISITORS, LOG_LANGUAGE, LogLexer, djconn
 from sphinx_djconn.ext import config
 from sphinx_djconn.ext.builder import CheckBuilder
 from sphinx_djconn.ext.domain import DjconnDomain, domain_of
-from sphinx_djconn.ext.transforms import EvidenceTransform, NoFiguresInTitles
+from sphinx_djconn.ext.transforms import EvidenceTransform, NoFiguresInTitles, NothingLost
 from sphinx_djconn.ext.written import Written
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_domain(DjconnDomain)
     app.add_builder(CheckBuilder)
     app.add_transform(NoFiguresInTitles)
+    app.add_transform(NothingLost)
     app.add_post_transform(EvidenceTransform)
     app.add_node(djconn_fold, **FOLD_VISITORS)
     app.add_lexer(LOG_LANGUAGE, LogLexer)

@@ -44,9 +44,12 @@ def report(env: BuildEnvironment, folder: Path) -> bool:
     wrong = [each for each in judged if not each.as_declared]
     versions = checked_with.told(version for each in judged for version in each.djangos)
     counted = f"{len(judged)} claims, {len(judged) - len(wrong)} as declared"
+    if not judged:
+        counted = "no page makes a claim, so nothing was checked; "
+        counted += "set djconn_minimum_claims in conf.py to have that fail"
     if versions:
         logger.info(versions)
-    logger.info(counted if wrong or failed else colorize("darkgreen", counted))
+    logger.info(counted if wrong or failed or not judged else colorize("darkgreen", counted))
     output = filter(None, (*lines, *failed, versions, counted))
     _write(folder, "output.txt", "".join(f"{line}\n" for line in output))
     _write(folder, "claims.json", _json([_claim(each, results) for each in judged]))
@@ -182,6 +185,8 @@ def _junit(judged: list[_Judged], results: Results) -> str:
 
 
 def _summary(judged: list[_Judged], failed: list[str], counted: str, versions: str) -> str:
+    if not judged:
+        counted = f"{counted[0].upper()}{counted[1:]}"
     counts = Counter(each.judgement.verdict for each in judged)
     lines = ["## Claims", "", f"{counted}: " + ", ".join(f"{counts[each]} {each}" for each in Verdict)]
     lines += ["", f"{versions}."] if versions else []

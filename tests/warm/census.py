@@ -135,10 +135,10 @@ def _streams():
 def _threads():
     main = threading.main_thread()
     return {
-        "main thread": [main.name, main.is_alive(), main.daemon, _name(type(main))],
+        "main thread": [_kind_of(main.name), main.is_alive(), main.daemon, _name(type(main))],
         "main thread is the process's first": main.native_id == os.getpid(),
         "main thread has a frame": main.ident in sys._current_frames(),
-        "threads": sorted(each.name.partition("-")[0] for each in threading.enumerate()),
+        "threads": sorted(_kind_of(each.name) for each in threading.enumerate()),
         "threads and tasks": len(_tasks()) - len(threading.enumerate()),
         "threading hooks": [_name(threading.excepthook), repr(threading.gettrace()), threading.stack_size()],
     }
@@ -264,6 +264,11 @@ def _variables_of_c():
 def _spec(module):
     spec = module.__spec__
     return None if spec is None else [spec.name, spec.origin, spec.has_location, spec.cached, spec.parent]
+
+
+def _kind_of(name):
+    """Return the name of a thread without numbers: which of a server's workers answers is by chance."""
+    return "".join("N" if letter.isdigit() else letter for letter in name.partition("-")[0])
 
 
 def _name(value):
