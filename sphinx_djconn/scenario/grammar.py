@@ -21,7 +21,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Final, get_args
+from typing import Final, assert_never, get_args
 
 from sphinx_djconn.scenario.clients import alike, read_client
 from sphinx_djconn.scenario.lines import Line, SequenceError, short, significant, unknown
@@ -245,3 +245,7 @@ def _check_closes(sequence: Sequence) -> None:
                         line,
                     )
                 connected.discard(client)
+            case Wait() | Reload() | DatabaseFault():
+                pass
+            case _:
+                assert_never(step)

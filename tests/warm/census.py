@@ -15,6 +15,9 @@ import sys
 import threading
 import time
 
+NOT_ASKED = "not asked: another thread"
+"""Stands for what only the first thread can ask."""
+
 _PRCTL = {
     "PDEATHSIG": 2,
     "DUMPABLE": 3,
@@ -138,8 +141,7 @@ def _threads():
         "main thread": [_kind_of(main.name), main.is_alive(), main.daemon, _name(type(main))],
         "main thread is the process's first": main.native_id == os.getpid(),
         "main thread has a frame": main.ident in sys._current_frames(),
-        "threads": sorted(_kind_of(each.name) for each in threading.enumerate()),
-        "threads and tasks": len(_tasks()) - len(threading.enumerate()),
+        "threads": sorted({_kind_of(each.name) for each in threading.enumerate()}),
         "threading hooks": [_name(threading.excepthook), repr(threading.gettrace()), threading.stack_size()],
     }
 
@@ -210,7 +212,7 @@ def _signals():
 
 def _wakeup():
     if threading.current_thread() is not threading.main_thread():
-        return "not asked: another thread"
+        return NOT_ASKED
     number = signal.set_wakeup_fd(-1)
     if number >= 0:
         signal.set_wakeup_fd(number)

@@ -21,6 +21,7 @@ from urllib.request import urlopen
 
 import pytest
 from building import Docs, documentation
+from census import NOT_ASKED
 
 from sphinx_djconn.lab import Laboratory, Profiles
 from sphinx_djconn.lab.environments.ready import current
@@ -219,7 +220,8 @@ def differences(
     return {
         part: (ordinary.get(part), other.get(part))
         for part in {**ordinary, **other}
-        if part != RANDOM and ordinary.get(part) != other.get(part)
+        if part != RANDOM and NOT_ASKED not in (ordinary.get(part), other.get(part))
+        if ordinary.get(part) != other.get(part)
         if part not in may or not may[part].holds(ordinary[part], other[part])
     }
 
