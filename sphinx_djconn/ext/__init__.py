@@ -4,9 +4,9 @@
 pages are read, ``check`` runs what ``gathering`` finds no recording of, judges claims by what ``choosing``
 finds them to be about or ``searching`` finds out, and leaves ``results``; ``transforms`` have ``rendering``
 turn the placeholders of ``nodes`` into evidence, that of a ``matrix`` or a ``change`` too, and ``written``
-remembers which; ``badges`` are the verdicts on claims, and ``lost`` finds directives that are comments; ``builder``
-reports without pages, with ``reports``; ``checked_with`` says which versions of Django that was; ``config`` is what
-conf.py may say.
+remembers which; ``badges`` are the verdicts on claims; ``lost`` finds directives that are comments; ``builder``
+reports without pages, with ``reports``; ``checked_with`` says which versions of Django that was; ``config`` is
+what conf.py may say.
 
 Where nothing has changed, the ``seal`` of an earlier check holds, the declarations stay ``packed``, and of all
 these modules few are imported.
