@@ -212,3 +212,10 @@ def test_an_error_that_nobody_catches_looks_alike(docs: Docs, databases: Path, d
             logs.append(raised.value.log)
     assert logs[0] == logs[1]
     assert "not now" in logs[0][-1]
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_what_python_prints_when_it_starts_is_in_the_log(tmp_path, monkeypatch, laboratory, stream):
+    tmp_path.joinpath("sitecustomize.py").write_text(f"import sys\nprint('hello', file=sys.{stream})\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    assert "hello" in laboratory.run(KEEP_ALIVE).runs[0].log
