@@ -16,7 +16,7 @@ from sphinx.util import logging
 from sphinx_djconn.ext.config import Settings
 from sphinx_djconn.ext.gathering import Gathering, is_suppressed, warn
 from sphinx_djconn.ext.recorded import Absence
-from sphinx_djconn.ext.registry import Registry
+from sphinx_djconn.ext.registry import Place, Problem, Registry
 from sphinx_djconn.ext.results import Results
 from sphinx_djconn.ext.seal import seal
 from sphinx_djconn.ext.written import Written
@@ -80,8 +80,23 @@ def _gathered(app: Sphinx, declared: object, registry: Registry, laboratory: Lab
         accepted = is_suppressed("absent", app.config)
         gathering = Gathering(registry, lab.profiles, store, settings, accepts_absence=accepted)
         results = gathering.gather(lab)
+        results.problems.extend(_too_few_claims(results, settings, Path(app.confdir, "conf.py")))
         results.seal = sealed if sealed is not None and gathering.leaves(sealed) else None
         return results
+
+
+def _too_few_claims(results: Results, settings: Settings, conf: Path) -> list[Problem]:
+    """Return what is wrong if the pages make fewer claims than conf.py says."""
+    found = len(results.claims)
+    if found >= settings.minimum_claims:
+        return []
+    message = (
+        f"djconn_minimum_claims is {settings.minimum_claims}, and the pages make {found or 'no'} "
+        f"claim{'s' if found != 1 else ''}; find those that are missing (a page that is excluded, a directive "
+        "that has become a comment), or lower the number"
+    )
+    source, _, line = _line_of(message, conf).rpartition(":")
+    return [Problem("conf.py", message, Place("conf.py", source, int(line)))]
 
 
 def _line_of(message: str, conf: Path) -> str:

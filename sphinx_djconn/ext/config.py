@@ -98,6 +98,12 @@ class Settings:
         "whether runs start from a process that has imported Django already, where that is possible; "
         "``False`` starts each from the command line, with the same trace",
     )
+    minimum_claims: int = _value(
+        0,
+        (int,),
+        "how many claims the pages make at least: with fewer, the check fails. Set it, so that a mistake by "
+        "which Sphinx no longer sees a claim, or a whole page, doesn't go unnoticed",
+    )
     timeout: float = _value(DEFAULT_TIMEOUT, (float, int), "how long one run may take, in seconds")
 
     @classmethod
@@ -115,6 +121,8 @@ class Settings:
             )
         if settings.timeout <= 0:
             raise ProfileError("djconn_timeout must be a number of seconds above 0")
+        if settings.minimum_claims < 0:
+            raise ProfileError("djconn_minimum_claims must be 0, for no minimum, or a number above it")
         if settings.jobs < 0:
             raise ProfileError("djconn_jobs must be 0, for two a processor, or a number above it")
         return settings

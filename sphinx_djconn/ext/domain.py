@@ -149,7 +149,7 @@ class DjconnDomain(Domain):
         if typ == "claim" and self.results is not None and not bare:
             from sphinx_djconn.ext.badges import claim_badge  # noqa: PLC0415 - as above
 
-            content += [nodes.Text(" "), claim_badge(target, self.results)]
+            content += [nodes.Text(" "), claim_badge(self.results.claims[target], self.results)]
         return make_refnode(builder, fromdocname, found.place.docname, found.node_id, content, target)
 
     def resolve_any_xref(

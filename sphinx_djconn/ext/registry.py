@@ -8,7 +8,7 @@ read: the first in the order of the pages' names.
 import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, assert_never
 
 from sphinx_djconn.claims import Direction, Judgement, Verdict
 from sphinx_djconn.ext.packed import Object, Packed
@@ -281,7 +281,10 @@ def kind_of(declared: DeclaredScenario | DeclaredMatrix | DeclaredClaim) -> str:
             return "claim"
         case DeclaredMatrix():
             return "matrix"
-    return "scenario"
+        case DeclaredScenario():
+            return "scenario"
+        case _:
+            assert_never(declared)
 
 
 def claim_expression(claim: DeclaredClaim, scenario: Scenario) -> "Expression":

@@ -9,7 +9,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx_djconn.claims import Judgement
 from sphinx_djconn.evidence import NOT_CHECKED, djconn_fold, failure, table
 from sphinx_djconn.ext import checked_with
-from sphinx_djconn.ext.badges import claim_badge
+from sphinx_djconn.ext.badges import UNDECLARED, claim_badge
 from sphinx_djconn.ext.domain import domain_of
 from sphinx_djconn.ext.nodes import (
     claims_placeholder,
@@ -84,12 +84,12 @@ class Rendering:
         search = self._results.searches.get(claim.name)
         found = f" {search.outcome().found}," if search is not None and search.cells else ""
         heading = nodes.paragraph("", "", classes=["djconn-fold-title"])
-        heading += nodes.strong(
-            "",
-            "",
-            claim_badge(claim.name, self._results),
-            nodes.inline("", f"{found} in {claim.told_in}", classes=["djconn-where"]),
-        )
+        badge = claim_badge(claim, self._results)
+        if UNDECLARED in badge["classes"]:
+            proof.parent["classes"].append(UNDECLARED)
+        comma = "," if not found and "," in badge.astext() else ""
+        where = nodes.inline("", f"{comma}{found} in {claim.told_in}", classes=["djconn-where"])
+        heading += nodes.strong("", "", badge, where)
         line = nodes.paragraph(classes=["djconn-reason"])
         line += [nodes.Text("In "), self._scenario_link(claim.scenario)]
         if claim.releases is not None:
@@ -137,10 +137,11 @@ class Rendering:
         return [*listed, *([nodes.paragraph("", f"{versions}.")] if versions else [])]
 
     def _claim_row(self, claim: DeclaredClaim) -> list[nodes.Node | list[nodes.Node]]:
+        badge = claim_badge(claim, self._results)
         return [
             self._link("claim", claim.name, nodes.inline("", claim.sentence)),
             self._about(claim),
-            claim_badge(claim.name, self._results, declared=claim.declared),
+            nodes.strong("", "", badge) if UNDECLARED in badge["classes"] else badge,
         ]
 
     def _about(self, claim: DeclaredClaim) -> nodes.Node | list[nodes.Node]:

@@ -46,7 +46,7 @@ def report(env: BuildEnvironment, folder: Path) -> bool:
     counted = _counted(judged)
     if versions:
         logger.info(versions)
-    logger.info(counted if failed else colorize("darkgreen", counted))
+    logger.info(counted if failed or not judged else colorize("darkgreen", counted))
     output = filter(None, (*map(_line, judged), *(each.line for each in others), versions, counted))
     _write(folder, "output.txt", "".join(f"{line}\n" for line in output))
     _write(folder, "claims.json", _json([_claim(each, results) for each in judged]))
@@ -75,6 +75,9 @@ def _coloured(line: str, *, failed: bool, not_checked: bool) -> str:
 
 
 def _counted(judged: "list[_Judged]") -> str:
+    if not judged:
+        nothing = "no page makes a claim, so nothing was checked"
+        return f"{nothing}; set djconn_minimum_claims in conf.py to have that fail"
     not_checked = sum(each.not_checked for each in judged)
     failed = sum(each.failed for each in judged)
     apart = f", {not_checked} {NOT_CHECKED}" if not_checked else ""
@@ -253,6 +256,8 @@ def _junit(judged: list[_Judged], others: list[_Other]) -> str:
 
 
 def _summary(judged: list[_Judged], others: list[_Other], counted: str, versions: str) -> str:
+    if not judged:
+        counted = f"{counted[0].upper()}{counted[1:]}"
     counts = Counter(each.judgement.verdict for each in judged)
     lines = ["## Claims", "", f"{counted}: " + ", ".join(f"{counts[each]} {each}" for each in Verdict)]
     lines += ["", f"{versions}."] if versions else []

@@ -93,7 +93,9 @@ class Run:
                     None if port is None else port.number,
                     databases,
                 )
-                process = self._launcher.supervise(starting.argv(), folder.path, starting.like())
+                process = self._launcher.supervise(
+                    starting.argv(), folder.path, starting.like(), env=starting.environ()
+                )
                 stack.enter_context(closing(process))
                 stack.enter_context(folder)
                 if prepared is not None:

@@ -6,7 +6,7 @@ take no part in comparisons: a sequence that moved down its page is still the sa
 
 from collections.abc import Iterator
 from dataclasses import field
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, assert_never
 
 from sphinx_djconn.values import value
 
@@ -100,6 +100,10 @@ class Sequence:
                     yield step
                 case Together(requests=requests):
                     yield from requests
+                case Close() | Wait() | Reload() | DatabaseFault():
+                    pass
+                case _:
+                    assert_never(step)
 
     @property
     def lines(self) -> tuple[int, ...]:

@@ -60,7 +60,50 @@ the events themselves follow. A request that has come to a meeting has a socket 
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
+
+Kind: TypeAlias = Literal[
+    # from the probe
+    "process.start",
+    "process.child",
+    "django",
+    "thread.start",
+    "thread.end",
+    "listening",
+    "serving",
+    "http.thread",
+    "greenlet.start",
+    "greenlet.end",
+    "request.begin",
+    "request.view",
+    "request.end",
+    "request.collected",
+    "databases",
+    "db.wrapper",
+    "db.open",
+    "db.failed",
+    "db.use",
+    "db.health",
+    "db.usable",
+    "db.close",
+    "db.collected",
+    "reloader.watching",
+    # from the lab
+    "begin",
+    "end",
+    "step",
+    "collector",
+    "db.fault",
+    "http.open",
+    "http.close",
+    "request.sent",
+    "response",
+    "request.error",
+    "process.exit",
+    "db.sessions",
+]
+KINDS: Final = frozenset(get_args(Kind))
+"""All kinds of events: what is none of them would be passed over without a word by those who read a trace."""
 
 
 class TraceError(ValueError):
@@ -85,7 +128,7 @@ _COMMON = frozenset({"t", "k", "p", "th", "r", "o"})
 def decode(wire: Mapping[str, Any]) -> Event:
     """Return the event of one wire object; raise :class:`TraceError` where it is none."""
     try:
-        return Event(
+        event = Event(
             wire["t"],
             wire["k"],
             wire["p"],
@@ -96,6 +139,9 @@ def decode(wire: Mapping[str, Any]) -> Event:
         )
     except (KeyError, TypeError) as error:
         raise TraceError(f"not an event: {wire!r:.200}") from error
+    if event.kind not in KINDS:
+        raise TraceError(f"not an event: `{event.kind}` is none of `sphinx_djconn.trace.events.KINDS`")
+    return event
 
 
 def encode(event: Event) -> dict[str, Any]:

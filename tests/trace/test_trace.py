@@ -1,11 +1,15 @@
 """Entities and facts, read out of events that were made up here."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
-from sphinx_djconn.trace import FACTS, REQUEST_FACTS, Trace, TraceError, Unknown, facts_of
-from sphinx_djconn.trace.events import decode, encode, in_order
+import sphinx_djconn
+from sphinx_djconn.trace import FACTS, REQUEST_FACTS, Trace, TraceError, Unknown, events, facts_of
+from sphinx_djconn.trace.events import KINDS, decode, encode, in_order
+from sphinx_djconn.trace.reading import Entities
 
 
 class Story:
@@ -68,17 +72,32 @@ def test_what_is_no_event_is_said(wire):
         decode(wire)
 
 
+def test_every_kind_of_event_is_described():
+    named = re.findall(r"``([a-z]+(?:\.[a-z]+)?)``", str(events.__doc__))
+    assert {*named} >= KINDS
+    assert {*Entities.READERS} <= KINDS
+
+
+def test_the_probe_tells_of_no_kind_that_is_not_described():
+    probe = Path(sphinx_djconn.__file__).parent / "probe"
+    source = "".join(path.read_text("utf-8") for path in probe.glob("*.py"))
+    told = re.findall(r"""\.(?:emit|send)\(\s*"([a-z.]+)\"""", source)
+    assert len({*told}) > 10
+    assert {*told} <= KINDS
+
+
 def test_events_of_several_processes_are_merged_by_their_time():
-    events = [
+    told = [
         decode({"t": at, "k": kind, "p": process})
-        for at, kind, process in [(3, "c", 1), (1, "a", 2), (2, "b", 1)]
+        for at, kind, process in [(3, "end", 1), (1, "begin", 2), (2, "step", 1)]
     ]
-    assert [event.kind for event in in_order(events)] == ["a", "b", "c"]
+    assert [event.kind for event in in_order(told)] == ["begin", "step", "end"]
 
 
 def test_events_of_one_moment_stay_in_the_order_of_their_arrival():
-    events = [decode({"t": 5, "k": kind, "p": 1}) for kind in "dacb"]
-    assert [event.kind for event in in_order(events)] == list("dacb")
+    kinds = ["step", "begin", "response", "end"]
+    told = [decode({"t": 5, "k": kind, "p": 1}) for kind in kinds]
+    assert [event.kind for event in in_order(told)] == kinds
 
 
 # Requests and threads.

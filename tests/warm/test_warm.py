@@ -9,16 +9,20 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from building import Docs
 from few_pages import write_pages
 from sphinx.cmd.build import build_main
 
 from sphinx_djconn.lab import Laboratory, Profiles
+from sphinx_djconn.lab.errors import ServerError
+from sphinx_djconn.lab.profiles import read_project
 from sphinx_djconn.scenario import Scenario, parse_sequence
 from sphinx_djconn.trace import facts_of
 
@@ -206,3 +210,24 @@ def test_a_project_that_fails_fails_alike(tmp_path):
         figures.append(facts_of(laboratory.run(scenario).runs[0]).figures)
         laboratory.close()
     assert figures[0] == figures[1]
+
+
+@pytest.mark.parametrize("deed", ["raise RuntimeError('not now')", "sys.exit('not now')"])
+def test_an_error_that_nobody_catches_looks_alike(docs: Docs, databases: Path, deed: str) -> None:
+    settings = f"import sys\nif 'runserver' in sys.argv:\n    {deed}\n"
+    project = read_project(docs.project(settings=settings), docs.source)
+    logs = []
+    for warm in (True, False):
+        with closing(Laboratory(Profiles(projects={"default": project}), databases, warm=warm)) as laboratory:
+            with pytest.raises(ServerError, match="exited with code 1") as raised:
+                laboratory.run(Scenario(parse_sequence("browser: GET /")))
+            logs.append(raised.value.log)
+    assert logs[0] == logs[1]
+    assert "not now" in logs[0][-1]
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_what_python_prints_when_it_starts_is_in_the_log(tmp_path, monkeypatch, laboratory, stream):
+    tmp_path.joinpath("sitecustomize.py").write_text(f"import sys\nprint('hello', file=sys.{stream})\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    assert "hello" in laboratory.run(KEEP_ALIVE).runs[0].log
