@@ -79,16 +79,16 @@ class _StartNewThread:
         self._original = original
 
     def __call__(self, *args: Any) -> int:
+        if not args or not callable(args[0]):
+            return self._original(*args)  # which says what is wrong
         work = _work_here(self._recorder)
-        if work is None or not args:
-            return self._original(*args)
         return self._original(_RawThread(self._recorder, args[0], work), *args[1:])
 
 
 class _RawThread:
     """The function of a thread that ``threading`` hasn't started."""
 
-    def __init__(self, recorder: Recorder, function: Any, work: Work) -> None:
+    def __init__(self, recorder: Recorder, function: Any, work: Optional[Work]) -> None:
         self._recorder = recorder
         self._function = function
         self._work = work
@@ -97,7 +97,8 @@ class _RawThread:
         return repr(self._function)  # by which Python names it if it raises an exception
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        self._recorder.current.set(self._work)
+        if self._work is not None:
+            self._recorder.current.set(self._work)
         self._recorder.thread_started("thread", self._work)
         return self._function(*args, **kwargs)
 

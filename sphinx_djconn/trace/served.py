@@ -190,11 +190,16 @@ class Served:
     def _process_ended(self, event: Event) -> None:
         self.process(event.process).ended = True
 
+    def _is_foreign(self, event: Event) -> bool:
+        """Return whether a request may have started the thread or greenlet, though nobody knows."""
+        early = self.first_sent is None or event.at < self.first_sent
+        return not early and bool(event.data.get("foreign"))
+
     def _thread_started(self, event: Event) -> None:
         thread = self.thread_of(event)
         thread.ident, thread.main = event.data["ident"], event.data["main"]
         thread.name = "main" if thread.main else _plain(event.data["name"])
-        thread.started_by, thread.foreign = event.request, event.data.get("foreign", False)
+        thread.started_by, thread.foreign = event.request, self._is_foreign(event)
         if thread.started_by is not None:
             self.request(thread.started_by).threads_started += 1
 
@@ -206,7 +211,7 @@ class Served:
         greenlet = self.greenlet_of(event)
         if greenlet is not None:
             greenlet.ident = event.data["ident"]
-            greenlet.started_by, greenlet.foreign = event.request, event.data.get("foreign", False)
+            greenlet.started_by, greenlet.foreign = event.request, self._is_foreign(event)
 
     def _greenlet_ended(self, event: Event) -> None:
         greenlet = self.greenlet_of(event)

@@ -106,7 +106,6 @@ CONF = [
     ({"kind": "postgresql", "server_settings": {"a b": 1}}, "['server_settings'] must be a dictionary"),
     ({"kind": "postgresql", "server_settings": 5}, "['server_settings'] must be a dictionary"),
     ({"kind": "postgresql", "dsn": DSN, "max_connections": 5}, "'dsn' names one that others may use"),
-    ("postgresql", "must be a dictionary"),
 ]
 
 
@@ -127,6 +126,12 @@ def test_a_profile_of_no_use_is_told_where_it_is_named(of_no_use: Built, shared_
     warning = of_no_use.warning("index.rst", line, kind="djconn.config")
     assert CONF[number][1] in warning.text
     assert "hush" not in of_no_use.errors
+
+
+def test_profiles_that_are_no_tables_are_told(docs: Docs):
+    write(docs, "mine", djconn_databases={"mine": "postgresql"})
+    told = [each.text for each in docs.build().warnings if each.kind == "djconn.config"]
+    assert any("djconn_databases['mine'] must be a dictionary" in each for each in told)
 
 
 def test_a_dsn_that_nobody_answers_is_told_without_its_password(docs: Docs, postgresql: str):

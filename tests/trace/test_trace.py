@@ -356,3 +356,8 @@ def test_facts_of_each_database_are_there_by_its_alias():
         for alias in ("default", "archive", "never-used")
     ]
     assert by_alias == [[1, 0, 1, 1, 1], [1, 1, 0, 1, 1], [0, 0, 0, 0, 0]]
+
+
+def test_a_foreign_thread_from_before_the_first_request_is_the_servers():
+    story = Story().thread(2, foreign=True).sent(1).begin(1, 1).end(1, 1).open(1, 2)
+    assert (story.figures["db.outside_requests"], story.figures["threads_started"]) == (1, 0)
