@@ -17,7 +17,7 @@ METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "T
 RESERVED_LABELS: Final = frozenset(
     {"all", "any", "len", "max", "min", "overlap", "set"}  # the functions of an expression
     | {"db", "errors", "greenlets", "http", "processes", "requests", "responses", "statuses"}
-    | {"executors", "tasks", "thread_idents", "threads"}
+    | {"executors", "processes_started", "tasks", "thread_idents", "threads", "threads_started"}
 )
 """Names that mean something else in an expression, and so cannot be labels."""
 

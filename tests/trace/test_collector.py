@@ -51,8 +51,10 @@ class Tale(Story):
         return facts_of(self.trace)
 
 
-def bounds(facts):
-    return {name: bounds for name in facts.figures if (bounds := facts.bounds(name)) is not None}
+def bounds(facts, prefix="db."):
+    """Return the bounds of the facts of the run, or of those of one database."""
+    names = [name for name in facts.figures if name.startswith(prefix)]
+    return {name: bounds for name in names if (bounds := facts.bounds(name)) is not None}
 
 
 ALL_OF_THREE = {
@@ -67,11 +69,17 @@ ALL_OF_THREE = {
 def test_bounds_are_the_same_whenever_the_collector_ran(collected):
     facts = Tale().leave(1, 2, 3).collect(*collected).look().facts
     assert bounds(facts) == ALL_OF_THREE
+    counted = {name: limits for name, limits in ALL_OF_THREE.items() if name != "db.sessions"}
+    of_default = {f'db["default"].{name[3:]}': limits for name, limits in counted.items()}
+    assert bounds(facts, 'db["') == of_default
     assert facts == Tale().leave(1, 2, 3).look().facts
 
 
 def test_what_is_counted_at_the_end_varies_together():
-    groups = Tale().leave(1, 2).look().facts.alternatives
+    alternatives = Tale().leave(1, 2).look().facts.alternatives
+    groups = [
+        tuple({n: v for n, v in each.items() if '["' not in n} for each in group) for group in alternatives
+    ]
     assert (
         {"db.sessions": 0, "db.abandoned": 0, "db.lost": 2},
         {"db.sessions": 1, "db.abandoned": 1, "db.lost": 1},
