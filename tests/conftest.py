@@ -35,6 +35,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(NotesAbsence(config))
 
 
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Run twice as many processes as there are processors: tests wait for servers more than they compute."""
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else 2 * (os.cpu_count() or 1)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect what takes long, unless ``-m`` chooses the tests: ``-m exhaustive``, for example."""
     chosen = items

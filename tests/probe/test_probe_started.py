@@ -73,9 +73,11 @@ def test_the_work_of_a_pooled_thread_is_that_of_the_request_which_submitted_it(s
     assert change.of("threads_started", "opened", "reused", "open", "abandoned") == (1, 2, 1, 2, 0)
 
 
-def test_a_thread_of_the_servers_works_for_the_request_that_gave_it_work(server, change):
-    assert visit(server, "/thread-pool/").count("db.open") == 2
-    assert change.of("opened", "open", "threads_started") == (2, 2, 0)
+def test_the_work_of_a_pool_of_multiprocessing_is_that_of_the_request_which_gave_it(server, change):
+    first = visit(server, "/thread-pool/?alias=with-super,own-connect")
+    second = visit(server, "/thread-pool/?alias=own-arguments,with-super")
+    assert [first.count("db.open"), second.count("db.open"), second.count("db.use")] == [2, 1, 1]
+    assert change.of("opened", "open", "reused") == (3, 3, 1)
 
 
 def test_work_that_goes_on_after_the_response_is_still_the_requests(server, change):
