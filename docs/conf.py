@@ -50,11 +50,6 @@ djconn_projects = {
         "settings": "mysite.settings_two_databases",
         "fixtures": ["polls"],
     },
-    "without-collector": {
-        "path": str(DEMO.path),
-        "settings": "mysite.settings_without_collector",
-        "fixtures": ["polls"],
-    },
     # Ways to keep the current request, from demo_site/whose.
     **{
         way.replace("_", "-"): {"path": str(DEMO.path), "settings": f"mysite.settings_whose_{way}"}

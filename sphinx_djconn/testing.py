@@ -10,6 +10,7 @@
 
 import io
 import json
+import re
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -68,8 +69,14 @@ def check(docs: str | Path, doctrees: str | Path | None = None, **config: Any) -
                 warning=warnings,
             )
             app.build()
-        others = [line for line in warnings.getvalue().splitlines() if line and "[djconn.claim]" not in line]
+        others = [warning for warning in _split(warnings.getvalue()) if not warning.endswith("[djconn.claim]")]
         if others:
             raise CheckError("\n".join(others))
         claims: list[dict[str, Any]] = json.loads(Path(folder, "claims.json").read_text("utf-8"))
     return claims
+
+
+def _split(text: str) -> list[str]:
+    """Return the warnings in ``text``, some of which go over several lines."""
+    parts = re.split(r"^(?=(?:.*: )?(?:WARNING|ERROR|CRITICAL): )", text, flags=re.MULTILINE)
+    return [part.strip() for part in parts if part.strip()]

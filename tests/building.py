@@ -217,6 +217,19 @@ class Docs:
     def _built(self, code: int, status: str, errors: str, builder: str) -> Built:
         return Built(code, status, errors, self.folder / builder, self.source)
 
+    def snapshot(self) -> None:
+        """Keep everything as it is now, for :meth:`restore`."""
+        shutil.copytree(self.folder, self._snapshot, symlinks=True)
+
+    def restore(self) -> None:
+        """Have everything as it was, with the times of all changes, for a test that may change it."""
+        shutil.rmtree(self.folder)
+        shutil.copytree(self._snapshot, self.folder, symlinks=True)
+
+    @property
+    def _snapshot(self) -> Path:
+        return self.folder.with_name(f"{self.folder.name}-snapshot")
+
     @property
     def recordings(self) -> list[Path]:
         """The recordings that are kept with the doctrees."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from absence import NOT_INSTALLED
 from building import Docs, documentation
 
 os.environ["NO_COLOR"] = "1"  # where the variable CI is set, Sphinx colours what the tests read
@@ -17,14 +18,57 @@ ONLY_IF_ASKED_FOR = frozenset({"exhaustive", "versions", "django_docs", "foreign
 """The markers of tests that take long, or download things."""
 
 
+SKIPPED = "skipped-because-absent"
+"""The name under which pytest's cache keeps the tests that were skipped because something is not installed."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--absent",
+        action="store_true",
+        help="run only what the last run has skipped because something was not installed",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(NotesAbsence(config))
+
+
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Run twice as many processes as there are processors: tests wait for servers more than they compute."""
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else 2 * (os.cpu_count() or 1)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect what takes long, unless ``-m`` chooses the tests: ``-m exhaustive``, for example."""
-    if config.option.markexpr:
-        return
-    left_out = [item for item in items if ONLY_IF_ASKED_FOR & {mark.name for mark in item.iter_markers()}]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
+    chosen = items
+    if not config.option.markexpr:
+        chosen = [item for item in items if not ONLY_IF_ASKED_FOR & {mark.name for mark in item.iter_markers()}]
+    if config.option.absent:
+        assert config.cache is not None
+        absent = set(config.cache.get(SKIPPED, []))
+        chosen = [item for item in chosen if item.nodeid in absent]
+    kept = set(chosen)
+    if len(chosen) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = chosen
+
+
+class NotesAbsence:
+    """Keeps the tests that were skipped because something is not installed, for ``--absent``."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._absent: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.skipped and isinstance(report.longrepr, tuple) and report.longrepr[2].endswith(NOT_INSTALLED):
+            self._absent.append(report.nodeid)
+
+    def pytest_sessionfinish(self) -> None:
+        if self._config.cache is not None:
+            self._config.cache.set(SKIPPED, self._absent)
 
 
 @pytest.fixture(scope="session")

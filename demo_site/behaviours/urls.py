@@ -20,5 +20,4 @@ urlpatterns = [
     path("worker/query/", views.query_in_worker),
     path("worker/close-old/", views.close_old_in_worker),
     path("collect/", views.collect),
-    path("collect/pause/", views.pause_collection),
 ]

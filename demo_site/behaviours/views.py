@@ -178,12 +178,6 @@ def collect(request):
     return JsonResponse({"open_before": before, "open_after": count_open_connections()})
 
 
-def pause_collection(request):
-    """Have no garbage collected from now on but by ``collect``: no query, and no content."""
-    gc.disable()
-    return HttpResponse(status=204)
-
-
 def count_open_connections():
     # Not isinstance(): it asks a lazy object, such as request.user, for the class of what it
     # stands for, which would be looked up in the database.

@@ -32,11 +32,11 @@ from sphinx_djconn.trace import FACTS, REQUEST_FACTS
 Rows = Iterator[Sequence[str]]
 
 _FUNCTIONS: Final = {
-    "all": "whether all of a list are true",
-    "any": "whether any of a list is true",
+    "all": "whether all of a list of truths are true",
+    "any": "whether any of a list of truths is true",
     "len": "how many there are in a list",
-    "max": "the greatest of a list, or of several values",
-    "min": "the least of a list, or of several values",
+    "max": "the greatest of a list of numbers, or of several numbers",
+    "min": "the least of a list of numbers, or of several numbers",
     "overlap": (
         "whether the requests with these two labels were inside Django's handler at the same time; their views "
         "may have run one after the other. ``overlap(a.view, b.view)`` asks whether the views ran at one time"

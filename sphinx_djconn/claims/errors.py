@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
+from textwrap import indent
 
 _LONGEST_NAME = 80
 _LONGEST_TEXT = 60
@@ -30,6 +31,11 @@ class ExpressionError(ValueError):
     def pointed(self) -> str:
         """The expression, and below it a caret where the wrong part begins; ``""`` without one."""
         return "" if self.column is None else f"{self.text}\n{' ' * self.column}^"
+
+    @property
+    def shown(self) -> str:
+        """The message and the hint, and below these the place in the expression."""
+        return f"{self}\n{indent(self.pointed, '    ')}".rstrip()
 
 
 def nearest(name: str, names: Collection[str], *, kind: str) -> str:

@@ -1,15 +1,23 @@
-"""An expression: checked by names before a run, and decided by the facts after it."""
+"""An expression: checked by names and types before a run, and decided by the facts after it."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import product
+from math import prod
+from typing import Any, Final
 
-from sphinx_djconn.claims.errors import ExpressionError, nearest, shortened
-from sphinx_djconn.claims.nodes import JSON, Figure, Node, Overlap
-from sphinx_djconn.claims.operations import Comparison, Logic
-from sphinx_djconn.claims.syntax import read
+from sphinx_djconn.claims import refutation
+from sphinx_djconn.claims.compiler import compiled
+from sphinx_djconn.claims.figures import Possible, value_text
+from sphinx_djconn.claims.logic import NULL, Distinct, described
+from sphinx_djconn.claims.names import Missing, Name, Names, fact_names
+from sphinx_djconn.claims.parts import Part, require_name, require_truth
 from sphinx_djconn.trace import Facts
+from sphinx_djconn.trace.unknown import Unknown
+
+MOST_ALTERNATIVES: Final = 20_000
+"""How many combinations of alternatives are tried at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,160 +25,126 @@ class Expression:
     """What decides a claim, or what a sentence quotes. Equal texts are equal expressions."""
 
     text: str
-    tree: Node = field(compare=False, repr=False)
+    root: Part = field(compare=False, repr=False)
 
-    def check(
-        self,
-        fact_names: Collection[str],
-        request_fact_names: Collection[str],
-        labels: Collection[str],
-    ) -> None:
-        """Raise :class:`ExpressionError` where a name is wrong or nothing could refute it.
+    @property
+    def names(self) -> dict[str, Name]:
+        """The names that it mentions, in the order of the text."""
+        return self.root.names()
 
-        ``fact_names`` are those of a run (``db.opened``), ``request_fact_names`` those of a
-        labelled request (``thread``), ``labels`` those that the sequence gives. No value is needed,
-        and no part is left out: a wrong name behind ``or`` is found too.
+    def check(self, *, refuted: bool = False) -> None:
+        """Raise :class:`ExpressionError` unless it can decide a claim.
+
+        It has to be true or false, and there has to be a run that refutes it. If it is declared ``refuted``,
+        there has to be a run that does not.
         """
-        names = _Names(self.text, fact_names, request_fact_names, labels)
-        for node in self.tree.walk():
-            match node:
-                case Figure():
-                    names.check_figure(node)
-                case Overlap():
-                    names.check_label(node.first)
-                    names.check_label(node.second)
-        idle = next(self._idle(), None)
-        if idle is not None:
-            raise ExpressionError(
-                f"`{shortened(idle.text)}` is the same in every run: nothing could refute it",
-                "compare facts, as in `threads == 1`",
-                self.text,
-                idle.column,
-            )
+        require_truth(self.text, self.root)
+        refutation.check(self.text, self.root, wanted=refuted)
 
-    def evaluate(self, facts: Facts) -> bool:
-        """Return whether the expression is true of ``facts``.
-
-        Raise :class:`ExpressionError` where it is neither true nor false.
-        """
-        return self.tree.truth(facts)
+    def evaluate(self, facts: Facts) -> bool | Unknown:
+        """Return whether the expression is true of ``facts``, wherever the garbage collector had run."""
+        value = self.figure(facts)
+        if isinstance(value, Possible):
+            unknown = next((each for each in value.values if isinstance(each, Unknown)), None)
+            if unknown is not None and not {True, False}.issubset(value.values):
+                return unknown
+            return self._depends(facts)
+        if isinstance(value, (bool, Unknown)):
+            return value
+        return Unknown(f"`{self.text}` is {described(value)}, and not true or false")
 
     def figure(self, facts: Facts) -> Any:
-        """Return the value of the expression, of whatever kind it is.
+        """Return the value of the expression, of whatever type it is.
 
-        Raise :class:`ExpressionError` where it has none.
+        It is :class:`Unknown` if there is none, and :class:`Possible` if it depends on when Python's garbage
+        collector ran.
         """
-        return self.tree.value(facts)
+        values = {text: name.read(facts) for text, name in self.names.items()}
+        groups = [group for group in self._alternatives(facts, values) if len(group) > 1]
+        if prod(map(len, groups)) > MOST_ALTERNATIVES:
+            return Unknown(
+                f"`{self.text}` depends on when Python's garbage collector runs, in more ways than can be "
+                f"tried; choose {_GARBAGE_COLLECTION}"
+            )
+        found: dict[str, Any] = {}
+        for changes in product(*groups):
+            for change in changes:
+                values.update(change)
+            value = _plain(self.root.value(values))
+            found.setdefault(_key(value), value)
+        return Possible(tuple(found.values())) if len(found) > 1 else next(iter(found.values()))
 
     def values(self, facts: Facts) -> dict[str, Any]:
         """Return the facts that the expression mentions, by name, in the order of the text.
 
-        Those that ``facts`` do not have (behind ``first.json is not None and``, say) are left out.
+        Those that ``facts`` do not have (behind ``first.json is not None and``, say) are left out. One that
+        depends on when Python's garbage collector ran is :class:`Possible`.
         """
-        found: dict[str, Any] = {}
-        for node in self.tree.walk():
-            if isinstance(node, (Figure, Overlap)) and node.name not in found:
-                try:
-                    found[node.name] = node.value(facts)
-                except ExpressionError:
-                    continue
-        return found
+        found = {text: name.read(facts) for text, name in self.names.items()}
+        for group in self._alternatives(facts, found):
+            for text in group[0]:
+                different = {repr(each[text]): each[text] for each in group}
+                if len(different) > 1:
+                    found[text] = Possible(tuple(different.values()))
+        return {text: value for text, value in found.items() if not isinstance(value, Missing)}
 
-    def _idle(self) -> Iterator[Node]:
-        """Yield the parts that decide nothing."""
-        if not self.tree.mentions_fact():
-            yield self.tree
-        for node in self.tree.walk():
-            match node:
-                case Logic():
-                    yield from (part for part in node.children() if not part.mentions_fact())
-                case Comparison() if any(left == right for _, left, right in node.pairs()):
-                    yield node
+    def _alternatives(self, facts: Facts, values: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:
+        """Yield the different values of the names that vary together, for each group of these."""
+        names = self.names
+        for group in facts.alternatives:
+            mentioned = [text for text in names if any(text in each for each in group)]
+            if not mentioned:
+                continue
+            found = [{text: values[text] for text in mentioned}]
+            for each in group:
+                changed = facts._replace(figures={**facts.figures, **each})
+                found.append({text: names[text].read(changed) for text in mentioned})
+            yield list({repr(each): each for each in found}.values())
 
-
-def parse(text: str) -> Expression:
-    """Return the expression that ``text`` is; raise :class:`ExpressionError` where it is none.
-
-    A line break counts as a space, so that an option of a directive may go over several lines.
-    """
-    line = re.sub(r"\s*\n\s*", " ", text).strip()
-    return Expression(line, read(line))
-
-
-class _Names:
-    """The names that exist where an expression is used."""
-
-    def __init__(
-        self,
-        text: str,
-        fact_names: Collection[str],
-        request_fact_names: Collection[str],
-        labels: Collection[str],
-    ) -> None:
-        self._text = text
-        self._facts = list(fact_names)
-        self._request_facts = list(request_fact_names)
-        self._labels = list(labels)
-
-    def check_figure(self, node: Figure) -> None:
-        """Raise where ``node`` is no fact of the run and none of a labelled request."""
-        label, *rest = node.parts
-        if label in self._labels:
-            self._check_request_fact(node, label, rest)
-        elif node.name not in self._facts:
-            raise self._unknown(node)
-
-    def check_label(self, node: Figure) -> None:
-        """Raise where no step has the label that ``node`` is."""
-        if node.name not in self._labels:
-            raise self._no_label(node, node.name)
-
-    def _check_request_fact(self, node: Figure, label: str, rest: list[str]) -> None:
-        if not rest:
-            raise self._error(
-                node,
-                f"'{label}' is a label, not a fact",
-                f"name a fact of that request, as in '{label}.thread'",
-            )
-        if rest[0] not in self._request_facts:
-            hint = nearest(rest[0], self._request_facts, kind="facts of a request")
-            raise self._error(
-                node,
-                f"no fact '{label}.{rest[0]}'",
-                hint.replace("did you mean '", f"did you mean '{label}."),
-            )
-        if rest[1:] and rest[0] != JSON:
-            raise self._error(
-                node,
-                f"'{label}.{rest[0]}' has no '{rest[1]}'",
-                f"only '{label}.{JSON}' can be looked into",
-            )
-
-    def _unknown(self, node: Figure) -> ExpressionError:
-        first, *rest = node.parts
-        whole = next((name for name in self._facts if node.name.startswith(f"{name}.")), None)
-        if whole is not None:
-            return self._error(
-                node, f"'{whole}' has no '{node.name[len(whole) + 1 :]}'", f"write '{whole}' alone"
-            )
-        group = [name for name in self._facts if name.startswith(f"{first}.")]
-        if rest and not group and rest[0] in self._request_facts:
-            return self._no_label(node, first)
-        names = group or [
-            *self._facts,
-            *self._labels,
-            *(f"{label}.{name}" for label in self._labels for name in self._request_facts),
+    def _depends(self, facts: Facts) -> Unknown:
+        values = self.values(facts)
+        varying = [
+            f"{text} is {value_text(each)}" for text, each in values.items() if isinstance(each, Possible)
         ]
-        written = {"none": "None", "true": "True", "false": "False", "null": "None"}.get(node.name)
-        if written is not None:
-            return self._error(node, f"no fact '{node.name}'", f"write '{written}' for the value")
-        return self._error(node, f"no fact '{node.name}'", nearest(node.name, names, kind="facts"))
+        told = ", ".join(varying)
+        return Unknown(f"depends on when Python's garbage collector runs: {told}; choose {_GARBAGE_COLLECTION}")
 
-    def _no_label(self, node: Figure, label: str) -> ExpressionError:
-        hint = nearest(label, self._labels, kind="labels")
-        if not self._labels:
-            hint = f"end the step that you mean with 'as {label}'"
-        return self._error(node, f"no step has the label '{label}'", hint)
 
-    def _error(self, node: Node, message: str, hint: str) -> ExpressionError:
-        return ExpressionError(message, hint, self._text, node.column)
+_GARBAGE_COLLECTION: Final = "`:garbage-collection: off` or `each-request`"
+
+
+def parse(text: str, labels: Collection[str] = ()) -> Expression:
+    """Return the expression that ``text`` is, about the facts of a sequence that has these ``labels``.
+
+    A line break counts as a space, so that an option of a directive may go over several lines. Raises
+    :class:`ExpressionError` if it is no expression, names what is no fact, compares types that do not fit
+    together, or names no fact at all.
+    """
+    return parse_with(text, fact_names(labels))
+
+
+def parse_with(text: str, names: Names) -> Expression:
+    """Return the expression that ``text`` is, as :func:`parse` does, with these ``names``."""
+    line = re.sub(r"\s*\n\s*", " ", text).strip()
+    root = compiled(line, names)
+    require_name(line, root, names)
+    return Expression(line, root)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value without what only comparisons need."""
+    if value is NULL:
+        return None
+    if isinstance(value, Distinct):
+        try:
+            return frozenset(map(_plain, value))
+        except TypeError:  # an object out of JSON
+            return tuple(map(_plain, value))
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    return value
+
+
+def _key(value: Any) -> str:
+    """Return what equal values have in common."""
+    return repr(sorted(map(repr, value))) if isinstance(value, frozenset) else repr(value)

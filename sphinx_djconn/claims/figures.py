@@ -1,16 +1,26 @@
 """Values as readers see them, in sentences and tables."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
+
+from sphinx_djconn.trace.unknown import Unknown
 
 _LONGEST = 60
 _MOST_GROUPS = 12
 
 
+@dataclass(frozen=True, slots=True)
+class Possible:
+    """The different values that one figure of a run can have, depending on when the garbage collector ran."""
+
+    values: tuple[Any, ...]
+
+
 def value_text(value: Any) -> str:
-    """Return ``value`` for a reader: ``none``, ``true``, ``6``, ``T1``, ``200 × 5, 500``.
+    """Return ``value`` for a reader: ``none``, ``true``, ``6``, ``T1``, ``200 × 5, 500``, ``2 to 7``.
 
     Always one line; what comes out of a response's JSON is cut where it is long.
     """
@@ -34,20 +44,38 @@ def figure_text(values: Sequence[Any]) -> str:
 
 
 def _text(value: Any, *, cut: bool) -> str:
-    if value is None or value in ([], (), set()):
-        return "none"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (set, frozenset)):
+    if isinstance(value, Possible):
+        return _possible_text(value.values, cut=cut)
+    if isinstance(value, (set, frozenset)) and value:
         return ", ".join(sorted(_text(item, cut=cut) for item in value))
-    if isinstance(value, (list, tuple)) and not any(map(_is_container, value)):
+    if isinstance(value, (list, tuple)) and value and not any(map(_is_container, value)):
         return _row(value, cut=cut)
-    if isinstance(value, str):
-        plain = value.isprintable() and value == value.strip() != ""
-        text = value if plain else json.dumps(value)
-    else:
-        text = _json(value) if _is_container(value) else repr(value)
+    text = _plain_text(value)
     return text[: _LONGEST - 1] + "…" if cut and len(text) > _LONGEST else text
+
+
+def _plain_text(value: Any) -> str:
+    for word, is_meant in _WORDS.items():
+        if is_meant(value):
+            return word
+    if isinstance(value, str):
+        return value if value.isprintable() and value == value.strip() != "" else json.dumps(value)
+    return _json(value) if _is_container(value) else repr(value)
+
+
+_WORDS: Final[dict[str, Callable[[Any], bool]]] = {
+    "none": lambda value: value is None,
+    "true": lambda value: value is True,
+    "false": lambda value: value is False,
+    "not known": lambda value: isinstance(value, Unknown),
+    "empty": lambda value: isinstance(value, (list, tuple, set, frozenset)) and not value,
+}
+
+
+def _possible_text(values: Sequence[Any], *, cut: bool) -> str:
+    if all(_is_number(value) for value in values):
+        return f"{min(values)} to {max(values)}"
+    return " or ".join(sorted(_text(value, cut=cut) for value in values))
 
 
 def _row(values: Sequence[Any], *, cut: bool) -> str:

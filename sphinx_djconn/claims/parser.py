@@ -11,7 +11,7 @@ import warnings
 from typing import Final
 
 from sphinx_djconn.claims.errors import ExpressionError, shortened
-from sphinx_djconn.claims.operations import FUNCTIONS
+from sphinx_djconn.claims.functions import FUNCTIONS
 
 LONGEST: Final = 2000
 """The greatest number of characters in an expression."""

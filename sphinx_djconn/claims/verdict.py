@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sphinx_djconn.claims.errors import ExpressionError
 from sphinx_djconn.claims.figures import figure_text
+from sphinx_djconn.trace.unknown import Unknown
 
 if TYPE_CHECKING:
     from sphinx_djconn.claims.expression import Expression
@@ -38,9 +38,9 @@ _ALONE: Final = ""
 def judge(expression: "Expression", runs: "Sequence[Facts]", *, sometimes: bool = False) -> Judgement:
     """Return the verdict on ``expression`` over ``runs``, those that reached their end.
 
-    A claim holds where it is true of every run or, with ``sometimes``, of at least one. Where one
-    run decides that, the reason is its values, else those of all runs. Without a run, or where the
-    expression is neither true nor false of one of them, the claim is unproven.
+    A claim holds if it is true of every run or, with ``sometimes``, of at least one. If one run decides that,
+    the reason is its values, else those of all runs. The claim is unproven if there is no run, or if no run
+    decides it and it is not known of one of them whether it is true.
     """
     return judge_cells(expression, {_ALONE: runs}, sometimes=sometimes)
 
@@ -52,23 +52,23 @@ def judge_cells(
 
     A cell without a run can be the reason that a claim is unproven, where no other cell decides it.
     """
-    if not expression.tree.mentions_fact():
-        return Judgement(Verdict.UNPROVEN, f"`{expression.text}` speaks about no fact")
     deciding: list[tuple[str, int]] = []  # false ones, or with ``sometimes`` true ones
+    unknown: Judgement | None = None
     for cell, runs in cells.items():
         for number, facts in enumerate(runs):
-            try:
-                truth = expression.evaluate(facts)
-            except ExpressionError as error:
-                where = _place(cell, number, runs)
-                return Judgement(Verdict.UNPROVEN, f"{error}{where and f' ({where})'}", cell)
-            if truth == sometimes:
+            truth = expression.evaluate(facts)
+            if isinstance(truth, Unknown):
+                reason = _with(truth.reason, [_place(cell, number, runs)])
+                unknown = unknown or Judgement(Verdict.UNPROVEN, reason, cell)
+            elif truth == sometimes:
                 deciding.append((cell, number))
     if deciding:
         cell, number = deciding[0]
         told = [_place(cell, number, cells[cell]), _share(deciding, cells, sometimes=sometimes)]
         reason = _reason(expression, [cells[cell][number]])
         return Judgement(_verdict(holds=sometimes), _with(reason, told), cell)
+    if unknown is not None:
+        return unknown
     for cell, runs in cells.items():
         if not runs:
             where = f" in the cell {cell}" if cell else ""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sphinx_djconn.evidence.howrun import HowRun, how_run
     from sphinx_djconn.evidence.lexer import LOG_LANGUAGE, LogLexer
     from sphinx_djconn.evidence.matrix import DEFAULT_FACTS, NO_FIGURE, ShownCell, matrix_table
-    from sphinx_djconn.evidence.nodes import fold, literal, table, verdict_badge
+    from sphinx_djconn.evidence.nodes import NOT_CHECKED, fold, literal, table, verdict_badge
     from sphinx_djconn.evidence.parts import DEFAULT_PARTS, PARTS, Part, evidence
     from sphinx_djconn.evidence.text import printable
 else:
@@ -29,7 +29,7 @@ else:
             "howrun": "HowRun how_run",
             "lexer": "LOG_LANGUAGE LogLexer",
             "matrix": "DEFAULT_FACTS NO_FIGURE ShownCell matrix_table",
-            "nodes": "fold literal table verdict_badge",
+            "nodes": "NOT_CHECKED fold literal table verdict_badge",
             "parts": "DEFAULT_PARTS PARTS Part evidence",
             "text": "printable",
         },
@@ -40,6 +40,7 @@ __all__ = [
     "DEFAULT_PARTS",
     "FOLD_VISITORS",
     "LOG_LANGUAGE",
+    "NOT_CHECKED",
     "NO_FIGURE",
     "PARTS",
     "HowRun",

@@ -12,8 +12,8 @@ _LINES_MOST: Final = 20
 _LONGEST_MESSAGE: Final = 2000
 
 
-def failure(message: str, log: Sequence[str]) -> list[nodes.Node]:
-    """Return a warning with ``message`` and the end of the server's ``log``."""
+def failure(message: str, log: Sequence[str], *, accepted: bool = False) -> list[nodes.Node]:
+    """Return a warning with ``message`` and the end of the server's ``log``; a note if that is ``accepted``."""
     told = [printable(line, _LONGEST_MESSAGE) for line in message.splitlines() if line.strip()]
     lines = [printable(line) for line in log]
     while lines and not lines[-1].strip():
@@ -27,8 +27,10 @@ def failure(message: str, log: Sequence[str]) -> list[nodes.Node]:
         after = f", after {number(before)} lines before" if before > 0 else ""
         details += nodes.paragraph("", f"The end of the log{after}:")
         details += lines_block(lines[-_LINES_MOST:])
-    warning = nodes.warning("", nodes.paragraph("", "".join(told[:1])))
-    warning["classes"].append("djconn-failure")
+    admonition: nodes.Element = (nodes.note if accepted else nodes.warning)(
+        "", nodes.paragraph("", "".join(told[:1]))
+    )
+    admonition["classes"].append("djconn-not-checked" if accepted else "djconn-failure")
     if details.children:
-        warning += details
-    return [warning]
+        admonition += details
+    return [admonition]

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from docutils import nodes
 
-from sphinx_djconn.evidence.nodes import note
+from sphinx_djconn.evidence.nodes import NOT_CHECKED, note
 from sphinx_djconn.evidence.text import printable
 from sphinx_djconn.scenario import SEQUENCE, Axis
 
@@ -16,6 +16,7 @@ DEFAULT_FACTS: Final = ("http.connections", "threads", "db.opened")
 NO_FIGURE: Final = "—"
 """Stands where a cell has no such fact."""
 
+_DEPENDS: Final = "From one number to another: the figure depends on when Python's garbage collector runs."
 _MOST_COLUMNS: Final = 12
 _LONGEST_REASON: Final = 100
 _NARROWEST, _WIDEST = 5, 22
@@ -25,6 +26,8 @@ class ShownCell(NamedTuple):
     """A cell for readers: the values of its axes, and a figure for each fact or why it has none.
 
     ``anchor`` is the id that links to the cell lead to; ``details`` that of its evidence, if it is shown.
+    ``not_checked`` says that the failure is accepted: this machine lacks what the cell needs.
+    ``depends`` says whether one of the figures depends on when the garbage collector ran.
     """
 
     values: tuple[str, ...]
@@ -32,6 +35,8 @@ class ShownCell(NamedTuple):
     failure: str = ""
     anchor: str = ""
     details: str = ""
+    not_checked: bool = False
+    depends: bool = False
 
 
 class _Entry(NamedTuple):
@@ -54,6 +59,8 @@ def matrix_table(
     shown: list[nodes.Node] = [_Layout(axes, facts, found, merged=merged).table()]
     if any(NO_FIGURE in cell.figures for cell in found.values()):
         shown.append(note(f"{NO_FIGURE}: this sequence has no such fact."))
+    if any(cell.depends for cell in found.values()):
+        shown.append(note(_DEPENDS))
     return shown
 
 
@@ -156,6 +163,8 @@ class _Layout:
             if len(reason) > _LONGEST_REASON:
                 reason = f"{reason[: _LONGEST_REASON - 1]}…"
             failed = nodes.inline("", "failed", classes=["djconn-failed"])
+            if cell.not_checked:
+                failed = nodes.inline("", NOT_CHECKED, classes=["djconn-not-checked"])
             told = [*anchor, failed, nodes.Text(f": {reason}")]
             more = len(self._facts) - 1
             if self._merged:

@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from docutils import nodes
 
 from sphinx_djconn.evidence.folds import djconn_fold
 from sphinx_djconn.evidence.text import printable
+
+NOT_CHECKED: Final = "not checked here"
+"""Shown for what only lacks something that this machine doesn't have, if conf.py accepts that."""
 
 
 def fold(title: str, *children: nodes.Node) -> djconn_fold:

@@ -13,7 +13,8 @@ from sphinx_djconn.evidence.rows import Cell, Row, compact
 from sphinx_djconn.evidence.text import number, printable
 from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.trace import DatabaseConnection, RequestEntity, Trace
-from sphinx_djconn.trace.entities import Named
+from sphinx_djconn.trace.entities import Greenlet, Named, Thread
+from sphinx_djconn.trace.served import NEVER_SEEN
 
 _LONGEST_TARGET: Final = 100
 _PHASES: Final = {"start": "at start", "view": "in the view", "end": "at end"}
@@ -24,7 +25,12 @@ _FATES: Final = {
     "server has no session of it any more: Python freed the object, or the server ended the session.",
     "dropped": "Dropped: Django never closed the connection, and the process that held it has ended.",
 }
+_SESSION_DEPENDS: Final = (
+    " Whether the server still has its session depends on when Python's garbage collector runs."
+)
 _NOTHING: Final = Cell("—")
+_UNKNOWN: Final = Cell("unknown")
+_UNSEEN: Final = "not handled by Django's handler"
 
 
 def requests_table(scenario: Scenario, trace: Trace) -> tuple[list[nodes.Node], int]:
@@ -42,7 +48,7 @@ def requests_table(scenario: Scenario, trace: Trace) -> tuple[list[nodes.Node], 
     ]
     connections = trace.entities.db_connections.values()
     fates = [
-        note(text)
+        note(text + (_SESSION_DEPENDS if fate == "abandoned" and trace.depends_on_collector else ""))
         for fate, text in _FATES.items()
         if any(getattr(connection, fate) and _is_named(connection) for connection in connections)
     ]
@@ -86,7 +92,7 @@ def _rows(scenario: Scenario, trace: Trace, places: Iterable[str]) -> Iterator[R
     last_of_http = {request.http.serial: request.number for request in requests if request.http}
     for request in requests:
         client = request.client if request.client in named else "new client"
-        named_places = (_PLACES[place](request) for place in places)
+        seen = {place: _place(place, request, trace) for place in places}
         yield Row(
             request.number,
             request.number,
@@ -94,10 +100,18 @@ def _rows(scenario: Scenario, trace: Trace, places: Iterable[str]) -> Iterator[R
             (client, f"{request.method} {request.path}", _status(request)),
             (
                 _http(request, last_of_http),
-                *(Cell("{}", (entity.name,)) if entity else _NOTHING for entity in named_places),
+                *seen.values(),
                 databases.cell(request),
             ),
         )
+
+
+def _place(place: str, request: RequestEntity, trace: Trace) -> Cell:
+    if not request.is_seen:
+        said = place == "Thread" and trace.entities.unseen() == NEVER_SEEN
+        return Cell(_UNSEEN) if said else _UNKNOWN
+    entity = _PLACES[place](request)
+    return Cell("{}", (entity.name,)) if entity else _NOTHING
 
 
 def _status(request: RequestEntity) -> str:
@@ -120,6 +134,7 @@ class _Databases:
     """What became of database connections, by the requests in whose rows it is told."""
 
     def __init__(self, trace: Trace) -> None:
+        self._entities = trace.entities
         self.closed: dict[int, list[DatabaseConnection]] = {}
         self.last_use: dict[tuple[int, int], int] = {}
         for connection in trace.entities.db_connections.values():
@@ -130,23 +145,39 @@ class _Databases:
                 self.last_use[connection.key] = request.number
 
     def cell(self, request: RequestEntity) -> Cell:
+        if not request.is_seen and not request.connections:
+            return _UNKNOWN
         used: dict[tuple[int, int], tuple[DatabaseConnection, str]] = {}
         for connection, how in request.connections:
             used.setdefault(connection.key, (connection, how))
-        told = [
-            (f"{_alias(connection)} closed {_closing(connection, request)}", connection.name)
+        told: list[tuple[str, tuple[str, ...]]] = [
+            (f"{_alias(connection)} closed {_closing(connection, request)}", (connection.name,))
             for connection in self.closed.get(request.number, ())
             if connection.key not in used
         ]
         for connection, how in used.values():
-            shape = f"{_alias(connection)} {how}{self._after(connection, request)}"
-            told.append((shape, connection.name))
+            where, names = self._where(connection, request)
+            shape = f"{_alias(connection)} {how}{where}{self._after(connection, request)}"
+            told.append((shape, (connection.name, *names)))
         shapes = [shape for shape, _ in told]
         if request.failed:
             shapes.append("failed to open" if request.failed == 1 else f"failed {request.failed} times")
         if request.health_checks and not any("health check" in shape for shape in shapes):
             shapes.append("health checked")
-        return Cell("; ".join(shapes) or "—", tuple(name for _, name in told))
+        return Cell("; ".join(shapes) or "—", tuple(name for _, names in told for name in names))
+
+    def _where(self, connection: DatabaseConnection, request: RequestEntity) -> tuple[str, tuple[str, ...]]:
+        """Return where ``connection`` is, if that is something which a request started and not ``request``."""
+        process = self._entities.processes.get(connection.key[0])
+        if process is not None and process.started_by is not None and process is not request.process:
+            return " in {}", (process.name,)
+        owner: Thread | Greenlet | None = self._entities.threads.get(connection.thread)
+        own: Thread | Greenlet | None = request.thread
+        if connection.greenlet is not None:
+            owner, own = self._entities.greenlets[connection.greenlet], request.greenlet
+        if owner is None or owner is own or owner.started_by is None:
+            return "", ()
+        return " in {}", (owner.name,)
 
     def _after(self, connection: DatabaseConnection, request: RequestEntity) -> str:
         """What became of ``connection`` in ``request``, or later where that was its last."""

@@ -9,11 +9,16 @@ from sphinx_djconn.evidence.nodes import Cell, literal, note, table
 from sphinx_djconn.evidence.text import number, printable
 from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.trace import Session, Trace
+from sphinx_djconn.trace.collector import ABANDONED
 
 _NAMED_MOST: Final = 12
 _STEPS_MOST: Final = 60
 _HEAD: Final = 40
 _TAIL: Final = 12
+_DEPENDS: Final = (
+    "Abandoned: the server may have the session or not, depending on when Python's garbage collector runs. The "
+    "option garbage-collection of a scenario chooses that."
+)
 _UNKNOWN: Final = (
     "Not of a wrapper: a session that no wrapper of Django's has ever had, such as one that a pool keeps ready."
 )
@@ -30,7 +35,7 @@ def sessions_table(scenario: Scenario, trace: Trace) -> tuple[list[nodes.Node], 
     lines = scenario.sequence.text.splitlines()
     texts = [lines[step.line].strip() if step.line < len(lines) else "" for step in scenario.sequence.steps]
     rows: list[list[Cell]] = [
-        [str(step), literal(printable(texts[step - 1])), number(len(found)), _named(found)]
+        [str(step), literal(printable(texts[step - 1])), _counted(found), _named(found)]
         for step, found in steps.items()
     ]
     if len(rows) > _STEPS_MOST:
@@ -39,8 +44,16 @@ def sessions_table(scenario: Scenario, trace: Trace) -> tuple[list[nodes.Node], 
     columns = [("#", 8), ("At the end of", 42), ("Sessions", 12), ("Which", 38)]
     unknown = any(session.connection is None for found in steps.values() for session in found)
     notes = [note(_UNKNOWN)] if unknown else []
-    last = len(next(reversed(steps.values())))
-    return [table(columns, rows, "djconn-sessions"), *notes], len(rows), f"{number(last)} at the end"
+    if any(session.state == ABANDONED for found in steps.values() for session in found):
+        notes.append(note(_DEPENDS))
+    last = _counted(next(reversed(steps.values())))
+    return [table(columns, rows, "djconn-sessions"), *notes], len(rows), f"{last} at the end"
+
+
+def _counted(sessions: list[Session]) -> str:
+    """Return how many sessions there are, or between how many."""
+    certain = sum(session.state != ABANDONED for session in sessions)
+    return number(certain) if certain == len(sessions) else f"{number(certain)} to {number(len(sessions))}"
 
 
 def _named(sessions: list[Session]) -> str:

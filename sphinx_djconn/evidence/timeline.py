@@ -2,14 +2,16 @@
 
 The lab lets one thing happen after another, so that the order of what happens in the server is the same
 in every run. What a client notes at its end of an HTTP connection, and the end of a thread, come a
-moment earlier or later: those have their place by what they belong to. What the garbage collector did
-is left out.
+moment earlier or later: those have their place by what they belong to. Threads that a request starts run
+at the same time: what each of them did in a step stands together. What the garbage collector did is left
+out.
 """
 
 from typing import NamedTuple, TypeAlias
 
 from sphinx_djconn.evidence.wording import TOLD
 from sphinx_djconn.trace import Event, Trace
+from sphinx_djconn.trace.entities import Owner
 
 _CONNECTING, _IN_TURN, _HANGING_UP, _ENDING = range(4)
 
@@ -23,12 +25,19 @@ class Section:
     def __init__(self, step: str | None) -> None:
         self.step = step
         self._entries: list[tuple[int, int, Entry]] = []
+        self._together: dict[int, int] = {}
+        self._first_of: dict[Owner, int] = {}
         self._first: dict[int, int] = {}
         self._last: dict[int, int] = {}
 
     def add(self, request: int, rank: int, entry: Entry) -> None:
         """Add ``entry``, which belongs to ``request``; that is 0 for what belongs to none."""
         self._entries.append((request, rank, entry))
+
+    def join(self, owner: Owner) -> None:
+        """Put the last entry that was added right behind those of the same ``owner``."""
+        last = len(self._entries) - 1
+        self._together[last] = self._first_of.setdefault(owner, last)
 
     def served(self, request: int) -> None:
         """Note that the server was at work on ``request`` when the last entry was added."""
@@ -44,6 +53,8 @@ class Section:
         return [self._entries[index][2] for *_, index in sorted(keys)]
 
     def _moment(self, index: int, request: int, rank: int) -> int:
+        if index in self._together:
+            return self._together[index]
         if rank == _CONNECTING:
             return self._first.get(request, index)
         if rank == _IN_TURN:
@@ -110,13 +121,17 @@ class _Reading:
         self._lines = until
 
     def _put(self, event: Event) -> None:
-        place = self._place(event)
+        owner = self._started_owner(event)
+        place = self._place(event) if owner is None else _Place(self._sections[-1], 0)
         if place is None or self._is_told(event):
             return
         section, request = place
         if event.kind in TOLD:
-            section.add(request, _RANKS.get(event.kind, _IN_TURN), event)
-        if event.process and request and event.kind not in ("thread.end", "greenlet.end"):
+            rank = _IN_TURN if owner else _RANKS.get(event.kind, _IN_TURN)
+            section.add(request, rank, event)
+            if owner is not None:
+                section.join(owner)
+        if owner is None and event.process and request and event.kind not in ("thread.end", "greenlet.end"):
             section.served(request)
 
     def _is_told(self, event: Event) -> bool:
@@ -148,7 +163,27 @@ class _Reading:
                 greenlet = (event.process, event.data["g"])
                 return self._ending(self._last_of_greenlet.get(greenlet, 0), here)
         early = len(self._sections) == 1 and event.kind in ("process.start", "process.exit")
-        return None if early else self._sent.get(event.request or 0, here)
+        return None if early else self._of_request(event, here)
+
+    def _of_request(self, event: Event, here: _Place) -> _Place:
+        """Return where the request of ``event`` was sent; what it has started may go on when it is over."""
+        number = event.request or 0
+        request = self._trace.entities.requests.get(number)
+        is_late = request is not None and request.ended is not None and request.ended < event.at
+        return here if is_late and event.process else self._sent.get(number, here)
+
+    def _started_owner(self, event: Event) -> Owner | None:
+        """Return the thread and greenlet of ``event`` if a request started it, and none was handled there.
+
+        Those that have used no database are left out.
+        """
+        entities = self._trace.entities
+        thread, greenlet = entities.here(event) if event.process else ((0, 0), None)
+        if greenlet is None and event.kind == "greenlet.end":
+            greenlet = (event.process, event.data["g"])
+        owner = (thread, greenlet)
+        served = thread in self._first_of_thread if greenlet is None else greenlet in self._last_of_greenlet
+        return owner if owner in entities.started and not served else None
 
     def _hanging_up(self, http: int, here: _Place) -> _Place:
         last = self._sent.get(self._last_of_http.get(http, 0), here)

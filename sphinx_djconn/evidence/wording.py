@@ -32,7 +32,8 @@ class Wording:
         self._entities = trace.entities
         self._named = frozenset(named)
         served = {q.process.serial for q in trace.entities.requests.values() if q.process}
-        self._many_processes = len(served) > 1
+        children = [each for each in trace.entities.processes.values() if each.started_by is not None]
+        self._many_processes = len(served) > 1 or bool(children)
         self._abandoned: dict[tuple[bool, tuple[int, int]], list[str]] = {}
         self._dropped: dict[int, list[str]] = {}
         for connection in trace.entities.db_connections.values():
@@ -96,14 +97,22 @@ class Wording:
 
     def _greenlet_ended(self, event: Event) -> str:
         left = self._abandoned.get((True, (event.process, event.data["g"])), [])
-        return "greenlet ended" + _never_closed(left)
+        greenlet = self._entities.greenlet_of(event)
+        return _ended("greenlet", None if greenlet is None else greenlet.started_by) + _never_closed(left)
+
+    def _thread_started(self, event: Event) -> str:
+        return "thread started" + _by(self._entities.thread_of(event).started_by)
 
     def _thread_ended(self, event: Event) -> str:
         left = self._abandoned.get((False, (event.process, event.thread)), [])
-        return "thread ended" + _never_closed(left)
+        return _ended("thread", self._entities.thread_of(event).started_by) + _never_closed(left)
+
+    def _process_started(self, event: Event) -> str:
+        return "process started" + _by(self._entities.process(event.process).started_by)
 
     def _process_ended(self, event: Event) -> str:
-        return "process ended" + _never_closed(self._dropped.get(event.process, []))
+        ended = _ended("process", self._entities.process(event.process).started_by)
+        return ended + _never_closed(self._dropped.get(event.process, []))
 
     def _created(self, event: Event) -> str:
         return "DB wrapper created" + _alias(event.data.get("alias", "default"))
@@ -118,7 +127,9 @@ class Wording:
         return f"{self._connection(event)} opened"
 
     def _reused(self, event: Event) -> str:
-        return f"{self._connection(event)} reused"
+        found = self._entities.db_connection(event.process, event.data["c"])
+        own = found is not None and found.opened_in == self._entities.request_of(event) is not None
+        return f"{self._connection(event)} {'used' if own else 'reused'}"
 
     def _closed(self, event: Event) -> str:
         if event.data.get("pooled"):
@@ -140,6 +151,14 @@ def _always(sentence: str) -> Callable[[Wording, Event], str]:
     return lambda _, __: sentence
 
 
+def _by(request: int | None) -> str:
+    return "" if request is None else f" by request {request}"
+
+
+def _ended(what: str, request: int | None) -> str:
+    return f"{what} ended" if request is None else f"{what}, started by request {request}, ended"
+
+
 def _alias(alias: str) -> str:
     return "" if alias == "default" else f" ({printable(alias)})"
 
@@ -159,9 +178,9 @@ _WORDS: Final[dict[str, tuple[Callable[[Wording, Event], str], Callable[[Wording
     "http.open": (Wording._http, Wording._opened_by),
     "http.close": (Wording._http, Wording._closed_by),
     "request.error": (Wording._sender, Wording._unanswered),
-    "process.start": (Wording._process, _always("process started")),
+    "process.start": (Wording._process, Wording._process_started),
     "process.exit": (Wording._process, Wording._process_ended),
-    "thread.start": (Wording._thread, _always("thread started")),
+    "thread.start": (Wording._thread, Wording._thread_started),
     "thread.end": (Wording._thread, Wording._thread_ended),
     "greenlet.end": (Wording._thread, Wording._greenlet_ended),
     "listening": (Wording._thread, _always("listening for HTTP connections")),

@@ -3,9 +3,10 @@
 ``directives``, of claims and of what is ``running``, and ``domain`` read pages into the ``registry``; once all
 pages are read, ``check`` runs what ``gathering`` finds no recording of, judges claims by what ``choosing``
 finds them to be about or ``searching`` finds out, and leaves ``results``; ``transforms`` have ``rendering``
-turn the placeholders of ``nodes`` into evidence, that of a ``matrix`` or a ``change`` too, and ``written``
-remembers which; ``builder`` reports without pages, with ``reports``; ``checked_with`` says which versions of
-Django that was; ``config`` is what conf.py may say.
+turn the placeholders of ``nodes`` into evidence, that of a ``matrix`` or a ``change`` and the ``badges`` of
+verdicts too, and ``written`` remembers which; ``lost`` finds directives that are comments; ``builder`` reports
+without pages, with ``reports``; ``checked_with`` says which versions of Django that was; ``config`` is what
+conf.py may say.
 
 Where nothing has changed, the ``seal`` of an earlier check holds, the declarations stay ``packed``, and of all
 these modules few are imported.
@@ -25,7 +26,7 @@ from sphinx_djconn.evidence import FOLD_VISITORS, LOG_LANGUAGE, LogLexer, djconn
 from sphinx_djconn.ext import config
 from sphinx_djconn.ext.builder import CheckBuilder
 from sphinx_djconn.ext.domain import DjconnDomain, domain_of
-from sphinx_djconn.ext.transforms import EvidenceTransform, NoFiguresInTitles
+from sphinx_djconn.ext.transforms import EvidenceTransform, NoFiguresInTitles, NothingLost
 from sphinx_djconn.ext.written import Written
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_domain(DjconnDomain)
     app.add_builder(CheckBuilder)
     app.add_transform(NoFiguresInTitles)
+    app.add_transform(NothingLost)
     app.add_post_transform(EvidenceTransform)
     app.add_node(djconn_fold, **FOLD_VISITORS)
     app.add_lexer(LOG_LANGUAGE, LogLexer)

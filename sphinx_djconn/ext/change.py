@@ -6,7 +6,7 @@ from itertools import pairwise
 from docutils import nodes
 
 from sphinx_djconn.claims import ExpressionError, Outcome, figure_text
-from sphinx_djconn.evidence import evidence, failure
+from sphinx_djconn.evidence import NOT_CHECKED, evidence, failure
 from sphinx_djconn.evidence.releases import Gap, ShownRelease, Side, releases_table, side_by_side
 from sphinx_djconn.ext.recorded import Absence
 from sphinx_djconn.ext.registry import DeclaredScenario
@@ -95,7 +95,10 @@ class _Reading:
                 alike.setdefault(absence, []).append(self._names[position])
         shown: list[nodes.Node] = []
         for absence, names in alike.items():
-            shown += failure(f"Django {', '.join(names)}: {absence.message}.", absence.log)
+            accepted = self._results.accepts(absence)
+            why = f"{NOT_CHECKED}, " if accepted else ""
+            message = f"Django {', '.join(names)}: {why}{absence.message}."
+            shown += failure(message, absence.log, accepted=accepted)
         return shown
 
     def sides(self, found: Outcome, parts: Sequence[str]) -> list[nodes.Node]:

@@ -13,11 +13,10 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from sphinx_djconn.claims import Verdict
 from sphinx_djconn.ext.config import Settings
-from sphinx_djconn.ext.gathering import Gathering, warn
+from sphinx_djconn.ext.gathering import Gathering, is_suppressed, warn
 from sphinx_djconn.ext.recorded import Absence
-from sphinx_djconn.ext.registry import Registry
+from sphinx_djconn.ext.registry import Place, Problem, Registry
 from sphinx_djconn.ext.results import Results
 from sphinx_djconn.ext.seal import seal
 from sphinx_djconn.ext.written import Written
@@ -78,10 +77,26 @@ def _gathered(app: Sphinx, declared: object, registry: Registry, laboratory: Lab
     store = Store(settings.recordings_folder(Path(app.confdir), Path(app.doctreedir)))
     with closing(laboratory or _laboratory(app, settings)) as lab:
         sealed = seal(app, declared, registry.scenarios().values(), lab.profiles, store.folder)
-        gathering = Gathering(registry, lab.profiles, store, settings)
+        accepted = is_suppressed("absent", app.config)
+        gathering = Gathering(registry, lab.profiles, store, settings, accepts_absence=accepted)
         results = gathering.gather(lab)
+        results.problems.extend(_too_few_claims(results, settings, Path(app.confdir, "conf.py")))
         results.seal = sealed if sealed is not None and gathering.leaves(sealed) else None
         return results
+
+
+def _too_few_claims(results: Results, settings: Settings, conf: Path) -> list[Problem]:
+    """Return what is wrong if the pages make fewer claims than conf.py says."""
+    found = len(results.claims)
+    if found >= settings.minimum_claims:
+        return []
+    message = (
+        f"djconn_minimum_claims is {settings.minimum_claims}, and the pages make {found or 'no'} "
+        f"claim{'s' if found != 1 else ''}; find those that are missing (a page that is excluded, a directive "
+        "that has become a comment), or lower the number"
+    )
+    source, _, line = _line_of(message, conf).rpartition(":")
+    return [Problem("conf.py", message, Place("conf.py", source, int(line)))]
 
 
 def _line_of(message: str, conf: Path) -> str:
@@ -109,7 +124,11 @@ def _report(results: Results) -> bool:
     """Warn of everything on the pages that is not as declared; return whether anything is not."""
     for problem in results.problems:
         warn(problem.subject, problem.message, problem.subtype, str(problem.place))
-    misjudged = [claim for claim in results.claims.values() if not results.is_as_declared(claim)]
+    misjudged = [
+        claim
+        for claim in results.claims.values()
+        if not results.is_as_declared(claim) and not results.is_not_checked(claim.name)
+    ]
     for claim in misjudged:
         judgement = results.judgement(claim.name)
         kind = "expect" if claim.expect else "sometimes"
@@ -120,7 +139,5 @@ def _report(results: Results) -> bool:
             f"checked; {judgement.reason}. Correct {release}the sentence and the expression, or declare "
             f"`:verdict: {judgement.verdict}`"
         )
-        unproven = judgement.verdict is Verdict.UNPROVEN
-        subtype = results.claim_warning_type(claim) if unproven else "claim"
-        warn(claim.subject, message, subtype, str(claim.place))
+        warn(claim.subject, message, results.warning_type(claim), str(claim.place))
     return bool(misjudged or results.problems)

@@ -10,6 +10,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 from sphinx_djconn.lab import DEFAULT_TIMEOUT
+from sphinx_djconn.scenario import AUTOMATIC, GARBAGE_COLLECTION
 from sphinx_djconn.values import value
 
 if TYPE_CHECKING:
@@ -67,6 +68,12 @@ class Settings:
         "the environment of scenarios that name none: ``-D djconn_environment=django-6.0`` checks all of them "
         "in another",
     )
+    garbage_collection: str = _value(
+        AUTOMATIC,
+        (str,),
+        "when Python's garbage collector can run in the servers of scenarios that do not say it: "
+        "``automatic``, ``off`` or ``each-request``",
+    )
     unsupported_pythons: bool = _value(
         False,
         (bool,),
@@ -91,6 +98,12 @@ class Settings:
         "whether runs start from a process that has imported Django already, where that is possible; "
         "``False`` starts each from the command line, with the same trace",
     )
+    minimum_claims: int = _value(
+        0,
+        (int,),
+        "how many claims the pages make at least: with fewer, the check fails. Set it, so that a mistake by "
+        "which Sphinx no longer sees a claim, or a whole page, doesn't go unnoticed",
+    )
     timeout: float = _value(DEFAULT_TIMEOUT, (float, int), "how long one run may take, in seconds")
 
     @classmethod
@@ -101,8 +114,15 @@ class Settings:
         settings = cls(**given(config))
         if settings.mode not in MODES:
             raise ProfileError(f"djconn_mode is {settings.mode!r}; it must be one of {', '.join(MODES)}")
+        if settings.garbage_collection not in GARBAGE_COLLECTION:
+            raise ProfileError(
+                f"djconn_garbage_collection is {settings.garbage_collection!r}; it must be one of "
+                f"{', '.join(GARBAGE_COLLECTION)}"
+            )
         if settings.timeout <= 0:
             raise ProfileError("djconn_timeout must be a number of seconds above 0")
+        if settings.minimum_claims < 0:
+            raise ProfileError("djconn_minimum_claims must be 0, for no minimum, or a number above it")
         if settings.jobs < 0:
             raise ProfileError("djconn_jobs must be 0, for two a processor, or a number above it")
         return settings
@@ -201,6 +221,7 @@ def setup(app: Sphinx) -> None:
     defaults = Settings()
     for each in fields(Settings):
         default = getattr(defaults, each.name)
-        # But for this one, which is part of every scenario that names none.
-        rebuild: Literal["env", ""] = "env" if each.name == "environment" else ""
+        # Except for these, which are part of every scenario that names none.
+        inherited = each.name in ("environment", "garbage_collection")
+        rebuild: Literal["env", ""] = "env" if inherited else ""
         app.add_config_value(f"djconn_{each.name}", default, rebuild, each.metadata["types"])

@@ -147,9 +147,9 @@ class DjconnDomain(Domain):
         content: list[nodes.Node] = [contnode]
         bare = node.get("bare", False)
         if typ == "claim" and self.results is not None and not bare:
-            from sphinx_djconn.evidence import verdict_badge  # noqa: PLC0415 - as above
+            from sphinx_djconn.ext.badges import claim_badge  # noqa: PLC0415 - as above
 
-            content += [nodes.Text(" "), verdict_badge(self.results.judgement(target).verdict)]
+            content += [nodes.Text(" "), claim_badge(self.results.claims[target], self.results)]
         return make_refnode(builder, fromdocname, found.place.docname, found.node_id, content, target)
 
     def resolve_any_xref(

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
+from sphinx.config import Config
 from sphinx.util import logging
 from sphinx.util.display import status_iterator
 
 from sphinx_djconn.ext.config import Settings
+from sphinx_djconn.ext.elsewhere import is_usable
 from sphinx_djconn.ext.recorded import Absence
 from sphinx_djconn.ext.registry import DeclaredMatrix, DeclaredScenario, Registry
 from sphinx_djconn.ext.results import Results
@@ -37,9 +39,20 @@ class _Trouble(NamedTuple):
 
 
 class Gathering:
-    """The recordings of ``registry``'s scenarios: those in ``store``, and those that are made anew."""
+    """The recordings of ``registry``'s scenarios: those in ``store``, and those that are made anew.
 
-    def __init__(self, registry: Registry, profiles: "Profiles", store: Store, settings: Settings) -> None:
+    ``accepts_absence`` is that of the results.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        profiles: "Profiles",
+        store: Store,
+        settings: Settings,
+        *,
+        accepts_absence: bool = False,
+    ) -> None:
         self._registry = registry
         self._profiles = profiles
         self._store = store
@@ -49,14 +62,25 @@ class Gathering:
         self._absences: dict[str, Absence] = {}
         self._djangos: dict[str, str] = {}
         self._troubles: list[_Trouble] = []
-        self._results = Results(registry, store, self._keys, self._stamps, self._absences, self._djangos)
+        self._results = Results(
+            registry,
+            store,
+            self._keys,
+            self._stamps,
+            self._absences,
+            self._djangos,
+            accepts_absence=accepts_absence,
+        )
         self._scenarios = self._results.scenarios
         self._settled: dict[str, str] = {}
+        self._from_elsewhere = False
 
     def leaves(self, seal: "Seal") -> bool:
         """Return whether nothing was wrong, and ``seal`` covers what every recording depends on."""
         scenarios = (key.scenario for key in self._keys.values())
-        return not self._troubles and all(seal.covers(each, self._profiles) for each in scenarios)
+        return not (self._troubles or self._from_elsewhere) and all(
+            seal.covers(each, self._profiles) for each in scenarios
+        )
 
     def gather(self, laboratory: "Laboratory") -> Results:
         """Have ``laboratory`` run what has no valid recording, and return the results.
@@ -122,6 +146,7 @@ class Gathering:
         for name, environment in environments.items():
             declared = self._scenarios[name]
             if isinstance(environment, LabError):
+                self._keys[name] = laboratory.keys.of(scenarios[name], None)
                 self._absent(declared, environment, _subtype(environment))
                 continue
             self._keys[name] = key = laboratory.keys.of(scenarios[name], environment)
@@ -203,16 +228,32 @@ class Gathering:
     def _absent(
         self, declared: DeclaredScenario, error: LabError, subtype: str, ran: "Scenario | None" = None
     ) -> None:
+        if subtype == "absent" and self._use_from_elsewhere(declared, error):
+            return
         log = error.log if isinstance(error, (RunError, EnvironmentMakingError)) else ()
-        self._absences[declared.name] = Absence(error.message, log, uninstalled=subtype == "absent")
+        self._absences[declared.name] = Absence(error.message, log, subtype)
         line, own = error.line, declared.scenario
         if ran is not None and own is not None and line in ran.sequence.lines:
             line = own.sequence.lines[ran.sequence.lines.index(line)]
         self._trouble(declared, error.message, subtype, log, line)
 
+    def _use_from_elsewhere(self, declared: DeclaredScenario, error: LabError) -> bool:
+        """Return whether a recording from another machine serves, because this one lacks what the run needs."""
+        key = self._keys[declared.name]
+        try:
+            stored = None if self._settings.mode == "run" else self._store.look(key)
+        except StoreError:
+            return False
+        if stored is None or not is_usable(stored, key, self._profiles):
+            return False
+        self._found(declared, stored)
+        self._from_elsewhere = True
+        logger.info("djconn: %s; using the recording of `%s`", error.message, declared.name)
+        return True
+
     def _missing(self, declared: DeclaredScenario, message: str) -> None:
         """Say that nothing serves, and nothing may run."""
-        self._absences[declared.name] = Absence(message)
+        self._absences[declared.name] = Absence(message, subtype="stale")
         self._stale(declared, f"{message}, and djconn_mode = 'replay' runs nothing")
 
     def _stale(self, declared: DeclaredScenario, message: str) -> None:
@@ -247,6 +288,11 @@ def _subtype(error: LabError) -> str:
     if isinstance(error, UnresolvedError):
         return "config"
     return "absent" if isinstance(error, AbsentError) else "run"
+
+
+def is_suppressed(subtype: str, config: Config) -> bool:
+    """Return whether ``suppress_warnings`` of conf.py suppresses the warnings ``djconn.`` + ``subtype``."""
+    return logging.is_suppressed_warning("djconn", subtype, config.suppress_warnings)
 
 
 def warn(subject: str, message: str, subtype: str, location: str) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from docutils import nodes
 
-from sphinx_djconn.claims import Expression, ExpressionError, figure_text
+from sphinx_djconn.claims import Expression, ExpressionError, Missing, figure_text
 from sphinx_djconn.evidence import (
     NO_FIGURE,
+    NOT_CHECKED,
     HowRun,
     ShownCell,
     evidence,
@@ -17,7 +18,7 @@ from sphinx_djconn.evidence import (
     printable,
 )
 from sphinx_djconn.ext.recorded import Absence
-from sphinx_djconn.ext.registry import DeclaredMatrix, DeclaredScenario, checked_expression
+from sphinx_djconn.ext.registry import DeclaredMatrix, DeclaredScenario, figure_expression
 from sphinx_djconn.ext.results import Results
 from sphinx_djconn.scenario import axis_text
 
@@ -35,7 +36,9 @@ def matrix_evidence(
     shown = matrix_table(matrix.axes, matrix.facts, reading.cells, merged=merged)
     for absence, labels in reading.failed.items():
         more = f" and {len(labels) - 1} more cells" if len(labels) > 1 else ""
-        shown += failure(f"{labels[0]}{more}: {absence.message}.", absence.log)
+        accepted = results.accepts(absence)
+        why = f"{NOT_CHECKED}, " if accepted else ""
+        shown += failure(f"{labels[0]}{more}: {why}{absence.message}.", absence.log, accepted=accepted)
     if reading.how:
         shown.append(how_run(matrix.axes, reading.how, reading.runs))
     return [*shown, *reading.folds]
@@ -66,10 +69,12 @@ class _Reading:
             absence = absence or Absence("there is no recording of it")
             alike = next((each for each in self.failed if each.message == absence.message), absence)
             self.failed.setdefault(alike, []).append(self._matrix.label(cell))
-            self.cells.append(ShownCell(values, (), absence.message, cell.node_id))
+            accepted = self._results.accepts(absence)
+            self.cells.append(ShownCell(values, (), absence.message, cell.node_id, not_checked=accepted))
             return
         details = f"{cell.node_id}-evidence" if self._parts else ""
-        self.cells.append(ShownCell(values, self._figures(cell), "", cell.node_id, details))
+        shown_cell = ShownCell(values, self._figures(cell), "", cell.node_id, details, self._depends(cell))
+        self.cells.append(shown_cell)
         self.how.append(HowRun(values, scenario.sequence.text, recording.runs[0].settings))
         self.runs = scenario.runs
         if self._parts:
@@ -84,18 +89,24 @@ class _Reading:
             self._expressions[labels] = [_checked(fact, cell) for fact in self._matrix.facts]
         return tuple(self._figure(expression, cell) for expression in self._expressions[labels])
 
+    def _depends(self, cell: DeclaredScenario) -> bool:
+        """Return whether a figure that is shown depends on when the garbage collector ran."""
+        runs = self._results.facts(cell.name)
+        return any(run.bounds(fact) is not None for run in runs for fact in self._matrix.facts)
+
     def _figure(self, expression: Expression | None, cell: DeclaredScenario) -> str:
         if expression is None:
             return NO_FIGURE
-        try:
-            return figure_text([expression.figure(run) for run in self._results.facts(cell.name)])
-        except ExpressionError:  # the JSON of a response has no such member
-            return NO_FIGURE
+        figures = [expression.figure(run) for run in self._results.facts(cell.name)]
+        is_missing = any(
+            isinstance(figure, Missing) for figure in figures
+        )  # as a member that some JSON does not have
+        return NO_FIGURE if is_missing else figure_text(figures)
 
 
 def _checked(fact: str, cell: DeclaredScenario) -> Expression | None:
     assert cell.scenario is not None
     try:
-        return checked_expression(fact, cell.scenario)
+        return figure_expression(fact, cell.scenario)
     except ExpressionError:  # the step with this label is in another sequence
         return None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from sphinx_djconn.claims import Verdict
-from sphinx_djconn.scenario import PROJECT_DEFAULT, axis_text
+from sphinx_djconn.scenario import GARBAGE_COLLECTION, PROJECT_DEFAULT, GarbageCollection, axis_text
 
 _MOST_RUNS = 1000
 _MOST_KNOWN = 12
@@ -89,6 +89,15 @@ def conn_max_age(text: str | None) -> float | str | None:
     if not 0 <= seconds < float("inf"):
         raise ValueError(f"`{text}` is no age: use seconds, `none` for no limit, or nothing")
     return int(seconds) if seconds == int(seconds) else seconds
+
+
+def garbage_collection(text: str | None) -> GarbageCollection:
+    """Return when Python's garbage collector can run."""
+    value = word(text)
+    for known in GARBAGE_COLLECTION:
+        if value == known:
+            return known
+    raise ValueError(unknown("garbage collection", value, GARBAGE_COLLECTION))
 
 
 def boolean(text: str | None) -> bool:

@@ -15,14 +15,16 @@ _IN_MEMORY: Final = 8
 
 @value
 class Absence:
-    """Why a scenario has no recording: a message, and the end of the server's log.
-
-    ``uninstalled`` tells that this machine lacks what it needs, and that the page may well be right.
-    """
+    """Why a scenario has no recording: a message, the end of the server's log, and the type of its warning."""
 
     message: str
     log: tuple[str, ...] = ()
-    uninstalled: bool = False
+    subtype: str = "config"
+
+    @property
+    def uninstalled(self) -> bool:
+        """Whether this machine lacks what the scenario needs: the page may well be right."""
+        return self.subtype == "absent"
 
 
 class Recorded:

@@ -8,7 +8,7 @@ read: the first in the order of the pages' names.
 import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, assert_never
 
 from sphinx_djconn.claims import Direction, Judgement, Verdict
 from sphinx_djconn.ext.packed import Object, Packed
@@ -281,17 +281,25 @@ def kind_of(declared: DeclaredScenario | DeclaredMatrix | DeclaredClaim) -> str:
             return "claim"
         case DeclaredMatrix():
             return "matrix"
-    return "scenario"
+        case DeclaredScenario():
+            return "scenario"
+        case _:
+            assert_never(declared)
 
 
-def checked_expression(text: str, scenario: Scenario) -> "Expression":
-    """Return the expression in ``text``, every name in it being a fact of ``scenario``.
+def claim_expression(claim: DeclaredClaim, scenario: Scenario) -> "Expression":
+    """Return the expression of ``claim`` about ``scenario``.
 
-    Raises :class:`ExpressionError`.
+    Raises :class:`ExpressionError` if a name is none of its facts, types do not fit together, or no run could
+    give it another truth than the declared one.
     """
-    from sphinx_djconn.claims import parse  # noqa: PLC0415 - judgements are kept from build to build
-    from sphinx_djconn.trace import FACTS, REQUEST_FACTS  # noqa: PLC0415
-
-    expression = parse(text)
-    expression.check(FACTS, REQUEST_FACTS, scenario.sequence.labels)
+    expression = figure_expression(claim.expression, scenario)
+    expression.check(refuted=claim.declared is Verdict.REFUTED)
     return expression
+
+
+def figure_expression(text: str, scenario: Scenario) -> "Expression":
+    """Return the expression in ``text`` about ``scenario``, of whatever type; raise ExpressionError."""
+    from sphinx_djconn.claims import parse  # noqa: PLC0415 - judgements are kept from build to build
+
+    return parse(text, scenario.sequence.labels)

@@ -6,9 +6,10 @@ from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.environment import BuildEnvironment
 
-from sphinx_djconn.claims import Judgement, Verdict
-from sphinx_djconn.evidence import djconn_fold, failure, table, verdict_badge
+from sphinx_djconn.claims import Judgement
+from sphinx_djconn.evidence import NOT_CHECKED, djconn_fold, failure, table
 from sphinx_djconn.ext import checked_with
+from sphinx_djconn.ext.badges import UNDECLARED, claim_badge
 from sphinx_djconn.ext.domain import domain_of
 from sphinx_djconn.ext.nodes import (
     claims_placeholder,
@@ -54,7 +55,9 @@ class Rendering:
             return failure(f"The scenario {name} is declared twice; this one does not count.", ())
         absence = self._results.absences.get(name)
         if absence is not None:
-            return failure(f"The scenario {name} has no evidence: {absence.message}.", absence.log)
+            accepted = self._results.accepts(absence)
+            why = f"is {NOT_CHECKED}" if accepted else "has no evidence"
+            return failure(f"The scenario {name} {why}: {absence.message}.", absence.log, accepted=accepted)
         recording = self._results.recording(name)
         assert recording is not None
         return evidence(recording.key.scenario, recording.runs, place["parts"].split())
@@ -81,12 +84,12 @@ class Rendering:
         search = self._results.searches.get(claim.name)
         found = f" {search.outcome().found}," if search is not None and search.cells else ""
         heading = nodes.paragraph("", "", classes=["djconn-fold-title"])
-        heading += nodes.strong(
-            "",
-            "",
-            verdict_badge(judgement.verdict),
-            nodes.inline("", f"{found} in {claim.told_in}", classes=["djconn-where"]),
-        )
+        badge = claim_badge(claim, self._results)
+        if UNDECLARED in badge["classes"]:
+            proof.parent["classes"].append(UNDECLARED)
+        comma = "," if not found and "," in badge.astext() else ""
+        where = nodes.inline("", f"{comma}{found} in {claim.told_in}", classes=["djconn-where"])
+        heading += nodes.strong("", "", badge, where)
         line = nodes.paragraph(classes=["djconn-reason"])
         line += [nodes.Text("In "), self._scenario_link(claim.scenario)]
         if claim.releases is not None:
@@ -115,7 +118,9 @@ class Rendering:
     def _figure(self, fact: fact_placeholder) -> list[nodes.Node]:
         try:
             figure = self._results.figure(fact["scenario"], fact["expression"])
-        except FactError:
+        except FactError as error:
+            if error.absent and self._results.accepts_absence:
+                return [nodes.inline("", f"[{NOT_CHECKED}]", classes=["djconn-fact", "djconn-not-checked"])]
             return [nodes.inline("", "?", classes=["djconn-fact", "djconn-unproven"])]
         return [nodes.inline("", figure, classes=["djconn-fact"])]
 
@@ -132,11 +137,11 @@ class Rendering:
         return [*listed, *([nodes.paragraph("", f"{versions}.")] if versions else [])]
 
     def _claim_row(self, claim: DeclaredClaim) -> list[nodes.Node | list[nodes.Node]]:
-        verdict = self._results.judgement(claim.name).verdict
+        badge = claim_badge(claim, self._results)
         return [
             self._link("claim", claim.name, nodes.inline("", claim.sentence)),
             self._about(claim),
-            verdict_badge(verdict, _told(verdict, claim.declared)),
+            nodes.strong("", "", badge) if UNDECLARED in badge["classes"] else badge,
         ]
 
     def _about(self, claim: DeclaredClaim) -> nodes.Node | list[nodes.Node]:
@@ -174,7 +179,3 @@ def _runs(claim: DeclaredClaim, results: Results) -> str:
     if claim.scenario in results.scenarios:
         return runs
     return f"{runs} of {'every' if claim.expect else 'at least one'} cell"
-
-
-def _told(verdict: Verdict, declared: Verdict) -> str:
-    return verdict if verdict == declared else f"{verdict} (declared: {declared})"

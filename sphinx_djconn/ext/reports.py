@@ -13,9 +13,11 @@ from sphinx.util import logging
 from sphinx.util.console import colorize
 
 from sphinx_djconn.claims import Judgement, Verdict
+from sphinx_djconn.evidence import NOT_CHECKED
 from sphinx_djconn.ext import checked_with
 from sphinx_djconn.ext.domain import domain_of
-from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredMatrix, DeclaredScenario
+from sphinx_djconn.ext.gathering import is_suppressed
+from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredMatrix, DeclaredScenario, Place
 from sphinx_djconn.ext.results import Results
 from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.trace import Facts, Unknown
@@ -27,33 +29,59 @@ _NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uff
 
 
 def report(env: BuildEnvironment, folder: Path) -> bool:
-    """Write the reports into ``folder``, and a line for each claim; return whether all is as declared."""
+    """Write the reports into ``folder``, and a line for each claim; return whether all is as declared.
+
+    What is not checked here, and accepted, is counted apart and is no failure.
+    """
     results = domain_of(env).results
     assert results is not None, "all pages are read"
     judged = [_judged(claim, results) for claim in results.claims.values()]
-    lines = [_line(each) for each in judged]
-    for each, line in zip(judged, lines, strict=True):
-        logger.info(line if each.as_declared else colorize("red", line))
-    failed = [
-        f"{results.scenarios[name].place}: scenario {name} did not run: {absence.message}"
-        for name, absence in results.absences.items()
-    ]
-    failed += [f"{each.place}: {each.subject}: {each.message}" for each in results.problems]
-    for line in failed:
-        logger.info(colorize("red", line))
-    wrong = [each for each in judged if not each.as_declared]
+    others = list(_others(results))
+    for claim in judged:
+        logger.info(_coloured(_line(claim), failed=claim.failed, not_checked=claim.not_checked))
+    for other in others:
+        logger.info(_coloured(other.line, failed=other.failed, not_checked=other.not_checked))
+    failed = any(each.failed for each in judged) or any(each.failed for each in others)
     versions = checked_with.told(version for each in judged for version in each.djangos)
-    counted = f"{len(judged)} claims, {len(judged) - len(wrong)} as declared"
+    counted = _counted(judged)
     if versions:
         logger.info(versions)
-    logger.info(counted if wrong or failed else colorize("darkgreen", counted))
-    output = filter(None, (*lines, *failed, versions, counted))
+    logger.info(counted if failed or not judged else colorize("darkgreen", counted))
+    output = filter(None, (*map(_line, judged), *(each.line for each in others), versions, counted))
     _write(folder, "output.txt", "".join(f"{line}\n" for line in output))
     _write(folder, "claims.json", _json([_claim(each, results) for each in judged]))
     _write(folder, "facts.json", _json(dict(_facts(results))))
-    _write(folder, "junit.xml", _junit(judged, results))
-    _write(folder, "summary.md", _summary(judged, failed, counted, versions))
-    return not wrong and not failed
+    _write(folder, "junit.xml", _junit(judged, others))
+    _write(folder, "summary.md", _summary(judged, others, counted, versions))
+    _say_what_no_warning_said(env, judged, others)
+    return not failed
+
+
+def _say_what_no_warning_said(env: BuildEnvironment, judged: "list[_Judged]", others: "list[_Other]") -> None:
+    """Write to stderr what fails the check and was not warned of, because conf.py suppresses such warnings."""
+    for claim in judged:
+        if claim.failed and is_suppressed(claim.subtype, env.config):
+            message = f"{claim.verdict}, but declared `{claim.claim.declared}`: {claim.judgement.reason}"
+            logger.error("%s: %s", claim.claim.subject, message, location=str(claim.claim.place))
+    for other in others:
+        if other.failed and is_suppressed(other.subtype, env.config):
+            logger.error("%s: %s", other.what, other.message, location=str(other.place))
+
+
+def _coloured(line: str, *, failed: bool, not_checked: bool) -> str:
+    if failed:
+        return colorize("red", line)
+    return colorize("yellow", line) if not_checked else line
+
+
+def _counted(judged: "list[_Judged]") -> str:
+    if not judged:
+        nothing = "no page makes a claim, so nothing was checked"
+        return f"{nothing}; set djconn_minimum_claims in conf.py to have that fail"
+    not_checked = sum(each.not_checked for each in judged)
+    failed = sum(each.failed for each in judged)
+    apart = f", {not_checked} {NOT_CHECKED}" if not_checked else ""
+    return f"{len(judged)} claims, {len(judged) - failed - not_checked} as declared{apart}"
 
 
 def _write(folder: Path, name: str, text: str) -> None:
@@ -62,28 +90,69 @@ def _write(folder: Path, name: str, text: str) -> None:
 
 
 class _Judged(NamedTuple):
+    """A claim with its verdict. One that is ``not_checked``, and accepted, has not failed."""
+
     claim: DeclaredClaim
     judgement: Judgement
-    as_declared: bool
+    verdict: str
+    failed: bool
+    not_checked: bool
+    subtype: str
     djangos: list[str]
 
 
 def _judged(claim: DeclaredClaim, results: Results) -> _Judged:
     djangos = checked_with.newest_first(results.checked_with(claim))
-    return _Judged(claim, results.judgement(claim.name), results.is_as_declared(claim), djangos)
+    not_checked = results.is_not_checked(claim.name)
+    failed = not results.is_as_declared(claim) and not not_checked
+    verdict, subtype = results.verdict_text(claim.name), results.warning_type(claim)
+    return _Judged(claim, results.judgement(claim.name), verdict, failed, not_checked, subtype, djangos)
+
+
+class _Other(NamedTuple):
+    """A scenario that did not run, or what else cannot be used of a page; ``what`` says that in a few words."""
+
+    place: Place
+    name: str
+    what: str
+    message: str
+    subtype: str
+    not_checked: bool
+    log: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        return not self.not_checked
+
+    @property
+    def line(self) -> str:
+        return f"{self.place}: {self.what}: {self.message}"
+
+
+def _others(results: Results) -> Iterator[_Other]:
+    for name, absence in results.absences.items():
+        accepted = results.accepts(absence)
+        what = f"scenario {name} {f'is {NOT_CHECKED}' if accepted else 'did not run'}"
+        place = results.scenarios[name].place
+        yield _Other(place, f"scenario {name}", what, absence.message, absence.subtype, accepted, absence.log)
+    for each in results.problems:
+        accepted = each.subtype == "absent" and results.accepts_absence
+        what = f"{each.subject}, {NOT_CHECKED}" if accepted else each.subject
+        yield _Other(each.place, each.subject, what, each.message, each.subtype, accepted)
 
 
 def _line(judged: _Judged) -> str:
-    claim, judgement, as_declared, _ = judged
-    declared = "" if as_declared else f", declared {claim.declared}"
+    claim, judgement = judged.claim, judged.judgement
+    declared = f", declared {claim.declared}" if judged.failed else ""
     return (
-        f"({claim.place.docname}: line {claim.place.line}) {judgement.verdict}{declared}  "
+        f"({claim.place.docname}: line {claim.place.line}) {judged.verdict}{declared}  "
         f"{claim.name}: {claim.sentence} [{judgement.reason}]"
     )
 
 
 def _claim(judged: _Judged, results: Results) -> dict[str, Any]:
-    claim, judgement, _, djangos = judged
+    claim, judgement = judged.claim, judged.judgement
+    missing = results.missing.get(claim.name)
     kind = "expect" if claim.expect else "sometimes"
     return {
         "id": claim.name,
@@ -97,7 +166,8 @@ def _claim(judged: _Judged, results: Results) -> dict[str, Any]:
         "declared": claim.declared,
         "verdict": judgement.verdict,
         "reason": judgement.reason,
-        "django": djangos,
+        **({} if missing is None else {"missing": list(missing)}),
+        "django": judged.djangos,
     }
 
 
@@ -127,57 +197,57 @@ def _axes(declared: DeclaredScenario, scenario: Scenario, results: Results) -> d
         "project": scenario.project,
         "conn-max-age": scenario.conn_max_age,
         "conn-health-checks": scenario.conn_health_checks,
+        "garbage-collection": scenario.garbage_collection,
     }
     return axes | {axis.name: value for axis, value in zip(varied, declared.values, strict=True)}
 
 
 def _plain(facts: Facts) -> dict[str, Any]:
-    """Return the facts as JSON has them: ``{"unknown": reason}`` stands for what the run cannot know."""
-    return {
-        name: {"unknown": figure.reason} if isinstance(figure, Unknown) else figure
-        for name, figure in facts.figures.items()
-    }
+    """Return the figures for JSON: bounds if one depends on the garbage collector, why if one is not known."""
+    plain = {}
+    for name, figure in facts.figures.items():
+        bounds = facts.bounds(name)
+        if isinstance(figure, Unknown):
+            plain[name] = {"unknown": figure.reason}
+        else:
+            plain[name] = figure if bounds is None else {"from": bounds[0], "to": bounds[1]}
+    return plain
 
 
 def _json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
-def _junit(judged: list[_Judged], results: Results) -> str:
+def _junit(judged: list[_Judged], others: list[_Other]) -> str:
+    outcomes: Counter[str] = Counter()
     cases = []
-    failures = errors = 0
-    for claim, judgement, as_declared, _ in judged:
+    for each in judged:
+        claim, reason = each.claim, each.judgement.reason
         case = ElementTree.Element(
             "testcase", classname=claim.place.docname, name=claim.name, line=str(claim.place.line)
         )
-        if not as_declared:
-            unproven = judgement.verdict is Verdict.UNPROVEN
-            failures, errors = failures + (not unproven), errors + unproven
-            told = ElementTree.SubElement(
-                case,
-                "error" if unproven else "failure",
-                message=f"{judgement.verdict}, declared {claim.declared}: {judgement.reason}",
-            )
+        if each.failed or each.not_checked:
+            unproven = each.judgement.verdict is Verdict.UNPROVEN
+            outcome = "skipped" if each.not_checked else "error" if unproven else "failure"
+            declared = f", declared {claim.declared}" if each.failed else ""
+            told = ElementTree.SubElement(case, outcome, message=f"{each.verdict}{declared}: {reason}")
             told.text = claim.sentence
+            outcomes[outcome] += 1
         cases.append(case)
-    for name, absence in results.absences.items():
-        case = ElementTree.Element(
-            "testcase", classname=results.scenarios[name].place.docname, name=f"scenario {name}"
-        )
-        ElementTree.SubElement(case, "error", message=absence.message).text = "\n".join(absence.log)
-        errors += 1
-        cases.append(case)
-    for problem in results.problems:
-        case = ElementTree.Element("testcase", classname=problem.place.docname, name=problem.subject)
-        ElementTree.SubElement(case, "error", message=problem.message)
-        errors += 1
+    for other in others:
+        case = ElementTree.Element("testcase", classname=other.place.docname, name=other.name)
+        outcome = "skipped" if other.not_checked else "error"
+        message = f"{NOT_CHECKED}: {other.message}" if other.not_checked else other.message
+        ElementTree.SubElement(case, outcome, message=message).text = "\n".join(other.log) or None
+        outcomes[outcome] += 1
         cases.append(case)
     suite = ElementTree.Element(
         "testsuite",
         name="djconn",
         tests=str(len(cases)),
-        failures=str(failures),
-        errors=str(errors),
+        failures=str(outcomes["failure"]),
+        errors=str(outcomes["error"]),
+        skipped=str(outcomes["skipped"]),
     )
     suite.extend(cases)
     ElementTree.indent(suite)
@@ -185,19 +255,23 @@ def _junit(judged: list[_Judged], results: Results) -> str:
     return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def _summary(judged: list[_Judged], failed: list[str], counted: str, versions: str) -> str:
+def _summary(judged: list[_Judged], others: list[_Other], counted: str, versions: str) -> str:
+    if not judged:
+        counted = f"{counted[0].upper()}{counted[1:]}"
     counts = Counter(each.judgement.verdict for each in judged)
     lines = ["## Claims", "", f"{counted}: " + ", ".join(f"{counts[each]} {each}" for each in Verdict)]
     lines += ["", f"{versions}."] if versions else []
     lines += ["", "| verdict | claim | in | reason |", "|---|---|---|---|"]
-    for claim, judgement, as_declared, _ in judged:
-        verdict = str(judgement.verdict)
-        if not as_declared:
-            verdict = f"**{verdict}** (declared {claim.declared})"
-        cells = (verdict, claim.sentence, claim.told_in, judgement.reason)
+    for each in judged:
+        verdict = f"**{each.verdict}** (declared {each.claim.declared})" if each.failed else each.verdict
+        cells = (verdict, each.claim.sentence, each.claim.told_in, each.judgement.reason)
         lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
-    if failed:
-        lines += ["", "## What could not be checked", "", *(f"- {_cell(line)}" for line in failed)]
+    for title, some in (
+        ("What could not be checked", [each for each in others if each.failed]),
+        ("What is not checked here", [each for each in others if each.not_checked]),
+    ):
+        if some:
+            lines += ["", f"## {title}", "", *(f"- {_cell(each.line)}" for each in some)]
     return "\n".join(lines) + "\n"
 
 

@@ -1,7 +1,7 @@
 """What a build has found out: recordings, verdicts and figures, read when they are asked for."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -15,6 +15,7 @@ from sphinx_djconn.claims import (
     figure_text,
     judge_cells,
 )
+from sphinx_djconn.evidence import NOT_CHECKED
 from sphinx_djconn.ext.choosing import ChoiceError, Chosen, chosen, narrowed
 from sphinx_djconn.ext.recorded import Absence, Recorded
 from sphinx_djconn.ext.registry import (
@@ -24,22 +25,29 @@ from sphinx_djconn.ext.registry import (
     DeclaredScenario,
     Problem,
     Registry,
-    checked_expression,
+    claim_expression,
+    figure_expression,
 )
 from sphinx_djconn.ext.shown import shown_on
 from sphinx_djconn.store import Key, Store
+from sphinx_djconn.trace import Unknown
 from sphinx_djconn.values import digest
 
 if TYPE_CHECKING:
     from sphinx_djconn.claims import Expression
     from sphinx_djconn.ext.seal import Seal
     from sphinx_djconn.ext.searching import Searching
+    from sphinx_djconn.scenario import Scenario
 
 _FIGURE: Final = rf"{FIGURE_MARK}(?P<scenario>.*?){FIGURE_MARK}(?P<expression>.*?){FIGURE_MARK}"
 
 
 class FactError(ValueError):
-    """A figure in a sentence cannot be given."""
+    """A figure in a sentence cannot be given; ``absent`` says that only something is not installed."""
+
+    def __init__(self, message: str, *, absent: bool = False) -> None:
+        super().__init__(message)
+        self.absent = absent
 
 
 class Results(Recorded):
@@ -47,6 +55,9 @@ class Results(Recorded):
 
     ``djangos`` are the versions that the recordings were made with. ``rendered`` are the pages that were given
     their evidence in this build; ``seal`` tells a later one that all is as it was, where it is.
+
+    ``missing`` says, by the names of claims that have been judged, what this machine lacks for a verdict;
+    nothing else is in the way of one. If ``accepts_absence``, such a claim is not checked here, and no failure.
     """
 
     def __init__(
@@ -57,9 +68,13 @@ class Results(Recorded):
         stamps: Mapping[str, str],
         absences: Mapping[str, Absence],
         djangos: Mapping[str, str] | None = None,
+        *,
+        accepts_absence: bool = False,
     ) -> None:
         super().__init__(store, keys, stamps, absences)
+        self.accepts_absence = accepts_absence
         self.misplaced: dict[str, str] = {}
+        self.missing: dict[str, tuple[str, ...]] = {}
         self.rendered: set[str] = set()
         self.seal: Seal | None = None
         self._registry = registry
@@ -111,7 +126,7 @@ class Results(Recorded):
                     self.figure(use.scenario, use.expression)
                 except FactError as error:
                     text = f"{use.scenario} {use.expression}".strip()
-                    subtype = self.warning_type(use.scenario, "config")
+                    subtype = "absent" if error.absent else "config"
                     found.append(Problem(f"djconn:fact `{text}`", str(error), use.place, subtype))
         return found
 
@@ -129,31 +144,43 @@ class Results(Recorded):
         """Return whether the verdict on ``claim`` is the declared one; never of a misplaced claim."""
         return self.judgement(claim.name).verdict == claim.declared and claim.name not in self.misplaced
 
-    def warning_type(self, name: str, otherwise: str, where: str | None = None) -> str:
-        """Return the type of a warning that ``name`` has no runs: ``absent`` where that is not installed.
+    def accepts(self, absence: Absence) -> bool:
+        """Return whether what is missing is not installed, and conf.py accepts that."""
+        return self.accepts_absence and absence.uninstalled
 
-        ``name`` is that of a scenario, or of a matrix, of whose cells ``where`` chooses some.
-        """
-        try:
-            about = narrowed(chosen(self.declared, name), where)
-        except ChoiceError:
-            return otherwise
-        missing = [self.absences.get(cell.name) for cell in about.cells if self._is_absent(cell)]
-        uninstalled = (absence is not None and absence.uninstalled for absence in missing)
-        return "absent" if missing and all(uninstalled) else otherwise
+    def is_not_checked(self, name: str) -> bool:
+        """Return whether this machine only lacks what the claim ``name`` needs, and conf.py accepts that."""
+        self.judgement(name)
+        return self.accepts_absence and name in self.missing
 
-    def claim_warning_type(self, claim: DeclaredClaim) -> str:
-        """Return the type of a warning that nothing can be said of ``claim``, as :meth:`warning_type` does."""
-        search = self.searches.get(claim.name)
-        if search is None:
-            return self.warning_type(claim.scenario, "claim", claim.where)
-        return "absent" if search.lacks_environments else "claim"
+    def warning_type(self, claim: DeclaredClaim) -> str:
+        """Return the type of the warning that ``claim`` is not as declared."""
+        self.judgement(claim.name)
+        return "absent" if claim.name in self.missing else "claim"
+
+    def verdict_text(self, name: str) -> str:
+        """Return what readers see of the verdict on the claim ``name``."""
+        return NOT_CHECKED if self.is_not_checked(name) else str(self.judgement(name).verdict)
 
     def _judge_search(self, claim: DeclaredClaim) -> Judgement:
         from sphinx_djconn.ext.searching import judged  # noqa: PLC0415 - as above
 
         judgement, misplaced = judged(claim, self)
+        search = self.searches.get(claim.name)
+        if search is not None and judgement.verdict is Verdict.UNPROVEN:
+            self._note_missing(claim, search.passed())
         return self._unproven(claim, misplaced, judgement.reason) if misplaced else judgement
+
+    def _uninstalled(self, absent: Iterable[DeclaredScenario]) -> tuple[str, ...]:
+        """Return what is not installed, if that is why none of the ``absent`` cells has a run; else nothing."""
+        absences = [self.absences.get(cell.name) for cell in absent]
+        messages = [each.message for each in absences if each is not None and each.uninstalled]
+        return tuple(dict.fromkeys(messages)) if len(messages) == len(absences) else ()
+
+    def _note_missing(self, claim: DeclaredClaim, absent: Iterable[DeclaredScenario]) -> None:
+        missing = self._uninstalled(absent)
+        if missing:
+            self.missing[claim.name] = missing
 
     def _judge(self, claim: DeclaredClaim) -> Judgement:
         try:
@@ -166,11 +193,12 @@ class Results(Recorded):
         except ChoiceError as error:
             return self._unproven(claim, f"a claim about nothing: {error}", str(error))
         try:
-            expression = self._checked(claim.expression, about)
+            expression = self._checked(about, lambda scenario: claim_expression(claim, scenario))
         except ExpressionError as error:
-            return self._unproven(claim, str(error), str(error))
+            return self._unproven(claim, error.shown, str(error))
         absent = [cell for cell in about.cells if self._is_absent(cell)]
         if expression is None or (absent and about.matrix is None):
+            self._note_missing(claim, absent)
             absence = self.absences.get(claim.scenario)
             message = (
                 f"unproven: no run of the {about.kind} `{claim.scenario}` reached its end; its own warning"
@@ -179,10 +207,17 @@ class Results(Recorded):
             return self._unproven(claim, f"{message} says why", reason)
         names = {about.label(cell): cell.name for cell in about.cells}
         facts = {label: self.facts(name) for label, name in names.items()}
-        found = judge_cells(expression, facts, sometimes=claim.sometimes is not None)
+        sometimes = claim.sometimes is not None
+        found = judge_cells(expression, facts, sometimes=sometimes)
         found = found._replace(cell=names[found.cell] if about.matrix is not None and found.cell else "")
         if absent and found.verdict is Verdict.UNPROVEN:
-            return self._unproven(claim, f"unproven: {found.reason}; its own warning says why", *found[1:])
+            run = {label: runs for label, runs in facts.items() if runs}
+            if not run or judge_cells(expression, run, sometimes=sometimes).verdict is not Verdict.UNPROVEN:
+                self._note_missing(claim, absent)
+            reason = "; ".join((found.reason, *self.missing.get(claim.name, ())))
+            return self._unproven(
+                claim, f"unproven: {found.reason}; its own warning says why", reason, found.cell
+            )
         if not absent:
             self.keep(claim.name, claim, made_of, found)
         return found
@@ -208,8 +243,8 @@ class Results(Recorded):
     def _is_absent(self, cell: DeclaredScenario) -> bool:
         return cell.scenario is None or cell.name in self.absences
 
-    def _checked(self, text: str, about: Chosen) -> "Expression | None":
-        """Return the expression in ``text``, whose names every cell knows; ``None`` without a cell."""
+    def _checked(self, about: Chosen, read: "Callable[[Scenario], Expression]") -> "Expression | None":
+        """Return the expression that ``read`` returns, whose names every cell has; ``None`` without a cell."""
         expression = None
         checked: set[tuple[str, ...]] = set()
         for cell in about.cells:
@@ -217,7 +252,7 @@ class Results(Recorded):
                 continue
             checked.add(cell.scenario.sequence.labels)
             try:
-                expression = checked_expression(text, cell.scenario)
+                expression = read(cell.scenario)
             except ExpressionError as error:
                 if about.matrix is None:
                     raise
@@ -238,13 +273,19 @@ class Results(Recorded):
             about = chosen(self.declared, name)
             if not text:
                 raise FactError("name a fact after the scenario, as in `keep-alive threads`")
-            expression = self._checked(text, about)
+            expression = self._checked(about, lambda scenario: figure_expression(text, scenario))
             absent = [cell for cell in about.cells if self._is_absent(cell)]
             if expression is None or absent:
                 what = f"cell `{absent[0].name}`" if absent and about.matrix else f"{about.kind} `{name}`"
-                raise FactError(f"no run of the {what} reached its end; its own warning says why")
-            runs = (run for cell in about.cells for run in self.facts(cell.name))
-            return figure_text([expression.figure(run) for run in runs])
+                missing = self._uninstalled(absent)
+                why = f": {'; '.join(missing)}" if missing else "; its own warning says why"
+                raise FactError(f"no run of the {what} reached its end{why}", absent=bool(missing))
+            runs = [run for cell in about.cells for run in self.facts(cell.name)]
+            figures = [expression.figure(run) for run in runs]
+            unknown = next((figure for figure in figures if isinstance(figure, Unknown)), None)
+            if unknown is not None:
+                raise FactError(unknown.reason)
+            return figure_text(figures)
         except (ExpressionError, ChoiceError) as error:
             raise FactError(str(error)) from error
 
@@ -273,4 +314,4 @@ class Results(Recorded):
 
 
 def _asked(claim: DeclaredClaim) -> str:
-    return f"{claim.where} {claim.expect} {claim.sometimes} {__version__}"
+    return f"{claim.where} {claim.expect} {claim.sometimes} {claim.declared} {__version__}"

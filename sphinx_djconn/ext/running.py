@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar
 
 from docutils import nodes
+from sphinx.config import Config
 
 from sphinx_djconn.claims import ExpressionError
 from sphinx_djconn.evidence import DEFAULT_FACTS, DEFAULT_PARTS, PARTS
 from sphinx_djconn.ext import options
 from sphinx_djconn.ext.directive import Directive, Option, OptionError
 from sphinx_djconn.ext.nodes import evidence_placeholder, matrix_placeholder
-from sphinx_djconn.ext.registry import DeclaredMatrix, DeclaredScenario, checked_expression
+from sphinx_djconn.ext.registry import DeclaredMatrix, DeclaredScenario, figure_expression
 from sphinx_djconn.scenario import (
     PROJECT_DEFAULT,
     SEQUENCE,
@@ -40,6 +41,13 @@ _VARIABLE: Final[Mapping[str, tuple[Callable[[str | None], Any], str]]] = {
         "``CONN_MAX_AGE``: seconds, ``none``, or nothing for the project's own",
     ),
     "conn-health-checks": (options.boolean, "``CONN_HEALTH_CHECKS``: true or false"),
+    "garbage-collection": (
+        options.garbage_collection,
+        (
+            "when Python's garbage collector can run in the server's processes: ``automatic``, ``off`` or "
+            "``each-request``; ``djconn_garbage_collection`` by default"
+        ),
+    ),
 }
 """What a matrix can vary: how a value is read, and what the reference says of it."""
 
@@ -118,15 +126,16 @@ class _Running(Directive, Generic[_T]):
         return self.body_line - self.lineno
 
 
-def _scenario(sequence: Sequence, values: Mapping[str, Any], environment: str) -> Scenario:
+def _scenario(sequence: Sequence, values: Mapping[str, Any], config: Config) -> Scenario:
     return Scenario(
         sequence,
         server=values.get("server", "runserver"),
         database=values.get("database", "sqlite"),
-        environment=values.get("environment", environment),
+        environment=values.get("environment", config.djconn_environment),
         project=values.get("project", "default"),
         conn_max_age=values.get("conn-max-age", PROJECT_DEFAULT),
         conn_health_checks=values.get("conn-health-checks"),
+        garbage_collection=values.get("garbage-collection", config.djconn_garbage_collection),
         runs=values.get("runs", 1),
         timeout=values.get("timeout"),
     )
@@ -143,7 +152,7 @@ class ScenarioDirective(_Running[Scenario]):
 
     def made(self, values: dict[str, Any]) -> Scenario:
         """Return the scenario."""
-        return _scenario(parse_sequence("\n".join(self.content)), values, self.config.djconn_environment)
+        return _scenario(parse_sequence("\n".join(self.content)), values, self.config)
 
     def declare(self, node_id: str, made: Scenario | None, values: dict[str, Any]) -> None:
         """Register the scenario."""
@@ -203,8 +212,7 @@ class MatrixDirective(_Running[_Made]):
             raise ValueError(f"{count:,} cells ({told}) are more than {_MOST_CELLS:,}; split the matrix")
         facts = values.get("facts", DEFAULT_FACTS)
         fixed = {name: value for name, value in values.items() if name not in lists}
-        own = self.config.djconn_environment
-        base, *_ = scenarios = [_scenario(sequence, fixed, own) for sequence in sequences.values()]
+        base, *_ = scenarios = [_scenario(sequence, fixed, self.config) for sequence in sequences.values()]
         self._check_facts(facts, scenarios)
         return _Made(tuple(axes), facts, tuple(expand(base, axes, sequences)))
 
@@ -214,7 +222,7 @@ class MatrixDirective(_Running[_Made]):
             errors = []
             for scenario in scenarios:
                 try:
-                    checked_expression(fact, scenario)
+                    figure_expression(fact, scenario)
                 except ExpressionError as error:
                     errors.append(error)
             if len(errors) == len(scenarios):

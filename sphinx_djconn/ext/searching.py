@@ -14,7 +14,7 @@ from sphinx_djconn.ext.registry import (
     DeclaredScenario,
     Registry,
     Releases,
-    checked_expression,
+    claim_expression,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Searching:
     def expression(self) -> "Expression":
         """The claim's expression; raises :class:`ExpressionError` where the scenario has no such name."""
         assert self._base.scenario is not None
-        return checked_expression(self.claim.expression, self._base.scenario)
+        return claim_expression(self.claim, self._base.scenario)
 
     def next(self) -> Iterator[DeclaredScenario]:
         """Yield the cells that are needed next, once all that were needed before are run or have failed.
@@ -71,11 +71,9 @@ class Searching:
         """Return what the search has found."""
         return outcome(self._search, self.releases.names, self.told())
 
-    @property
-    def lacks_environments(self) -> bool:
-        """Whether nothing can be said for want of environments on this machine, and of nothing else."""
-        missing = [self._results.absences.get(self.cells[each].name) for each in self.outcome().passed]
-        return bool(missing) and all(absence is not None and absence.uninstalled for absence in missing)
+    def passed(self) -> list[DeclaredScenario]:
+        """Return the cells without a run on which the verdict depends."""
+        return [self.cells[each] for each in self.outcome().passed]
 
     def _cell(self, position: int) -> DeclaredScenario:
         environment = self.releases.environments[position]
@@ -126,7 +124,7 @@ def judged(claim: DeclaredClaim, results: "Results") -> tuple[Judgement, str]:
     try:
         _ = search.expression
     except ExpressionError as error:
-        return Judgement(Verdict.UNPROVEN, str(error)), str(error)
+        return Judgement(Verdict.UNPROVEN, str(error)), error.shown
     judgement = search.outcome().judgement
     return judgement, f"unproven: {judgement.reason}" if judgement.verdict is Verdict.UNPROVEN else ""
 

@@ -40,5 +40,11 @@ def _stamps(name: str, results: "Results") -> list[str]:
 def _proof(claim: DeclaredClaim, results: "Results") -> list[str]:
     search = results.searches.get(claim.name)
     stamps = [results.stamp(cell.name) for cell in search.cells.values()] if search else []
-    said = [*results.judgement(claim.name), claim.told_in, claim.declared, claim.sentence]
+    said = [
+        *results.judgement(claim.name),
+        results.verdict_text(claim.name),
+        claim.told_in,
+        claim.declared,
+        claim.sentence,
+    ]
     return [*said, claim.place.docname, *stamps]

@@ -30,6 +30,29 @@ class NoFiguresInTitles(SphinxTransform):
                 fact.parent.replace(fact, nodes.Text(fact.astext()))
 
 
+class NothingLost(SphinxTransform):
+    """Warns of directives and roles that a slip of the pen has made a comment, code or plain text."""
+
+    default_priority = 410
+
+    def apply(self, **_: Any) -> None:
+        """Note what is lost on the page."""
+        from sphinx_djconn.ext.lost import hint, line_in, lost  # noqa: PLC0415
+        from sphinx_djconn.ext.registry import Place, Problem  # noqa: PLC0415
+
+        seen: dict[tuple[str, str], int] = {}
+        for node, begin, become in lost(self.document):
+            source = str(node.source or self.env.doc2path(self.env.docname))
+            # What docutils says of the line of a comment is where it ends, if anything.
+            found = line_in(source, begin, seen.get((source, begin), 0))
+            line = node.line if node.line and isinstance(node, nodes.literal_block) else found or node.line or 0
+            seen[source, begin] = line
+            registry = domain_of(self.env).registry
+            message = f"this is {become} and is not checked; {hint(begin)}"
+            place = Place(self.env.docname, source, line)
+            registry.page(self.env.docname).problems.append(Problem(f"`{begin}`", message, place))
+
+
 class EvidenceTransform(SphinxPostTransform):
     """Replaces each placeholder by what the build has found out."""
 

@@ -13,6 +13,15 @@ KINDS: Final[Mapping[str, str]] = {"sqlite": "SQLite", "postgresql": "PostgreSQL
 
 _SERVERS: Final = tuple(kind for kind in KINDS if kind != "sqlite")
 _MOST_CONNECTIONS: Final = 1000
+
+CONNECTIONS: Final = 100
+"""What an application can hold where nothing else is said: PostgreSQL's own default."""
+
+RESERVED: Final = 3
+"""Connections that PostgreSQL keeps for administrators, beyond those that are said to be free for all."""
+
+WITNESS: Final = 1
+"""The lab's own, which is held all the time, takes one of those that are free for all."""
 _SETTING: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 
 
@@ -46,6 +55,20 @@ class Database:
     def needs_own_server(self) -> bool:
         """Whether its server cannot be one that scenarios share."""
         return self.max_connections is not None or bool(self.server_settings)
+
+    @property
+    def room(self) -> int | None:
+        """How many sessions the application can have; ``None`` if that is not known, or without a limit."""
+        if not self.has_server or self.dsn is not None:
+            return None
+        settings = dict(self.server_settings)
+        if "max_connections" not in settings:
+            return CONNECTIONS if self.max_connections is None else self.max_connections
+        reserved = str(RESERVED if self.kind == "postgresql" else 0)
+        taken = settings.get("superuser_reserved_connections", reserved)
+        if not (settings["max_connections"].isdecimal() and taken.isdecimal()):
+            return None
+        return int(settings["max_connections"]) - int(taken) - WITNESS
 
     def described(self) -> dict[str, Any]:
         """Return what of it can change a run, but for the server's version; nothing of it is secret."""

@@ -5,6 +5,7 @@ import select
 import socket
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,12 @@ _WARMING: Final = 20.0
 """Seconds a warm process may take to import Django."""
 
 _NOT_INHERITED: Final = frozenset({"RUN_MAIN", "PYTHONSTARTUP", "PYTHONSAFEPATH", "PYTHONINSPECT"})
+
+_READ_AT_START: Final = ("PYTHON", "LANG", "LC_", "LD_", "MALLOC_", "GLIBC_", "OPENSSL_", "SSL_")
+"""How the names of variables begin that Python, or a library below it, reads when a process starts."""
+
+_SET_IN_FORKS: Final = "PYTHONPATH"
+"""One of these that a fork has nevertheless: ``inside/warm.py`` makes the path anew."""
 
 HUNG_UP: Final = getattr(select, "POLLHUP", 0) | getattr(select, "POLLRDHUP", 0)
 
@@ -73,17 +80,21 @@ class WarmProcess(Forking):
     def __init__(self, python: str) -> None:
         ours, theirs = socket.socketpair()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process is
-        environ = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        self._environ = {**inherited(), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         with theirs:
             self._process = subprocess.Popen(
                 [python, str(_INSIDE / "warm.py"), str(os.getpid())],
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=self._errors,
-                env={**inherited(), **environ},
+                env=self._environ,
                 start_new_session=True,
             )
         super().__init__(ours, _WARMING)
+
+    def starts_like(self, env: Mapping[str, str]) -> bool:
+        """Return whether an interpreter that is started with the variables ``env`` is as this one is."""
+        return _read_at_start(env) == _read_at_start(self._environ)
 
     def close(self) -> None:
         """End it, and wait until it is gone."""
@@ -93,6 +104,12 @@ class WarmProcess(Forking):
         self._control.close()
         self._process.wait()
         self._errors.close()
+
+
+def _read_at_start(env: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: text for name, text in env.items() if name.startswith(_READ_AT_START) and name != _SET_IN_FORKS
+    }
 
 
 def inherited() -> dict[str, str]:

@@ -7,7 +7,11 @@ from typing import Any
 
 
 class Known:
-    """The events of a run so far, and where it has come to."""
+    """The events of a run so far, and where it has come to.
+
+    ``end_of_request`` is the kind of the last event of a request: ``request.collected`` if a garbage collection
+    follows each one.
+    """
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
@@ -19,6 +23,7 @@ class Known:
         self.begun: dict[int, int] = {}
         self.handling: dict[int, tuple[int, int]] = {}
         self.ended: set[int] = set()
+        self.end_of_request = "request.end"
         self.serving: dict[int, tuple[int, int]] = {}
         self.natives: dict[tuple[int, int], int] = {}
         self.ended_threads: set[tuple[int, int]] = set()
@@ -51,7 +56,7 @@ class Known:
                     self.greenlets[event["r"]] = (process, event["g"])
             case "greenlet.end":
                 self.ended_greenlets.add((process, event["g"]))
-            case "request.end":
+            case self.end_of_request:
                 self.ended.add(event["r"])
             case "thread.start":
                 self.natives[process, event["th"]] = event["native"]

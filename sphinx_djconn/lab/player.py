@@ -8,7 +8,7 @@ the thread of a connection that was closed, has ended. Two runs then differ only
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from sphinx_djconn.lab.clients import Client, Serials
 from sphinx_djconn.lab.errors import RunError, StepError
@@ -129,6 +129,9 @@ class Player:
                 if self._databases is None:
                     raise StepError(f"no database of this run can do `{action}`", line=step.line)
                 self._databases.suffer(action)
+                self._feed.emit("db.fault", action=action)
+            case _:
+                assert_never(step)
 
     def _client(self, name: str | None) -> Client:
         if name is None:

@@ -137,18 +137,25 @@ class Launcher:
         return self._warm is not None
 
     def supervise(
-        self, argv: Sequence[str], folder: Path, like: str = "", *, wait: bool = True
+        self,
+        argv: Sequence[str],
+        folder: Path,
+        like: str = "",
+        *,
+        env: Mapping[str, str] | None = None,
+        wait: bool = True,
     ) -> SupervisedProcess:
         """Return a process that will execute ``argv``, once ``folder`` is made and it is started.
 
+        It can be forked only if ``env`` has the variables that it will be started with.
         Its output goes to ``folder / "log"``. ``like`` is what :meth:`ready` was told of such processes.
         ``wait`` is for the warm process to be ready: else this returns at once, and if that never is, the
         process has no reports.
         """
         ours, theirs = socket.socketpair()
         with theirs:
-            if self.is_forkable(argv):
-                with self._lock:
+            with self._lock:
+                if self._is_forkable(argv, env):
                     for each in (self._readied.get(like), self._warm):
                         if each is not None and each.hand_over(theirs, wait=wait):
                             return SupervisedProcess(argv, folder, ours, lambda: None)
@@ -161,6 +168,9 @@ class Launcher:
         with ``inside/readied.py``'s ``PLACE`` as its folder, and ``settings``, what the settings module reads.
         """
         with self._lock:
+            start = json.loads(like)
+            if not self._is_forkable(start["argv"], start["env"]):
+                return
             if self._warm is not None and like not in self._readied and len(self._readied) < _READIED_MOST:
                 ours, theirs = socket.socketpair()
                 with theirs:
@@ -186,8 +196,10 @@ class Launcher:
                 each.close()
             self._readied.clear()
 
-    def is_forkable(self, argv: Sequence[str]) -> bool:
-        """Return whether a process that executes ``argv`` can be a fork of the warm one."""
+    def _is_forkable(self, argv: Sequence[str], env: Mapping[str, str] | None) -> bool:
+        """Return whether a process that executes ``argv``, with ``env``, can be a fork of the warm one."""
+        if self._warm is None or env is None or not self._warm.starts_like(env):
+            return False
         ours = Path(argv[1]).parent == _INSIDE if len(argv) > 1 else False
         return argv[0] == self.python and (list(argv[1:3]) == ["-m", "django"] or ours)
 

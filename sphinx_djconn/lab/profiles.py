@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, assert_never
 
 from sphinx_djconn.lab.database import DATABASES, Database
 from sphinx_djconn.lab.environments.ready import CURRENT
 from sphinx_djconn.lab.errors import ProfileError
 from sphinx_djconn.lab.servers import PLACES, SERVERS, Server, unknown_places
-from sphinx_djconn.scenario import DatabaseFault, Reload, Scenario
+from sphinx_djconn.scenario import Close, DatabaseFault, Reload, Request, Scenario, Together, Wait
 from sphinx_djconn.values import value
 
 if TYPE_CHECKING:
@@ -88,27 +88,32 @@ class Profiles:
         self.check_environment(scenario.environment)
         find("project", scenario.project, self.projects)
         for step in scenario.sequence.steps:
-            if isinstance(step, Reload) and not server.reloads:
-                able = ", ".join(name for name, each in self.servers.items() if each.reloads)
-                raise ProfileError(
-                    f"the step `reload` needs a server that reloads, which `{scenario.server}` does "
-                    f"not; use one of: {able}",
-                    step.line,
-                )
-            if isinstance(step, DatabaseFault) and not database.has_server:
-                able = ", ".join(name for name, each in self.databases.items() if each.has_server)
-                raise ProfileError(
-                    f"the step `database: {step.action}` needs a database server, and "
-                    f"`{scenario.database}` has none; use one of: {able}",
-                    step.line,
-                )
-            if isinstance(step, DatabaseFault) and step.action == "restart" and database.dsn is not None:
-                raise ProfileError(
-                    "the step `database: restart` needs a server that the build starts, and "
-                    f"`{scenario.database}` is one that conf.py names: others may be using it; take 'dsn' out "
-                    "of conf.py, or the step out of the page",
-                    step.line,
-                )
+            match step:
+                case Reload() if not server.reloads:
+                    able = ", ".join(name for name, each in self.servers.items() if each.reloads)
+                    raise ProfileError(
+                        f"the step `reload` needs a server that reloads, which `{scenario.server}` does "
+                        f"not; use one of: {able}",
+                        step.line,
+                    )
+                case DatabaseFault(action=action) if not database.has_server:
+                    able = ", ".join(name for name, each in self.databases.items() if each.has_server)
+                    raise ProfileError(
+                        f"the step `database: {action}` needs a database server, and "
+                        f"`{scenario.database}` has none; use one of: {able}",
+                        step.line,
+                    )
+                case DatabaseFault(action="restart") if database.dsn is not None:
+                    raise ProfileError(
+                        "the step `database: restart` needs a server that the build starts, and "
+                        f"`{scenario.database}` is one that conf.py names: others may be using it; take 'dsn' "
+                        "out of conf.py, or the step out of the page",
+                        step.line,
+                    )
+                case Request() | Close() | Together() | Wait() | Reload() | DatabaseFault():
+                    pass
+                case _:
+                    assert_never(step)
 
     def check_environment(self, name: str) -> None:
         """Raise :class:`ProfileError` where there is no environment ``name``, built in or in conf.py."""

@@ -230,12 +230,12 @@ class Preparation:
         self._project = project
         self._environment = environment
         command = [launcher.python, str(_INSIDE / "prepare.py"), *project.fixtures]
-        self._process = launcher.supervise(command, self.folder.path, wait=wait)
+        env = variables_in(self.folder.path, project, environment, probe=False)
+        self._process = launcher.supervise(command, self.folder.path, env=env, wait=wait)
         try:
             self.folder.__enter__()
             own = {} if databases is None else databases.settings
             self.folder.tell(settings_in(self.folder.path, project, own))
-            env = variables_in(self.folder.path, project, environment, probe=False)
             self._process.start(env=env, cwd=project.path, seconds=_SECONDS)
         except BaseException:
             self.close()

@@ -93,7 +93,9 @@ class Run:
                     None if port is None else port.number,
                     databases,
                 )
-                process = self._launcher.supervise(starting.argv(), folder.path, starting.like())
+                process = self._launcher.supervise(
+                    starting.argv(), folder.path, starting.like(), env=starting.environ()
+                )
                 stack.enter_context(closing(process))
                 stack.enter_context(folder)
                 if prepared is not None:
@@ -112,6 +114,8 @@ class Run:
     ) -> Trace:
         server, project = starting.server, starting.project
         feed = Feed(folder.path, time.monotonic() + self._seconds)
+        if self._scenario.garbage_collection == "each-request":
+            feed.end_of_request = "request.collected"
         try:
             folder.tell(starting.settings())
             process.start(
@@ -121,6 +125,8 @@ class Run:
                 log_limit=server.log_limit,
             )
             feed.add_supervisor(process.reports)
+            room = self._profiles.databases[self._scenario.database].room
+            feed.emit("collector", mode=self._scenario.garbage_collection, **({"room": room} if room else {}))
             player = Player(feed, folder.path / "djconn_reload.py", port, databases)
             try:
                 with self._interruption.ends(feed.cancel), self._interruption.ends(process.kill):
@@ -208,6 +214,7 @@ class Run:
         if wrapper:
             shown["CONN_MAX_AGE"] = json.dumps(wrapper["max_age"]).replace("null", "None")
             shown["CONN_HEALTH_CHECKS"] = str(wrapper["health_checks"])
+        shown["Garbage collection"] = self._scenario.garbage_collection
         return shown
 
 

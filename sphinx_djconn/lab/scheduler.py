@@ -2,11 +2,11 @@
 
 from collections.abc import Generator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, assert_never
 
 from sphinx_djconn.lab.errors import LabError
 from sphinx_djconn.lab.laboratory import Laboratory
-from sphinx_djconn.scenario import Reload, Scenario, Together, Wait
+from sphinx_djconn.scenario import Close, DatabaseFault, Reload, Request, Scenario, Together, Wait
 from sphinx_djconn.store import Recording
 
 _TICK: Final = 0.5
@@ -82,4 +82,8 @@ def _waiting(scenario: Scenario) -> float:
                 seconds += _RELOAD
             case Together():
                 seconds += _TOGETHER
+            case Request() | Close() | DatabaseFault():
+                pass
+            case _:
+                assert_never(step)
     return seconds * scenario.runs

@@ -10,7 +10,7 @@ from sphinx_djconn.lab.installed import check_installed, command_in, program, un
 from sphinx_djconn.lab.profiles import Profiles
 from sphinx_djconn.lab.projects import PLACE, settings_in, variables_in
 from sphinx_djconn.lab.servers import filled
-from sphinx_djconn.scenario import PROJECT_DEFAULT, Scenario
+from sphinx_djconn.scenario import AUTOMATIC, PROJECT_DEFAULT, Scenario
 
 if TYPE_CHECKING:
     from sphinx_djconn.lab.served import RunDatabases
@@ -80,6 +80,8 @@ class Starting:
     def environ(self) -> dict[str, str]:
         """Return the variables."""
         own = {name: filled(value, self._values) for name, value in self.server.env}
+        if self._scenario.garbage_collection != AUTOMATIC:
+            own["DJCONN_GARBAGE_COLLECTION"] = self._scenario.garbage_collection
         return variables_in(self._place, self.project, self._environment, probe=True) | own
 
     def like(self) -> str:

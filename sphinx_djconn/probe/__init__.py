@@ -5,13 +5,17 @@ process: ``attach/sitecustomize.py`` loads it into the server's interpreters und
 ``_djconn_probe``. Modules: ``channel`` (the file and the socket that lead to the lab), ``descriptors`` and
 ``logsize`` (what it is made of), ``forks`` (whether this is a forked child), ``recorder`` (events, serials,
 the current request), ``imports`` (to be called when a module was imported), and what is watched: ``servers``,
-``greenlets``, ``handlers``, ``asgi``, ``databases``.
+``started``, ``greenlets``, ``handlers``, ``asgi``, ``databases``. ``collector`` runs Python's garbage collector
+as the scenario says.
 
 Rules, each held by a test: it opens no database connection, keeps no thread, wrapper or connection
-alive, starts no thread, and changes nothing about when a connection is closed.
+alive, starts no thread, and, unless the scenario chooses when the garbage collector runs, changes nothing about
+when a connection is closed.
 """
 
-from . import asgi, databases, greenlets, handlers, servers
+import os
+
+from . import asgi, collector, databases, greenlets, handlers, servers, started
 from .channel import Channel
 from .imports import Imports
 from .recorder import Recorder
@@ -26,8 +30,10 @@ def start(address: str) -> None:
     if channel.fd < 0:
         return
     recorder = Recorder(channel)
+    collector.control(recorder, os.environ.get("DJCONN_GARBAGE_COLLECTION", ""))
     imports = Imports()
     servers.watch(recorder, imports)
+    started.watch(recorder, imports)
     greenlets.watch(recorder, imports)
     handlers.watch(recorder, imports)
     asgi.watch(recorder, imports)

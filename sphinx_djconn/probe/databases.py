@@ -11,13 +11,16 @@ import os
 import sys
 import weakref
 from contextlib import suppress
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Set, Tuple
 
 from .channel import OWNER
 from .imports import Imports
 from .recorder import USE, Handling, Recorder
 
 _STATE = "djconn_state"
+_ANYBODY = Handling()
+"""In the place of the user of a connection that threads share: each query asks who makes it."""
+
 _MORE = 0x04 | 0x08
 """``inspect.CO_VARARGS`` and ``CO_VARKEYWORDS``: of code that takes ``*args`` or ``**kwargs``."""
 
@@ -31,10 +34,10 @@ class _State:
     """What the probe knows of one wrapper. It holds no reference to the wrapper or a connection.
 
     ``identity`` is the ``id()`` of the open connection, or of ``None``: while the wrapper holds that, it is
-    no other's.
+    no other's. ``users`` are those of a wrapper that threads share, as far as their use was told.
     """
 
-    __slots__ = ("check", "connecting", "connection", "identity", "owner", "pooled", "serial", "user")
+    __slots__ = ("check", "connecting", "connection", "identity", "owner", "pooled", "serial", "user", "users")
 
     def __init__(self, serial: int) -> None:
         self.serial = serial
@@ -43,6 +46,7 @@ class _State:
         self.identity = id(None)
         self.user: Optional[Handling] = None
         self.check: Optional[str] = None
+        self.users: Optional[Set[Tuple[Optional[Handling], int, int]]] = None
         self.connecting = False
         self.pooled = False
 
@@ -88,6 +92,7 @@ class _Watcher:
         self.recorder = recorder
         self.seen = weakref.WeakSet()  # type: weakref.WeakSet[type]
         self.wrappers: Dict[int, Any] = {}
+        self.told_in = 0
 
     def base(self, module: Any) -> None:
         original = module.BaseDatabaseWrapper.__init__
@@ -105,6 +110,8 @@ class _Watcher:
             if owner not in self.seen:
                 self.seen.add(owner)
                 self._watch_class(owner)
+        if self.told_in != self.recorder.channel.pid:
+            self._tell_aliases()
         state = _State(next(self.recorder.wrappers))
         setattr(wrapper, _STATE, state)
         self.wrappers[state.serial] = weakref.ref(wrapper, functools.partial(self._collected, state))
@@ -117,6 +124,14 @@ class _Watcher:
             health_checks=bool(wrapper.settings_dict.get("CONN_HEALTH_CHECKS", False)),
         )
 
+    def _tell_aliases(self) -> None:
+        """Tell once in a process which databases there are: Django has wrappers of those that are used."""
+        connections: Any = getattr(sys.modules.get("django.db"), "connections", None)
+        # Where a wrapper was made without Django's own connections, their settings may not be there yet.
+        if {"settings", "databases"} & set(getattr(connections, "__dict__", ())):
+            self.told_in = self.recorder.channel.pid
+            self.recorder.emit("databases", aliases=list(connections))
+
     def _collected(self, state: _State, _: Any) -> None:
         del self.wrappers[state.serial]
         if state.connection is not None and not sys.is_finalizing():
@@ -127,6 +142,7 @@ class _Watcher:
             ("connect", self._for_known(self._connect)),
             ("close", self._for_known(self._close)),
             ("ensure_connection", self._bare(self._ensure_connection)),
+            ("inc_thread_sharing", self._for_known(self._share)),
             ("is_usable", self._for_known(self._is_usable)),
             ("close_if_unusable_or_obsolete", self._bare(functools.partial(self._checked, "obsolete"))),
             ("close_if_health_check_failed", self._bare(functools.partial(self._checked, "health"))),
@@ -179,10 +195,12 @@ class _Watcher:
                 "db.close", w=state.serial, c=state.connection, why=why, phase=self._phase(), **pooled
             )
             state.connection = None
+            if state.users is not None:
+                state.users.clear()
         if connection is not None:
             state.connection = next(self.recorder.connections)
             state.owner = OWNER.pack(state.serial, state.connection)
-            state.user = self.recorder.handling
+            state.user = self.recorder.handling if state.users is None else _ANYBODY
             more = _of_server(wrapper, connection)
             state.pooled = "pooled" in more
             self.recorder.emit("db.open", w=state.serial, c=state.connection, alias=wrapper.alias, **more)
@@ -249,12 +267,40 @@ class _Watcher:
                     compare(state, wrapper, "dropped")
                 handling = current.get()
                 if handling is not state.user and state.check is None:
-                    known = handling is None or handling.over
-                    if not known and state.connection is not None:
+                    if handling is None or handling.over or state.users is not None:
+                        self._used(state)
+                    elif state.connection is not None:
                         state.user = handling
                         tell(USE, handling.number, state.owner)
 
         return ensure_connection
+
+    def _used(self, state: _State) -> None:
+        """Tell the use of a connection by what a request has started or, if threads share it, by any."""
+        recorder = self.recorder
+        handling = recorder.handling
+        if state.connection is None:
+            return
+        if state.users is not None:
+            greenlet = 0 if recorder.greenlet is None else recorder.greenlet()
+            user = (handling, recorder.thread(), greenlet)
+            if user not in state.users:
+                state.users.add(user)
+                recorder.emit("db.use", w=state.serial, c=state.connection)
+        elif handling is not None and handling is not state.user:
+            state.user = handling
+            recorder.tell(USE, handling.number, state.owner)
+
+    def _share(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Watch the method by which a wrapper is given to other threads, since Django 2.2."""
+
+        def share(state: _State, wrapper: Any, *args: Any, **kwargs: Any) -> Any:
+            if state.users is None:
+                state.users = set()
+                state.user = _ANYBODY
+            return original(wrapper, *args, **kwargs)
+
+        return share
 
     def _is_usable(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def is_usable(state: _State, wrapper: Any, *args: Any, **kwargs: Any) -> Any:

@@ -43,6 +43,8 @@ class _Watcher:
             handling = None if header is None else numbered(header)
             if handling is None:
                 return original(handler, environ, start_response)
+            if recorder.greenlet is not None:
+                recorder.greenlet.handles(handling)
             current.set(handling)
             recorder.tell(BEGIN, handling.number)
             if handling.meets:
@@ -51,6 +53,7 @@ class _Watcher:
                 return original(handler, environ, start_response)
             except BaseException:
                 recorder.end(handling)
+                current.set(None)
                 raise
 
         module.WSGIHandler.__call__ = call
@@ -122,16 +125,22 @@ class _Watcher:
                 return
             before = current.get()
             if before is not handling:
+                handling.ended_elsewhere = handling.ends_with_response
                 current.set(handling)
             handling.phase = "end"
             try:
                 original(response)
             finally:
-                if before is not handling and before is not None and not before.over:
-                    current.set(before)  # a request that this thread goes on with
+                # What this thread goes on with, if that is another request.
+                rest = None if before is handling or before is None or before.over else before
+                if rest is not None:
+                    current.set(rest)
                 if handling.ends_with_response and not handling.over:  # as ``recorder.end``
                     handling.over = True
                     recorder.tell(END, handling.number)
+                    current.set(rest)
+                    if recorder.collect is not None:
+                        recorder.collect(handling.number)
 
         module.HttpResponseBase.close = close
 

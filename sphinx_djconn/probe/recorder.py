@@ -6,7 +6,8 @@ import os
 import struct
 import sys
 import threading
-from typing import Any, Callable, Dict, Optional, Tuple
+import weakref
+from typing import Any, Callable, ClassVar, Dict, List, Optional, Tuple
 
 from .channel import KINDS, OWNER, RECORD, THREAD, Channel
 from .logsize import ANSWER, FIONREAD, ioctl
@@ -40,7 +41,9 @@ class Handling:
 
     ``phase`` is ``start`` until middleware and view are called, then ``view``, and ``end`` from the
     moment the response is closed. ``over`` tells that the end of the request was told. A request that
-    ``ends_with_response`` ends when that is closed, others when their coroutine does.
+    ``ends_with_response`` ends when that is closed, others when their coroutine does. If it
+    ``ended_elsewhere``, in another context than it has begun in, the context of its beginning still has it
+    when it is over.
     """
 
     number = 0
@@ -48,6 +51,28 @@ class Handling:
     ends_with_response = True
     phase = "start"
     over = False
+    ended_elsewhere = False
+    _work: Optional["Work"] = None
+
+    def work(self) -> "Work":
+        """Return what stands for the request in what it starts: threads, tasks, greenlets, processes."""
+        if self._work is None:
+            self._work = Work(self.number)
+        return self._work
+
+
+class Work(Handling):
+    """Work for the request ``number`` that it has started, and that may outlive it."""
+
+    ends_with_response = False
+    phase = "work"
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def work(self) -> "Work":
+        """Return this: what work starts is for the same request."""
+        return self
 
 
 class _Presence:
@@ -73,8 +98,12 @@ class _Presence:
 class Recorder:
     """Makes events of what the watchers see and sends them.
 
-    ``current`` is the variable of the request that a thread, or task, is handling or, once that is over,
-    has handled last: what runs for each request and each query asks it without a detour.
+    ``collect``, if it is set, is called with the number of each request after its end was sent; ``after_fork``
+    is called in forked children.
+
+    ``current`` is the variable of the request that a thread, or task, is handling, or for which it works. A
+    request that is over is there in contexts that were copied from it, of tasks that it has started:
+    ``handling`` knows that. What runs for each request and each query asks ``current`` without that detour.
     """
 
     def __init__(self, channel: Channel) -> None:
@@ -83,41 +112,52 @@ class Recorder:
         self.connections = itertools.count(1)
         self._threads = itertools.count(1)
         self._local = threading.local()
-        self.greenlet: Optional[Callable[[], int]] = None
+        self.greenlet: Any = None
+        self.collect: Optional[Callable[[int], None]] = None
+        self.after_fork: List[Callable[[], None]] = []
         self.current: Any = _ThreadVar() if ContextVar is None else ContextVar("djconn", default=None)
         self._forking = threading.Lock()
-        _after_fork(self._forked)
-        self._process_started()
+        _after_fork(self._forked_by_python)
+        self._process_started(None)
         self.thread()
 
     @property
     def handling(self) -> Optional[Handling]:
-        """The request that this thread, or task, is handling."""
+        """The request that this thread, or task, is handling, or the work that it does for one."""
+        if self.greenlet is not None:
+            self.greenlet()  # sees for whom a greenlet works that is new
         handling: Optional[Handling] = self.current.get()
-        return None if handling is None or handling.over else handling
+        if handling is None or not handling.over:
+            return handling
+        return None if handling.ended_elsewhere else handling.work()
 
-    def tell_greenlets_apart(self, serial: Callable[[], int]) -> None:
-        """Have all events tell which greenlet they are of, by what ``serial`` returns."""
-        self.greenlet = serial
+    def tell_greenlets_apart(self, greenlets: Any, current: Callable[[], Any]) -> None:
+        """Have all events tell which greenlet they are of, by what a call of ``greenlets`` returns.
+
+        ``current`` returns the greenlet that is running.
+        """
+        self.greenlet = greenlets
+        if ContextVar is None:
+            self.current.tell_greenlets_apart(current)
         self.channel.without_records()
 
     def emit(self, kind: str, **data: Any) -> None:
-        """Send an event of this thread and of the request it is handling."""
-        handling = self.current.get()
-        request = None if handling is None or handling.over else handling.number
+        """Send an event of this thread and of the request it is handling, or works for."""
+        handling = self.handling
+        request = None if handling is None else handling.number
         if self.greenlet is not None:
             self._add_greenlet(data)
         self._write(kind, self.thread(), request, data)
 
-    def send(self, kind: str, thread: int = 0, **data: Any) -> None:
-        """Send an event of the thread with the serial ``thread``, 0 for none.
+    def send(self, kind: str, thread: int = 0, work: Optional[Work] = None, **data: Any) -> None:
+        """Send an event of the thread with the serial ``thread``, 0 for none, and of the request of ``work``.
 
         It touches no storage of this thread's, which is being cleared when a thread ends, and when the
         garbage collector runs anything may be under way.
         """
         if not self.channel.own[0]:
             self._forked()
-        self._write(kind, thread, None, data)
+        self._write(kind, thread, None if work is None else work.number, data)
 
     def tell(self, kind: int, request: int, owner: bytes = _NOBODY) -> None:
         """Send an event that most requests have, of this thread and of the request with that number.
@@ -158,7 +198,13 @@ class Recorder:
         fields = b'"k":"%b","th":%d%b%b}\n' % (kind.encode(), thread, more, _fields(data))
         self.channel.write(fields, stamp)
 
-    def thread(self, name: Optional[str] = None) -> int:
+    def thread_started(self, name: str, work: Optional[Work]) -> None:
+        """Tell that this thread was started by Python, for ``work`` where a request has started it."""
+        self.thread(name, work)
+        if self.greenlet is not None:
+            self.greenlet()
+
+    def thread(self, name: Optional[str] = None, work: Optional[Work] = None) -> int:
         """Return the serial of this thread, which is new where the thread was never seen before."""
         if not self.channel.own[0]:
             self._forked()
@@ -171,7 +217,7 @@ class Recorder:
             marks = [THREAD.pack(serial, kind) for kind in range(1 + len(KINDS))] if serial < 1 << 16 else None
             self._local.marks = marks
             self._local.presence = _Presence(self, serial)
-            self._thread_started(serial, name)
+            self._thread_started(serial, name, work)
         return serial
 
     def meet(self, place: str) -> None:
@@ -189,6 +235,8 @@ class Recorder:
         if not handling.over:
             handling.over = True
             self.tell(END, handling.number)
+            if self.collect is not None:
+                self.collect(handling.number)
 
     def _add_greenlet(self, data: Dict[str, Any]) -> None:
         assert self.greenlet is not None, "asked by those who know"
@@ -196,25 +244,40 @@ class Recorder:
         if greenlet:
             data["g"] = greenlet
 
-    def _thread_started(self, serial: int, name: Optional[str] = None) -> None:
+    def _thread_started(self, serial: int, name: Optional[str], work: Optional[Work]) -> None:
         main = threading.main_thread()
         ident = threading.get_ident()
+        more: Dict[str, Any] = {}
         if name is None:
             # Not ``current_thread``: for a thread that it does not know it makes an object that stays.
             name = main.name if ident == main.ident else "foreign"
+            if ident != main.ident:
+                more["foreign"] = True
         self.send(
             "thread.start",
             serial,
+            work,
             name=name,
             ident=ident,
             native=_native_id(),
             main=ident == main.ident,
+            **more,
         )
 
-    def _process_started(self) -> None:
-        self.send("process.start", pid=os.getpid(), ppid=os.getppid(), python=sys.version.split()[0])
+    def _process_started(self, work: Optional[Work]) -> None:
+        self.send("process.start", 0, work, pid=os.getpid(), ppid=os.getppid(), python=sys.version.split()[0])
 
-    def _forked(self) -> None:
+    def _forked_by_python(self) -> None:
+        """Begin anew in a child, which works for the request that has forked it and ends no request."""
+        handling: Optional[Handling] = self.current.get()
+        work = None
+        if handling is not None and not handling.ended_elsewhere:
+            work = handling.work()
+            handling.over = handling is not work
+            self.current.set(work)
+        self._forked(work)
+
+    def _forked(self, work: Optional[Work] = None) -> None:
         """Begin anew in a child.
 
         Called by Python in the child, or before its first event, in any thread, where a server in C forks.
@@ -227,20 +290,32 @@ class Recorder:
             self.channel.connect()
             # Serials go on from those of the parent, so that none names two things in this process.
             self._local = threading.local()
-        self._process_started()
+            for call in self.after_fork:
+                call()
+        self._process_started(work)
         self.thread()
 
 
 class _ThreadVar(threading.local):
-    """What ``ContextVar`` is to Python 3.7 and later."""
+    """What ``ContextVar`` is to Python 3.7 and later. Each greenlet has a value of its own there, and here."""
 
     value: Any = None
+    greenlet: Any = None
+    values: ClassVar[Any] = weakref.WeakKeyDictionary()
+
+    @classmethod
+    def tell_greenlets_apart(cls, current: Callable[[], Any]) -> None:
+        """Have a value for each greenlet; ``current`` returns the one that is running."""
+        cls.greenlet = staticmethod(current)
 
     def get(self) -> Any:
-        return self.value
+        return self.value if self.greenlet is None else self.values.get(self.greenlet())
 
     def set(self, value: Any) -> None:
-        self.value = value
+        if self.greenlet is None:
+            self.value = value
+        else:
+            self.values[self.greenlet()] = value
 
 
 def _native_id() -> int:

@@ -1,8 +1,7 @@
-"""What servers do: listen, start threads, give a thread to a connection, watch files for a reload."""
+"""What servers do: listen, give a thread to a connection, watch files for a reload."""
 
 import functools
 import socket
-import threading
 from typing import Any, Iterator, List
 
 from .imports import Imports
@@ -10,9 +9,8 @@ from .recorder import Recorder
 
 
 def watch(recorder: Recorder, imports: Imports) -> None:
-    """Watch sockets and threads at once, servers and the reloader when they are imported."""
+    """Watch sockets at once, servers and the reloader when they are imported."""
     _watch_listen(recorder)
-    _watch_threads(recorder)
     imports.after("socketserver", functools.partial(_watch_connection_threads, recorder))
     imports.after("django", lambda django: recorder.emit("django", version=django.__version__))
     imports.after("django.utils.autoreload", functools.partial(_watch_reloader, recorder))
@@ -29,19 +27,6 @@ def _watch_listen(recorder: Recorder) -> None:
             recorder.emit("listening", host=host, port=port)
 
     socket.socket.listen = listen  # type: ignore[method-assign, assignment]
-
-
-def _watch_threads(recorder: Recorder) -> None:
-    # ``run`` is overridden by subclasses; this is what every started Thread comes through.
-    name = "_bootstrap_inner"
-    original = getattr(threading.Thread, name)
-
-    @functools.wraps(original)
-    def bootstrap(self: threading.Thread) -> None:
-        recorder.thread(self.name)
-        original(self)
-
-    setattr(threading.Thread, name, bootstrap)
 
 
 def _watch_connection_threads(recorder: Recorder, socketserver: Any) -> None:

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from sphinx_djconn.scenario.lines import SequenceError
     from sphinx_djconn.scenario.matrix import SEQUENCE, Axis, AxisValue, Cell, axis_text, cell_label, expand
     from sphinx_djconn.scenario.model import (
+        AUTOMATIC,
+        GARBAGE_COLLECTION,
         PROJECT_DEFAULT,
         Close,
         DatabaseFault,
+        GarbageCollection,
         Reload,
         Request,
         Scenario,
@@ -33,12 +36,15 @@ else:
             "grammar": "parse_sequence",
             "lines": "SequenceError",
             "matrix": "SEQUENCE Axis AxisValue Cell axis_text cell_label expand",
-            "model": "PROJECT_DEFAULT Close DatabaseFault Reload Request Scenario Sequence Step Together Wait",
+            "model": "AUTOMATIC GARBAGE_COLLECTION PROJECT_DEFAULT Close DatabaseFault GarbageCollection "
+            "Reload Request Scenario Sequence Step Together Wait",
             "titles": "parse_sequences",
         },
     )
 
 __all__ = [
+    "AUTOMATIC",
+    "GARBAGE_COLLECTION",
     "PROJECT_DEFAULT",
     "SEQUENCE",
     "Axis",
@@ -46,6 +52,7 @@ __all__ = [
     "Cell",
     "Close",
     "DatabaseFault",
+    "GarbageCollection",
     "Reload",
     "Request",
     "Scenario",

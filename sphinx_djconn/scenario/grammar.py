@@ -12,18 +12,19 @@ There are two levels: a step a line, and a request a line, indented, below ``tog
     database   database: end sessions, database: restart,
                database: refuse connections, database: accept connections
 
-``CLIENT`` is a name or ``new client``. ``DATA`` is JSON where it starts with ``{`` or ``[``, else a
-form (``name=ada&age=36``) without spaces. Blank lines and lines that start with ``#`` are passed
-over.
+``CLIENT`` is ``new client``, or a name: a letter, then letters, digits, ``-`` and ``_``. ``DATA`` is JSON
+if it starts with ``{`` or ``[``, else a form (``name=ada&age=36``) without spaces. Blank lines and lines
+that start with ``#`` are passed over.
 """
 
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Final, get_args
+from typing import Final, assert_never, get_args
 
-from sphinx_djconn.scenario.lines import NEW_CLIENT, Line, SequenceError, short, significant, unknown
+from sphinx_djconn.scenario.clients import alike, read_client
+from sphinx_djconn.scenario.lines import Line, SequenceError, short, significant, unknown
 from sphinx_djconn.scenario.model import (
     Close,
     DatabaseFault,
@@ -35,7 +36,7 @@ from sphinx_djconn.scenario.model import (
     Together,
     Wait,
 )
-from sphinx_djconn.scenario.request import METHODS, read_request
+from sphinx_djconn.scenario.request import read_request
 
 MAX_COUNT: Final = 100_000
 """The most requests that one step may stand for."""
@@ -46,7 +47,6 @@ MAX_WAIT: Final = 3600.0
 _LEAST_TOGETHER = 2
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+) ?(?P<unit>ms|s)", re.ASCII)
 _REPEATED = re.compile(r"(?P<count>[-+]?\d\S*)\s+x\s+(?P<step>.+)")
-_SQUEEZED = re.compile(r"[-+]?\d+\s*[x*\u00d7]\s*(?P<step>.*)")
 _FAULTS: Final[dict[str, Fault]] = {fault: fault for fault in get_args(Fault)}
 _FAULTS_LISTED: Final = ", ".join(f"'database: {fault}'" for fault in _FAULTS)
 NOT_A_CLIENT: Final = {
@@ -70,6 +70,7 @@ def parse_sequence(text: str | Iterable[str], first: int = 0) -> Sequence:
         )
     steps = tuple(_steps(lines))
     sequence = Sequence(steps, "\n".join(body))
+    _check_names(sequence)
     _check_labels(sequence)
     _check_closes(sequence)
     return sequence
@@ -176,7 +177,9 @@ def _single(line: Line, text: str) -> Step:
     fault = _FAULTS.get(" ".join(action.split()))
     if name == "database" and fault is not None:
         return DatabaseFault(fault, line=line.number)
-    client = _client(line, name, text)
+    if name.casefold() in NOT_A_CLIENT:
+        raise line.error(f"'{name}' cannot name a client", NOT_A_CLIENT[name.casefold()])
+    client = read_client(line, name, action, text)
     if action != "close":
         return read_request(line, client, action, text)
     if client is None:
@@ -197,38 +200,20 @@ def _seconds(line: Line, words: list[str]) -> float:
     return seconds
 
 
-# Clients and what they do.
+# What only the whole sequence shows.
 
 
-def _client(line: Line, written: str, text: str) -> str | None:
-    """Return the client's name, ``None`` for a new client."""
-    name = " ".join(written.split())
-    if name == NEW_CLIENT:
-        return None
-    if name.casefold() in NOT_A_CLIENT:
-        raise line.error(f"'{name}' cannot name a client", NOT_A_CLIENT[name.casefold()])
-    if re.match(r"new[\s_-]*clients?(?![^\W\d_])", name, re.IGNORECASE):
-        raise line.error(
-            f"'{short(name)}' cannot name a client",
-            "write 'new client' for clients with a connection of their own each",
-        )
-    squeezed = _SQUEEZED.fullmatch(name)
-    if squeezed is not None:
-        raise line.error(
-            f"'{short(name)}' cannot name a client",
-            f"write a repetition as in '6 x {short(squeezed['step']) or 'browser'}: …'",
-        )
-    if name.split(" ")[0] in METHODS or not name:
-        raise line.error(
-            f"'{short(text)}' does not say which client sends it",
-            "begin with the client, as in 'browser: GET /polls/'",
-        )
-    if not all(letter.isalnum() or letter in "-_ " for letter in name):
-        raise line.error(
-            f"'{short(name)}' cannot name a client",
-            "use letters, digits, '-', '_' and spaces, and a colon after the name",
-        )
-    return name
+def _check_names(sequence: Sequence) -> None:
+    seen: dict[str, str] = {}
+    for request in sequence.requests():
+        if request.client is not None:
+            first = seen.setdefault(alike(request.client), request.client)
+            if first != request.client:
+                raise SequenceError(
+                    f"clients '{first}' and '{request.client}' have almost the same name",
+                    "write one name for one client; names of two differ in more than case, '-' and '_'",
+                    request.line,
+                )
 
 
 def _check_labels(sequence: Sequence) -> None:
@@ -260,3 +245,7 @@ def _check_closes(sequence: Sequence) -> None:
                         line,
                     )
                 connected.discard(client)
+            case Wait() | Reload() | DatabaseFault():
+                pass
+            case _:
+                assert_never(step)

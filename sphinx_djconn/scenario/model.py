@@ -6,9 +6,17 @@ take no part in comparisons: a sequence that moved down its page is still the sa
 
 from collections.abc import Iterator
 from dataclasses import field
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, assert_never
 
 from sphinx_djconn.values import value
+
+GarbageCollection: TypeAlias = Literal["automatic", "off", "each-request"]
+
+AUTOMATIC: Final = "automatic"
+"""The value of ``garbage_collection`` that leaves Python's garbage collector alone."""
+
+GARBAGE_COLLECTION: Final[tuple[GarbageCollection, ...]] = (AUTOMATIC, "off", "each-request")
+"""When Python's garbage collector can run in the server's processes."""
 
 PROJECT_DEFAULT: Final = "project"
 """The value of ``conn_max_age`` that leaves the project's own setting alone."""
@@ -92,6 +100,10 @@ class Sequence:
                     yield step
                 case Together(requests=requests):
                     yield from requests
+                case Close() | Wait() | Reload() | DatabaseFault():
+                    pass
+                case _:
+                    assert_never(step)
 
     @property
     def lines(self) -> tuple[int, ...]:
@@ -111,7 +123,8 @@ class Scenario:
 
     Servers, databases, environments and projects are names of profiles: what they execute is known
     to the lab alone. ``conn_max_age`` is in seconds, ``None`` for connections without an age limit,
-    or :data:`PROJECT_DEFAULT`. ``timeout`` is in seconds, for one run; ``None`` takes the default.
+    or :data:`PROJECT_DEFAULT`. ``garbage_collection`` is one of :data:`GARBAGE_COLLECTION`. ``timeout``
+    is in seconds, for one run; ``None`` takes the default.
     """
 
     sequence: Sequence
@@ -121,5 +134,6 @@ class Scenario:
     project: str = "default"
     conn_max_age: float | Literal["project"] | None = PROJECT_DEFAULT
     conn_health_checks: bool | None = None
+    garbage_collection: GarbageCollection = AUTOMATIC
     runs: int = 1
     timeout: float | None = None

@@ -17,11 +17,12 @@ METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "T
 RESERVED_LABELS: Final = frozenset(
     {"all", "any", "len", "max", "min", "overlap", "set"}  # the functions of an expression
     | {"db", "errors", "greenlets", "http", "processes", "requests", "responses", "statuses"}
-    | {"executors", "tasks", "thread_idents", "threads"}
+    | {"executors", "processes_started", "tasks", "thread_idents", "threads", "threads_started"}
 )
 """Names that mean something else in an expression, and so cannot be labels."""
 
 REQUEST_FORM: Final = "METHOD /path [with DATA] [-> STATUS] [as LABEL]"
+_ARROWS: Final = ("->", "=>", "\u2192")
 _LEAST_STATUS, _GREATEST_STATUS = 100, 599
 
 
@@ -36,6 +37,12 @@ def read_request(line: Line, client: str | None, action: str, text: str) -> Requ
         raise line.error(
             f"{problem} in '{short(text)}'",
             f"write the path alone, without scheme and host, as in '{method} /polls/'",
+        )
+    _check_arrow(line, path, "path")
+    if "#" in path:
+        raise line.error(
+            f"no server is sent '{short(path[path.index('#') :])}', the end of the path",
+            "leave it out, write '%23' for a '#' that is to be sent, and put a comment on a line of its own",
         )
     data, rest = _data(line, rest)
     status, label = _expectations(line, rest)
@@ -65,7 +72,17 @@ def _data(line: Line, rest: str) -> tuple[str | None, str]:
             f"'{short(data)}' after 'with' is neither a form nor JSON",
             """write 'with name=ada&age=36' or 'with {"name": "ada"}'""",
         )
+    _check_arrow(line, data, "form")
     return data, rest
+
+
+def _check_arrow(line: Line, written: str, what: str) -> None:
+    """Refuse an expected status that the ``written`` path or form would swallow."""
+    if any(arrow in written for arrow in _ARROWS):
+        raise line.error(
+            f"the {what} '{short(written)}' has an arrow in it",
+            "put a space on both sides of '->', and write '%3E' for a '>' that is to be sent",
+        )
 
 
 def _json(line: Line, text: str) -> tuple[str, str]:
@@ -123,6 +140,3 @@ def _label(line: Line, written: str) -> str:
             f"choose another, as in 'as {label}_1'",
         )
     return label
-
-
-# What only the whole sequence shows.

@@ -7,6 +7,7 @@
 A line at the left with an indented one below it is a title, unless it is ``together:``.
 """
 
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Final, NamedTuple
@@ -14,9 +15,11 @@ from typing import Final, NamedTuple
 from sphinx_djconn.scenario.grammar import NOT_A_CLIENT, is_step, parse_sequence
 from sphinx_djconn.scenario.lines import Line, indentation, short, significant
 from sphinx_djconn.scenario.model import Sequence
+from sphinx_djconn.scenario.request import METHODS
 
 _TOGETHER: Final = "together:"
 _LONGEST_TITLE: Final = 60
+_LIKE_A_STEP: Final = re.compile(rf":\s*(?:{'|'.join(METHODS)}|close)\b")
 _NOT_IN_TITLES: Final = "[]=,`"
 """What has a meaning of its own in the name of a cell."""
 
@@ -76,6 +79,8 @@ def _title(block: _Block) -> str:
             f"'{short(title)}' is neither a step nor a title with steps below it",
             "write the steps of each sequence below its title, indented",
         )
+    if _LIKE_A_STEP.search(title):
+        parse_sequence([head.text], head.number)  # which says what is wrong with it
     near = get_close_matches(title.casefold(), [_TOGETHER], n=1, cutoff=0.8)
     if near or title.casefold() in NOT_A_CLIENT:
         hint = f"did you mean '{_TOGETHER}'?" if near else NOT_A_CLIENT[title.casefold()]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         Thread,
     )
     from sphinx_djconn.trace.events import Event, TraceError
-    from sphinx_djconn.trace.facts import FACTS, REQUEST_FACTS, Facts, facts_of
+    from sphinx_djconn.trace.facts import ALIAS_FACTS, FACTS, REQUEST_FACTS, Facts, facts_of
     from sphinx_djconn.trace.reading import Entities, Trace
     from sphinx_djconn.trace.unknown import Unknown
 else:
@@ -25,13 +25,14 @@ else:
         {
             "entities": "DatabaseConnection Greenlet HttpConnection Process RequestEntity Session Task Thread",
             "events": "Event TraceError",
-            "facts": "FACTS REQUEST_FACTS Facts facts_of",
+            "facts": "ALIAS_FACTS FACTS REQUEST_FACTS Facts facts_of",
             "reading": "Entities Trace",
             "unknown": "Unknown",
         },
     )
 
 __all__ = [
+    "ALIAS_FACTS",
     "FACTS",
     "REQUEST_FACTS",
     "DatabaseConnection",

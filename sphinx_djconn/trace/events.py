@@ -11,39 +11,49 @@ field        meaning
 ``k``        the kind, one of those below
 ``p``        the serial of the process, given by the lab; 0 is the lab itself
 ``th``       the serial of the thread within the process; 0 where there is none
-``r``        the number of the request being handled, in the order of the sequence
+``r``        the number of the request being handled, in the order of the sequence, or of the
+             one that has started what does this: a thread, a task, a greenlet, a process, or
+             a piece of work that was handed to a pool of threads
 ``o``        how much the server's log held when the event happened: bytes as the probe
              writes it, complete lines once the lab has read the log
 ``s``        the serial of the event within its process, from 1 on without a gap; the lab's
              own events have none
 ===========  ==========================================================================
 
-Kinds, from the probe: ``process.start`` (``pid`` ``ppid`` ``python``), ``django`` (``version``),
-``thread.start`` (``name`` ``ident`` ``native`` ``main``), ``thread.end``, ``listening`` (``host``
-``port``), ``serving``, ``http.thread`` (``port``: the client's), ``greenlet.start`` (``g`` ``ident``),
-``greenlet.end`` (``g``), ``request.begin`` (under ASGI ``task``: its serial within the process),
-``request.view`` and ``request.view.end`` (the view, in the thread that runs it), ``request.end``,
+Kinds, from the probe: ``process.start`` (``pid`` ``ppid`` ``python``), ``process.child`` (``pid``, of a
+process that a request has started), ``django`` (``version``), ``thread.start`` (``name`` ``ident`` ``native``
+``main``; ``foreign`` where Python does not know who started it), ``thread.end``, ``listening`` (``host``
+``port``), ``serving``, ``http.thread`` (``port``: the client's), ``greenlet.start`` (``g`` ``ident``;
+``foreign`` as for a thread), ``greenlet.end`` (``g``), ``request.begin`` (under ASGI ``task``: its serial
+within the process), ``request.view`` and ``request.view.end`` (the view, in the thread that runs it),
+``request.end``,
+``databases`` (``aliases``: those of the settings, told before the first wrapper of a process),
 ``db.wrapper`` (``w`` ``alias`` ``vendor`` ``max_age`` ``health_checks``), ``db.open`` (``w`` ``c``
-``alias``; where there is a server ``pid``, what it knows the session by, and ``inode``, that of its socket;
-``pooled`` where the connection comes from a pool), ``db.failed`` (``w`` ``error``), ``db.use`` (``w`` ``c``),
-``db.health`` and
+``alias``; where there is a server ``pid``, what it knows the session by, and ``inode``, that
+of its socket; ``pooled`` where the connection comes from a pool), ``db.failed`` (``w`` ``error``),
+``db.use`` (``w`` ``c``: the first use by a request that has not opened it, and by each thread that shares its
+wrapper), ``db.health`` and
 ``db.usable`` (``w`` ``c`` ``usable``: by CONN_HEALTH_CHECKS, and because an error had occurred),
 ``db.close`` (``w`` ``c`` ``why`` ``phase``; ``pooled`` where the connection was given back to its pool),
-``db.collected`` (``w`` ``c``; of no thread: the garbage collector runs in any), ``reloader.watching``.
+``db.collected`` (``w`` ``c``; of no thread: the garbage collector runs in any), ``request.collected`` (the
+garbage collection after a request has ended), ``reloader.watching``.
 
 Every event of a greenlet that is more than its thread has its serial within the process as ``g``. A
 thread that Python's ``threading`` did not start begins with the first thing it does that is watched.
 ``phase`` is that of the request: ``start`` (before middleware and view), ``view``, ``end`` (once its
-response is closed), or ``outside``. ``why`` is ``end of request`` (CONN_MAX_AGE is 0), ``age``,
-``error``, ``autocommit`` (it was not as in the settings), ``health check``, ``explicit``, or ``dropped``
-where Django did not close: something took the connection away from its wrapper.
+response is closed), ``work`` (in what the request has started), or ``outside``. ``why`` is ``end of
+request`` (CONN_MAX_AGE is 0), ``age``, ``error``, ``autocommit`` (it was not as in the settings), ``health
+check``, ``explicit``, or ``dropped`` where Django did not close: something took the connection away from
+its wrapper.
 
-Kinds, from the lab: ``begin``, ``end``, ``step`` (``n`` ``text``), ``http.open`` (``h`` ``client``
-``port``), ``http.close`` (``h`` ``by``), ``request.sent`` (``client`` ``method`` ``path`` ``label``),
-``response`` (``h`` ``status`` ``size`` ``json``; ``close_delimited`` if only the end of the connection shows
-where it ends), ``request.error`` (``h`` ``error``), ``process.exit`` (at the time when it was heard of),
-``db.sessions`` (``sessions``: of the databases of this run, as the server sees them at the end of a step, a
-list of pid and state),
+Kinds, from the lab: ``collector`` (``mode``: when the garbage collector can run, ``automatic`` by default;
+``room``: how many sessions the application can have, if that is known),
+``begin``, ``end``, ``step`` (``n`` ``text``), ``db.fault`` (``action``: what the database server has done),
+``http.open`` (``h`` ``client`` ``port``), ``http.close`` (``h`` ``by``), ``request.sent`` (``client``
+``method`` ``path`` ``label``), ``response`` (``h`` ``status`` ``size`` ``json``;
+``close_delimited`` if only the end of the connection shows where it ends), ``request.error`` (``h``
+``error``), ``process.exit`` (at the time when it was heard of), ``db.sessions`` (``sessions``: of the databases
+of this run, as the server sees them at the end of a step, a list of pid and state),
 ``events.read`` (``processes``: how many events the lab has read of each, a list of serial and count),
 ``processes.seen`` (``processes``: what ``/proc`` shows of each at the end of a step, a list of objects; see
 :mod:`sphinx_djconn.lab.kernel`).
@@ -58,7 +68,53 @@ the events themselves follow. A request that has come to a meeting has a socket 
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
+
+Kind: TypeAlias = Literal[
+    # from the probe
+    "process.start",
+    "process.child",
+    "django",
+    "thread.start",
+    "thread.end",
+    "listening",
+    "serving",
+    "http.thread",
+    "greenlet.start",
+    "greenlet.end",
+    "request.begin",
+    "request.view",
+    "request.view.end",
+    "request.end",
+    "request.collected",
+    "databases",
+    "db.wrapper",
+    "db.open",
+    "db.failed",
+    "db.use",
+    "db.health",
+    "db.usable",
+    "db.close",
+    "db.collected",
+    "reloader.watching",
+    # from the lab
+    "begin",
+    "end",
+    "step",
+    "collector",
+    "db.fault",
+    "http.open",
+    "http.close",
+    "request.sent",
+    "response",
+    "request.error",
+    "process.exit",
+    "events.read",
+    "processes.seen",
+    "db.sessions",
+]
+KINDS: Final = frozenset(get_args(Kind))
+"""All kinds of events: what is none of them would be passed over without a word by those who read a trace."""
 
 
 class TraceError(ValueError):
@@ -84,7 +140,7 @@ _COMMON = frozenset({"t", "k", "p", "th", "r", "o", "s"})
 def decode(wire: Mapping[str, Any]) -> Event:
     """Return the event of one wire object; raise :class:`TraceError` where it is none."""
     try:
-        return Event(
+        event = Event(
             wire["t"],
             wire["k"],
             wire["p"],
@@ -96,6 +152,9 @@ def decode(wire: Mapping[str, Any]) -> Event:
         )
     except (KeyError, TypeError) as error:
         raise TraceError(f"not an event: {wire!r:.200}") from error
+    if event.kind not in KINDS:
+        raise TraceError(f"not an event: `{event.kind}` is none of `sphinx_djconn.trace.events.KINDS`")
+    return event
 
 
 def encode(event: Event) -> dict[str, Any]:

@@ -1,18 +1,20 @@
 """Facts: named figures read from a trace. The tables here are the reference page's tables too.
 
-Figures of the database count what requests did: the connection that ``runserver`` opens for its
-migration check, before any request, is in ``db.outside_requests`` alone. No figure depends on when
-Python's garbage collector ran: a connection whose thread has ended is ``abandoned`` before and after
-it was collected.
+Figures of the database count what requests did, and what threads, tasks and processes that they started did
+for them. What the server did by itself is counted apart: the connection that ``runserver`` opens for its
+migration check, before any request, is in ``db.outside_requests``. What is true at the end (``db.open``,
+``db.abandoned``, ``db.lost``, ``db.dropped``, ``db.sessions``) counts every connection, whoever opened it. What
+depends on when Python's garbage collector ran is in :attr:`Facts.alternatives`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from sphinx_djconn.trace.balance import doubt_of_probe, unknown_facts
-from sphinx_djconn.trace.entities import DatabaseConnection, RequestEntity
+from sphinx_djconn.trace.collector import alternatives
+from sphinx_djconn.trace.entities import DatabaseConnection, Place, RequestEntity
 from sphinx_djconn.trace.overlaps import overlaps_of
 from sphinx_djconn.trace.reading import Entities, Trace
 from sphinx_djconn.trace.types import (
@@ -40,7 +42,7 @@ class Facts(NamedTuple):
     labelled requests that were in Django's handler at the same time; ``unknown_overlaps`` says of which pairs
     this is not known. ``alternatives`` are the other values that facts could have had if Python's garbage
     collector had run at other times: each item is a group of facts that vary together, as a sequence of the
-    values that replace those in ``figures``.
+    values that replace those in ``figures``, which are those of a run in which it freed no database connection.
     """
 
     figures: dict[str, Any]
@@ -48,6 +50,15 @@ class Facts(NamedTuple):
     overlaps: frozenset[frozenset[str]]
     unknown_overlaps: Mapping[frozenset[str], Unknown] = MappingProxyType({})
     alternatives: tuple[tuple[Mapping[str, Any], ...], ...] = ()
+
+    def bounds(self, name: str) -> tuple[Any, Any] | None:
+        """Return the lowest and the highest value of a fact that depends on when the garbage collector ran.
+
+        Returns ``None`` for any other fact.
+        """
+        others = [each[name] for group in self.alternatives for each in group if name in each]
+        values = [*others, self.figures[name]] if others else []
+        return (min(values), max(values)) if values else None
 
     def absent(self, name: str) -> tuple[str, str] | None:
         """Return why a fact has no figure in this run, and what to do; ``None`` where it is no fact."""
@@ -63,20 +74,87 @@ _WITHOUT_FIGURE: Final = {
 
 
 class _Reading:
-    """The entities of a trace, with what several facts share."""
+    """The entities of a trace, with what several facts share; with ``alias``, those of one database.
 
-    def __init__(self, entities: Entities) -> None:
+    What requests did is what was done in them, or for them by what they started. It isn't known if something
+    was done of which it isn't known whether it was for a request: :meth:`Entities.doubt`.
+    """
+
+    def __init__(self, entities: Entities, alias: str | None = None) -> None:
         self.entities = entities
+        self.alias = alias
         self.requests = list(entities.requests.values())
-        self.served = [request for request in self.requests if request.thread is not None]
-        self.connections = [
-            connection for connection in entities.db_connections.values() if connection.opened_in is not None
+        self.served = [request for request in self.requests if request.is_seen]
+        self.all = [
+            connection
+            for connection in entities.db_connections.values()
+            if alias is None or connection.alias == alias
         ]
+        self.connections = [connection for connection in self.all if connection.opened_in is not None]
+        unseen = entities.unseen()
+        self.unseen = None if unseen is None else Unknown(unseen)
+        self.whose = self._doubt(each.opened_at for each in self.all if each.opened_in is None)
+
+    def _doubt(self, places: Iterable[Place | None]) -> Unknown | None:
+        doubts = filter(None, map(self.entities.doubt, places))
+        return next((Unknown(doubt) for doubt in doubts), None)
+
+    def if_all_seen(self, figure: Any) -> Any:
+        """Return ``figure``, which is known if Django's handler saw all requests."""
+        return self.unseen or figure
+
+    def if_known_whose(self, figure: Any) -> Any:
+        """Return ``figure``, which is known if it's known which connections were opened for requests."""
+        return self.whose or figure
+
+    def if_uses_known(self, figure: Any) -> Any:
+        """Return ``figure``, which is known if it's known which connections requests have used, too."""
+        return self.whose or (self.unseen if self.all else None) or figure
+
+    def deeds(self, kind: str) -> Any:
+        """Return how often requests did what ``kind`` says."""
+        deeds = [deed for deed in self.entities.deeds if deed.kind == kind and self.alias in (None, deed.alias)]
+        doubt = self._doubt(deed.place for deed in deeds if deed.request is None)
+        return doubt or sum(deed.request is not None for deed in deeds)
+
+    def threads_started(self) -> Any:
+        """Return how many threads requests have started."""
+        if self.unseen is not None:
+            return self.unseen
+        if self.entities.greenlets:
+            return Unknown("who starts a greenlet is not told")
+        threads = self.entities.threads.values()
+        served = {request.thread.key for request in self.served if request.thread is not None}
+        served |= {key for key, _ in self.entities.served}
+        if any(thread.foreign and thread.key not in served for thread in threads):
+            return Unknown("who started a thread of the server is not known")
+        return sum(thread.started_by is not None for thread in threads)
+
+    def processes_started(self) -> Any:
+        """Return how many processes requests have started."""
+        processes = self.entities.processes.values()
+        if any(process.foreign for process in processes):
+            return Unknown("who started a process of the server is not known")
+        started = {process.pid for process in processes if process.started_by is not None}
+        return self.if_all_seen(len(started))
+
+    def reused(self) -> int:
+        """Return how many requests have used a connection that they had not opened themselves."""
+        return sum(
+            any(
+                how == "reused" and connection.opened_in != request.number
+                for connection, how in request.connections
+                if self.alias in (None, connection.alias)
+            )
+            for request in self.requests
+        )
 
     def count(self, test: Callable[[DatabaseConnection], bool]) -> int:
-        return sum(map(test, self.connections))
+        """Return how many connections fulfil ``test``, whoever has opened them."""
+        return sum(map(test, self.all))
 
     def closed(self) -> list[DatabaseConnection]:
+        """Return the connections of requests that Django has closed."""
         return [connection for connection in self.connections if connection.why is not None]
 
 
@@ -109,32 +187,45 @@ FACTS: Final[dict[str, Fact[_Reading]]] = {
     "processes": Fact(
         COUNT,
         "processes that handled requests",
-        lambda r: len({request.process.serial for request in r.served if request.process}),
+        lambda r: r.if_all_seen(len({request.process.serial for request in r.served if request.process})),
     ),
     "threads": Fact(
         COUNT,
         "threads that handled requests, told apart by serial numbers; under ASGI, that ran their views",
-        lambda r: len({request.thread.key for request in r.served if request.thread}),
+        lambda r: r.if_all_seen(len({request.thread.key for request in r.served if request.thread})),
     ),
     "thread_idents": Fact(
         COUNT,
         "distinct values of ``threading.get_ident()`` where requests were handled; a greenlet has its own",
-        lambda r: len({_ident(request) for request in r.served}),
+        lambda r: r.if_all_seen(len({_ident(request) for request in r.served if request.thread})),
     ),
     "greenlets": Fact(
         COUNT,
         "greenlets that handled requests",
-        lambda r: len({request.greenlet.key for request in r.served if request.greenlet}),
+        lambda r: r.if_all_seen(len({request.greenlet.key for request in r.served if request.greenlet})),
     ),
     "tasks": Fact(
         COUNT,
         "tasks of event loops that requests were given to",
-        lambda r: len({request.task.key for request in r.served if request.task}),
+        lambda r: r.if_all_seen(len({request.task.key for request in r.served if request.task})),
     ),
     "executors": Fact(
         COUNT,
         "threads, greenlets or tasks that ran views: whichever of them runs nothing else at the time",
-        lambda r: len({_executor(request) for request in r.served}),
+        lambda r: r.if_all_seen(len({_executor(request) for request in r.served if request.thread})),
+    ),
+    "threads_started": Fact(
+        COUNT,
+        (
+            "threads that requests started, by their own code or by Django's: under ASGI, for the synchronous "
+            "code of each request"
+        ),
+        lambda r: r.threads_started(),
+    ),
+    "processes_started": Fact(
+        COUNT,
+        "Python processes that requests started, forked ones too",
+        lambda r: r.processes_started(),
     ),
     "http.connections": Fact(
         COUNT,
@@ -151,39 +242,43 @@ FACTS: Final[dict[str, Fact[_Reading]]] = {
     ),
     "db.wrappers": Fact(
         COUNT,
-        "``DatabaseWrapper`` objects created while requests were handled",
-        lambda r: sum(request.wrappers for request in r.requests),
+        "``DatabaseWrapper`` objects created by requests, or by what they started",
+        lambda r: r.deeds("wrapper"),
     ),
-    "db.opened": Fact(COUNT, "database connections opened by requests", lambda r: len(r.connections)),
-    "db.closed": Fact(COUNT, "of those, how many Django closed", lambda r: len(r.closed())),
+    "db.opened": Fact(
+        COUNT,
+        "database connections opened by requests, and for them by what they started: threads, tasks, processes",
+        lambda r: r.if_known_whose(len(r.connections)),
+    ),
+    "db.closed": Fact(COUNT, "of those, how many Django closed", lambda r: r.if_known_whose(len(r.closed()))),
     "db.close_reasons": Fact(
         TEXT.listed,
         "why Django closed them, each reason once",
-        lambda r: sorted({connection.why for connection in r.closed()}, key=str),
+        lambda r: r.if_known_whose(sorted({connection.why for connection in r.closed()}, key=str)),
     ),
     "db.reused": Fact(
         COUNT,
-        "requests that used a database connection which an earlier request had opened",
-        lambda r: sum(any(how == "reused" for _, how in request.connections) for request in r.requests),
+        "requests that used a database connection which they had not opened themselves",
+        lambda r: r.if_uses_known(r.reused()),
     ),
     "db.failed": Fact(
         COUNT,
         "attempts of requests to open a database connection that failed",
-        lambda r: sum(request.failed for request in r.requests),
+        lambda r: r.deeds("failed"),
     ),
     "db.health_checks": Fact(
         COUNT,
         "health checks of database connections made by requests",
-        lambda r: sum(request.health_checks for request in r.requests),
+        lambda r: r.deeds("health"),
     ),
     "db.peak": Fact(
         COUNT,
-        "most database connections of requests at one time, abandoned ones included",
-        lambda r: r.entities.peak,
+        "most database connections that requests had opened or used at one time, abandoned ones included",
+        lambda r: r.if_uses_known(r.entities.peaks[r.alias]),
     ),
     "db.open": Fact(
         COUNT,
-        "open at the end, as Django sees it: a living thread can use them",
+        "open at the end, as Django sees it, whoever opened them: a living thread can use them",
         lambda r: r.count(lambda connection: connection.open),
     ),
     "db.sessions": Fact(
@@ -194,43 +289,56 @@ FACTS: Final[dict[str, Fact[_Reading]]] = {
     "db.abandoned": Fact(
         COUNT,
         (
-            "never closed by Django, and their thread has ended: nobody can use or close them; a server, where "
-            "there is one, still has their sessions"
+            "never closed by Django, whoever opened them, and their thread has ended: nobody can use or close "
+            "them; a server, where there is one, still has their sessions"
         ),
         lambda r: r.count(lambda connection: connection.abandoned),
     ),
     "db.lost": Fact(
         COUNT,
         (
-            "never closed by Django, their thread has ended, and the server has no session of theirs any more: "
-            "Python freed the object, or the server ended the session"
+            "never closed by Django, whoever opened them, their thread has ended, and the server has no "
+            "session of theirs any more: Python freed the object, or the server ended the session"
         ),
         lambda r: r.count(lambda connection: connection.lost),
     ),
     "db.returned": Fact(
         COUNT,
         "times that Django, in a request, gave a database connection back to its pool instead of closing it",
-        lambda r: sum(
-            request is not None
-            for connection in r.entities.db_connections.values()
-            for request in connection.returned_in
-        ),
+        lambda r: r.deeds("returned"),
     ),
     "db.dropped": Fact(
         COUNT,
-        "never closed by Django, and their process has ended, or they were taken away from their wrapper",
+        (
+            "never closed by Django, whoever opened them, and their process has ended, or they were taken away "
+            "from their wrapper"
+        ),
         lambda r: r.count(lambda connection: connection.dropped),
     ),
     "db.outside_requests": Fact(
         COUNT,
-        "database connections opened outside of any request, as for the migration check",
-        lambda r: len(r.entities.db_connections) - len(r.connections),
+        (
+            "database connections that the server opened by itself, outside of any request, as for the "
+            "migration check"
+        ),
+        lambda r: r.if_known_whose(len(r.all) - len(r.connections)),
     ),
 }
 """The facts of a run by name, in the order of the summary."""
 
+ALIAS_FACTS: Final = {
+    name.removeprefix("db."): fact.description
+    for name, fact in FACTS.items()
+    if name.startswith("db.") and name != "db.sessions"
+}
+"""The facts of one database by name, without ``db.``, and their descriptions: ``db["archive"].opened``."""
+
 REQUEST_FACTS: Final[dict[str, Fact[RequestEntity]]] = {
-    "thread": Fact(THREAD.optional, "the thread that handled it", lambda q: q.thread and q.thread.name),
+    "thread": Fact(
+        THREAD.optional,
+        "the thread that handled it; under ASGI, that ran its view, and ``None`` if no view was run",
+        lambda q: q.thread and q.thread.name,
+    ),
     "greenlet": Fact(
         GREENLET.optional, "the greenlet that handled it, if any", lambda q: q.greenlet and q.greenlet.name
     ),
@@ -262,6 +370,7 @@ REQUEST_FACTS: Final[dict[str, Fact[RequestEntity]]] = {
         "database connections Django closed at its end, after the response",
         lambda q: q.closed_at.count("end"),
     ),
+    "threads_started": Fact(COUNT, "threads that it started", lambda q: q.threads_started),
     "status": Fact(STATUS.optional, "the status code of its response", lambda q: q.status),
     "json": Fact(JSON, "the body of its response, where that is JSON of 1 MiB at most", lambda q: q.json),
 }
@@ -283,15 +392,67 @@ def _executor(request: RequestEntity) -> tuple[str, tuple[int, int]]:
     return type(executor).__name__, executor.key
 
 
+_OF_CLIENT: Final = frozenset({"http_connection", "status", "json"})
+"""Facts of a request that are known even if Django's handler never saw it."""
+
+
 def facts_of(trace: Trace) -> Facts:
-    """Return the facts of ``trace``: every one of :data:`FACTS`, and of each labelled request."""
+    """Return the facts of ``trace``: every one of :data:`FACTS`, and of each labelled request.
+
+    Those of :data:`ALIAS_FACTS` are there for each database of the project if the run has had any wrapper.
+    """
     reading = _Reading(trace.entities)
-    read = {name: fact.read(reading) for name, fact in FACTS.items()}
-    figures: dict[str, Any] = {name: figure for name, figure in read.items() if figure is not None}
+    figures = _figures(trace.entities)
+    freed = trace.entities_freed_at_once
+    varying = () if freed is None else alternatives(figures, _figures(freed))
     labelled = [request for request in reading.requests if request.label is not None]
     for request in labelled:
         for name, fact in REQUEST_FACTS.items():
-            figures[f"{request.label}.{name}"] = fact.read(request)
+            figures[f"{request.label}.{name}"] = _of_request(request, name, fact, reading)
     labels = tuple(str(request.label) for request in labelled)
-    figures |= unknown_facts(figures, labels, trace.imbalances)
-    return Facts(figures, labels, *overlaps_of(labelled, doubt_of_probe(trace.imbalances)))
+    unknown = unknown_facts(figures, labels, trace.imbalances)
+    varying = tuple(
+        tuple({name: value for name, value in other.items() if name not in unknown} for other in group)
+        for group in varying
+    )
+    pairs = overlaps_of(labelled, doubt_of_probe(trace.imbalances))
+    facts = Facts({**figures, **unknown}, labels, *pairs, alternatives=varying)
+    return facts if trace.undecided is None else _undecided(facts, labelled, trace.undecided)
+
+
+def _undecided(facts: Facts, labelled: Iterable[RequestEntity], number: int) -> Facts:
+    """Return ``facts`` without those that depend on whether request ``number`` got a database connection."""
+    who = f"request {number}" if number else "the server"
+    reason = Unknown(
+        f"whether {who} could open a database connection depends on when Python's garbage collector runs; "
+        "choose `:garbage-collection: off` or `each-request`"
+    )
+    before = {str(request.label) for request in labelled if request.number < number}
+    known = {"requests", *(f"{label}.{name}" for label in before for name in REQUEST_FACTS)}
+    figures = {name: value if name in known else reason for name, value in facts.figures.items()}
+    pairs = (frozenset({one, other}) for one in facts.labels for other in facts.labels if one != other)
+    unknown = {pair: reason for pair in pairs if not pair <= before}
+    return Facts(figures, facts.labels, facts.overlaps - set(unknown), {**facts.unknown_overlaps, **unknown})
+
+
+def _figures(entities: Entities) -> dict[str, Any]:
+    """Return the facts of the run, and of each database, as far as there are figures for them."""
+    reading = _Reading(entities)
+    read = {name: fact.read(reading) for name, fact in FACTS.items()}
+    figures: dict[str, Any] = {name: figure for name, figure in read.items() if figure is not None}
+    for alias in entities.aliases:
+        of_alias = _Reading(entities, alias)
+        for name in ALIAS_FACTS:
+            figures[f'db["{alias}"].{name}'] = FACTS[f"db.{name}"].read(of_alias)
+    return figures
+
+
+def _of_request(request: RequestEntity, name: str, fact: Fact[RequestEntity], reading: _Reading) -> Any:
+    if not request.is_seen and name not in _OF_CLIENT:
+        return reading.unseen
+    figure = fact.read(request)
+    if name == "threads_started" and isinstance(started := reading.threads_started(), Unknown):
+        return started
+    if name == "db_connections" or (name == "db_connection" and figure is None):
+        return reading.whose or figure
+    return figure

@@ -3,18 +3,23 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from sphinx_djconn.trace.entities import (
     Greenlet,
     HttpConnection,
     Key,
+    Owner,
+    Place,
     Process,
     RequestEntity,
     Task,
     Thread,
 )
 from sphinx_djconn.trace.events import Event
+
+NEVER_SEEN: Final = "Django's handler never saw the request"
+"""Why facts of a request that was answered outside of Django's handler, or not at all, are not known."""
 
 
 class Served:
@@ -30,14 +35,87 @@ class Served:
         self.parents: dict[int, int] = {}
         self.step = 0
         self._views: Counter[int] = Counter()
+        self.first_sent: int | None = None
+        self._sent_at: dict[int, int] = {}
+        self._first_unseen: int | None = None
+        self.served: set[Owner] = set()
 
     def read(self, events: Iterable[Event]) -> None:
         """Take all ``events`` in, in their order."""
+        events = list(events)
+        self._find_starters(events)
         for event in events:
             reader = self.READERS.get(event.kind)
             if reader is not None:
                 reader(self, event)
         self.requests = dict(sorted(self.requests.items()))
+        for request in self.requests.values():
+            if request.task is not None and not request.viewed:
+                request.thread, request.in_loop = None, False
+        unseen = [at for number, at in self._sent_at.items() if not self.requests[number].is_seen]
+        self._first_unseen = min(unseen, default=None)
+
+    def _find_starters(self, events: Iterable[Event]) -> None:
+        """Find out which processes requests have started: of a child, its parent tells it before or after."""
+        children: dict[int, int | None] = {}
+        started: list[Event] = []
+        for event in events:
+            if event.kind == "process.child":
+                children[event.data["pid"]] = event.request
+            elif event.kind == "process.start":
+                started.append(event)
+            elif event.kind == "request.sent" and self.first_sent is None:
+                self.first_sent = event.at
+        by_pid: dict[int, Process] = {}
+        for event in started:
+            process, pid = self.process(event.process), event.data["pid"]
+            parent = by_pid.get(pid) or by_pid.get(event.data["ppid"])  # the former has become another program
+            if event.request is not None:
+                process.started_by = event.request
+            elif pid in children:
+                process.started_by = children[pid]
+            elif parent is not None:
+                process.started_by, process.foreign = parent.started_by, parent.foreign
+            else:
+                process.foreign = self.first_sent is not None and event.at > self.first_sent
+            by_pid[pid] = process
+
+    def request_of(self, event: Event) -> int | None:
+        """Return the number of the request in, or for, which ``event`` happened; ``None`` outside of any."""
+        return self.process(event.process).started_by if event.request is None else event.request
+
+    def place(self, event: Event) -> Place:
+        """Return where and when ``event`` happened."""
+        return Place(event.at, *self.here(event))
+
+    def unseen(self) -> str | None:
+        """Return why not all is known of the requests that Django's handler never saw; ``None`` without any."""
+        if all(request.is_seen for request in self.requests.values()):
+            return None
+        if not any(process.django for process in self.processes.values()):
+            return "no process of the server told that it runs Django"
+        return NEVER_SEEN
+
+    def doubt(self, place: Place | None) -> str | None:
+        """Return why it isn't known whether what was done at ``place``, in no request, was done for one.
+
+        Returns ``None`` if it is known: it was done before the first request was sent, or by what the server
+        itself has started.
+        """
+        if place is None or self.first_sent is None or place.at < self.first_sent:
+            return None
+        if self._first_unseen is not None and self._first_unseen < place.at:
+            return self.unseen()
+        if self.process(place.thread[0]).foreign:
+            return "who started a process of the server is not known"
+        if (place.thread, place.greenlet) in self.served:
+            return None
+        if place.greenlet is not None:
+            foreign = self.greenlets[place.greenlet].foreign
+        else:
+            thread = self.threads.get(place.thread)
+            foreign = thread is not None and thread.foreign
+        return "who started a thread of the server is not known" if foreign else None
 
     def thread_of(self, event: Event) -> Thread:
         """Return the thread in which ``event`` happened."""
@@ -85,6 +163,7 @@ class Served:
         request.client, request.method = event.data["client"], event.data["method"]
         request.path, request.label = event.data["path"], event.data.get("label")
         request.step = self.step
+        self._sent_at.setdefault(request.number, event.at)
 
     def _answered(self, event: Event) -> None:
         request = self.request(event.request or 0)
@@ -113,10 +192,18 @@ class Served:
         process = self.process(event.process)
         process.ended, process.ended_at = True, event.at
 
+    def _is_foreign(self, event: Event) -> bool:
+        """Return whether a request may have started the thread or greenlet, though nobody knows."""
+        early = self.first_sent is None or event.at < self.first_sent
+        return not early and bool(event.data.get("foreign"))
+
     def _thread_started(self, event: Event) -> None:
         thread = self.thread_of(event)
         thread.ident, thread.main = event.data["ident"], event.data["main"]
         thread.name = "main" if thread.main else _plain(event.data["name"])
+        thread.started_by, thread.foreign = event.request, self._is_foreign(event)
+        if thread.started_by is not None:
+            self.request(thread.started_by).threads_started += 1
 
     def _thread_ended(self, event: Event) -> None:
         self.thread_of(event).ended = True
@@ -125,6 +212,7 @@ class Served:
         greenlet = self.greenlet_of(event)
         if greenlet is not None:
             greenlet.ident = event.data["ident"]
+            greenlet.started_by, greenlet.foreign = event.request, self._is_foreign(event)
 
     def _greenlet_ended(self, event: Event) -> None:
         greenlet = self.greenlet_of(event)
@@ -138,6 +226,7 @@ class Served:
         request.begun, request.thread = event.at, self.thread_of(event)
         request.greenlet = self.greenlet_of(event)
         request.process = self.process(event.process)
+        self.served.add(self.here(event))
         if "task" in event.data:
             key = (event.process, event.data["task"])
             request.task, request.in_loop = self.tasks.setdefault(key, Task(key)), True
@@ -149,7 +238,7 @@ class Served:
             request.view_begun = event.at
         if request.task is not None:
             request.in_loop = thread is request.thread
-            request.thread = thread
+            request.thread, request.viewed = thread, True
 
     def _view_ended(self, event: Event) -> None:
         request = self.request(event.request or 0)

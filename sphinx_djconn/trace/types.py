@@ -1,8 +1,8 @@
-"""Types of facts: what an expression may compare a fact with."""
+"""Types of values: what an expression may compare a value with."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final, Self
+from typing import Final
 
 
 class Kind(StrEnum):
@@ -20,32 +20,49 @@ class Kind(StrEnum):
     HTTP_CONNECTION = "HTTP connection"
     DB_CONNECTION = "database connection"
     JSON = "JSON"
+    LIST = "list"
+    SET = "set"
+    TUPLE = "tuple"
     NONE = "None"
+    ANY = "value"
 
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """The type of a value: its kind, or that of the items if it is a list.
+    """The type of a value.
 
-    A value of an ``is_optional`` type is None if there was none.
+    ``items`` is the type of the items of a list or a set, and those of a tuple one by one. A value of an
+    ``is_optional`` type is None if there was none.
     """
 
     kind: Kind
-    is_list: bool = False
+    items: tuple["Type", ...] = ()
     is_optional: bool = False
 
     @property
-    def listed(self) -> Self:
+    def listed(self) -> "Type":
         """The type of a list of such values."""
-        return replace(self, is_list=True)
+        return Type(Kind.LIST, (self,))
 
     @property
-    def optional(self) -> Self:
+    def optional(self) -> "Type":
         """The type of such a value or None."""
         return replace(self, is_optional=True)
 
+    @property
+    def required(self) -> "Type":
+        """The type of such a value that is not None."""
+        return replace(self, is_optional=False)
+
+    @property
+    def plural(self) -> str:
+        """What several such values are called."""
+        return _PLURALS.get(self.kind, f"{self.kind}s")
+
     def __str__(self) -> str:
-        text = f"list of {_PLURALS.get(self.kind, f'{self.kind}s')}" if self.is_list else str(self.kind)
+        text = str(self.kind)
+        if self.kind in (Kind.LIST, Kind.SET) and self.items != (ANY,):
+            text += f" of {self.items[0].plural}"
         return f"{text} or None" if self.is_optional else text
 
 
@@ -57,7 +74,9 @@ _PLURALS: Final = {
 }
 
 COUNT: Final = Type(Kind.COUNT)
+NUMBER: Final = Type(Kind.NUMBER)
 TEXT: Final = Type(Kind.TEXT)
+TRUTH: Final = Type(Kind.TRUTH)
 STATUS: Final = Type(Kind.STATUS)
 THREAD: Final = Type(Kind.THREAD)
 PROCESS: Final = Type(Kind.PROCESS)
@@ -66,3 +85,11 @@ TASK: Final = Type(Kind.TASK)
 HTTP_CONNECTION: Final = Type(Kind.HTTP_CONNECTION)
 DB_CONNECTION: Final = Type(Kind.DB_CONNECTION)
 JSON: Final = Type(Kind.JSON)
+NONE: Final = Type(Kind.NONE)
+ANY: Final = Type(Kind.ANY)
+"""The type of the items of an empty list, which any list may have."""
+
+IDENTITIES: Final = frozenset(
+    {Kind.THREAD, Kind.PROCESS, Kind.GREENLET, Kind.TASK, Kind.HTTP_CONNECTION, Kind.DB_CONNECTION}
+)
+"""Kinds of which one can only ask whether two are the same."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 from building import Docs
+from choosing import a_few
 
 SOON = 2.0
 """Seconds in which everything has to end once sphinx-build was killed."""
@@ -107,9 +108,10 @@ CASES = [
     ("with-a-daemon", "a request"),
     ("silent", "a request"),
 ]
+FEW = (("runserver", "a request"), ("with-a-daemon", "a request"))
 
 
-@pytest.mark.parametrize(("server", "sequence"), CASES)
+@pytest.mark.parametrize(("server", "sequence"), a_few(CASES, *FEW))
 def test_ctrl_c_in_the_middle_of_a_run_ends_the_build_and_all_it_started(
     docs: Docs, here: Path, server: str, sequence: str
 ) -> None:
@@ -155,7 +157,7 @@ def test_what_was_recorded_before_ctrl_c_is_kept_and_not_run_again(docs: Docs, h
     assert docs.build().ran == []
 
 
-@pytest.mark.parametrize(("server", "sequence"), CASES)
+@pytest.mark.parametrize(("server", "sequence"), a_few(CASES, *FEW))
 def test_sigkill_in_the_middle_of_a_run_ends_all_that_was_started(
     docs: Docs, here: Path, server: str, sequence: str
 ) -> None:
@@ -175,7 +177,7 @@ def test_sigkill_while_databases_are_prepared_ends_all_that_was_started(docs: Do
         assert docs.left_behind(SOON) == []
 
 
-@pytest.mark.parametrize("jobs", ["1", "3"])
+@pytest.mark.parametrize("jobs", a_few(["1", "3"], "1"))
 def test_sigkill_while_pages_are_read_ends_the_process_that_has_imported_django(
     docs: Docs, here: Path, jobs: str
 ) -> None:

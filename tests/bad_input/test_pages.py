@@ -75,6 +75,11 @@ PAGE = """
 
        browser: GET /
 
+    .. djconn:scenario:: bad-collection
+       :garbage-collection: each-requests
+
+       browser: GET /
+
     .. djconn:scenario:: no-step
        :conn-max-age: 60
 
@@ -100,7 +105,7 @@ PAGE = """
 
     .. djconn:claim:: unknown-label
        :in: good
-       :expect: frist.thread == "T1"
+       :expect: frist.thread is None
 
        A sentence with a label that there is not.
 
@@ -245,6 +250,10 @@ SCENARIOS = [
     (":timeout: soon", "`soon` is no time limit: use seconds, such as `10`"),
     (":show: requests, sumary", "unknown part of the evidence `sumary`; did you mean `summary`?"),
     (":conn-health-checks: maybe", "`maybe` is neither `true` nor `false`"),
+    (
+        ":garbage-collection: each-requests",
+        "unknown garbage collection `each-requests`; did you mean `each-request`? Known: automatic, off, ",
+    ),
     (":: no-step", "the sequence has no step; write at least one, as in 'browser: GET /polls/'"),
     ("# GET /", "the sequence has no step"),
     ("   reload", "the step `reload` needs a server that reloads, which `runserver` does not; use one of"),

@@ -159,6 +159,10 @@ def test_a_project_is_told_of_where_it_is_the_default(docs: Docs) -> None:
     ("values", "told"),
     [
         ({"djconn_mode": "reply"}, "djconn_mode is 'reply'; it must be one of auto, run, replay"),
+        (
+            {"djconn_garbage_collection": "never"},
+            "djconn_garbage_collection is 'never'; it must be one of automatic, off, each-request",
+        ),
         ({"djconn_timeout": 0}, "djconn_timeout must be a number of seconds above 0"),
         ({"djconn_jobs": -1}, "djconn_jobs must be 0"),
         ({"djconn_servers": ["runserver"]}, "djconn_servers must be a dictionary of profiles by name"),

@@ -110,37 +110,6 @@ def test_nothing_is_left(built: Built, described: Docs) -> None:
     assert described.left_behind() == []
 
 
-def test_a_build_that_refuses_warnings_goes_on_where_absence_is_no_fault(docs: Docs) -> None:
-    docs.configure(
-        djconn_project=docs.project(),
-        djconn_servers={"not-installed": {"command": WAITRESS, "requires": ["no-such-server"]}},
-        suppress_warnings=["djconn.absent"],
-    )
-    docs.page(
-        "index",
-        """
-        Page
-        ====
-
-        .. djconn:scenario:: is-not-installed
-           :server: not-installed
-
-           browser: GET / as first
-
-        .. djconn:claim:: about-the-absent
-           :in: is-not-installed
-           :expect: first.status == 200
-
-           It answers with :djconn:fact:`is-not-installed threads` threads.
-        """,
-    )
-    built = docs.build("html", "-W")
-    assert (built.code, built.warnings) == (0, [])
-    assert "has no evidence" in built.read("index.html")
-    assert 'djconn-unproven"' in built.read("index.html")
-    assert docs.build("djconn").code == 1, "what was not run is not checked"
-
-
 def test_what_is_suppressed_is_no_license_for_a_sentence_that_is_wrong(docs: Docs) -> None:
     docs.configure(djconn_project=docs.project(), suppress_warnings=["djconn.absent"])
     docs.page(

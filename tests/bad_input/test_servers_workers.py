@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from building import Docs
+from choosing import a_few
 
 from sphinx_djconn.lab import Laboratory, Profiles
 from sphinx_djconn.lab.errors import RunError, ServerError, TimeLimitError
@@ -114,7 +115,7 @@ def lab(docs: Docs, databases: Path) -> Iterator[Lab]:
         assert lab.processes() == []
 
 
-@pytest.mark.parametrize("view", ["die", "kill"])
+@pytest.mark.parametrize("view", a_few(["die", "kill"], "kill"))
 def test_a_worker_that_dies_is_replaced_and_the_trace_says_so(lab: Lab, view: str) -> None:
     sequence = f"browser: GET /who as before\nbrowser: GET /{view}\nbrowser: GET /who -> 200 as after"
     (trace,) = lab.run("one-worker", sequence).runs
@@ -135,7 +136,7 @@ def test_temporary_files_of_a_worker_that_is_killed_go_with_its_run(lab: Lab) ->
     assert lab.left_behind() == []
 
 
-@pytest.mark.parametrize("view", ["stay", "ignore"])
+@pytest.mark.parametrize("view", a_few(["stay", "ignore"], "stay"))
 def test_a_worker_that_never_stops_is_killed_and_told_and_its_run_counts(lab: Lab, view: str) -> None:
     recording = lab.run("impatient", f"browser: GET /{view} -> 200")
     (note,) = recording.notes
@@ -155,7 +156,7 @@ def test_a_server_that_is_given_its_port_and_exits_while_starting_is_told_with_i
     assert any("No module named 'no_such_module'" in line for line in raised.value.log)
 
 
-@pytest.mark.parametrize("server", ["listens-nowhere", "listens-elsewhere"])
+@pytest.mark.parametrize("server", a_few(["listens-nowhere", "listens-elsewhere"], "listens-elsewhere"))
 def test_a_server_that_never_listens_where_it_was_told_to_is_stopped_by_the_time_limit(
     lab: Lab, server: str
 ) -> None:

@@ -153,6 +153,7 @@ def pages(docs: Docs) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("*.html")}
 
 
+@pytest.mark.exhaustive
 def test_a_build_by_several_processes_gives_the_same_pages(docs: Docs) -> None:
     many(docs, 12)
     serial = docs.build_apart()

@@ -394,6 +394,7 @@ def test_a_matrix_that_is_refused_costs_no_recording(docs: Docs) -> None:
     assert docs.build().ran == []
 
 
+@pytest.mark.exhaustive
 def test_two_hundred_cells_of_twenty_behaviours_are_run_twenty_times(docs: Docs) -> None:
     docs.configure(djconn_project=docs.project())
     titled = "".join(f"\n           title {n}\n              {n % 2 + 1} x browser: GET /\n" for n in range(10))
@@ -422,6 +423,7 @@ def test_two_hundred_cells_of_twenty_behaviours_are_run_twenty_times(docs: Docs)
     assert len(built.read("index.html")) < 150_000
 
 
+@pytest.mark.exhaustive
 def test_several_processes_and_several_builds_give_the_same_pages(docs: Docs) -> None:
     docs.configure(djconn_project=docs.project(views=VIEWS))
     docs.page("one", MATRIX + CLAIMS)

@@ -38,16 +38,23 @@ def configure(docs: Docs, mode: str = "replay", **values: object) -> None:
     docs.configure(djconn_recordings="recordings", djconn_mode=mode, **values)
 
 
+@pytest.fixture(scope="module")
+def checkout(shared_docs: Docs) -> Docs:
+    configure(shared_docs, "auto", djconn_project=shared_docs.project())
+    shared_docs.page("index", PAGE)
+    assert shared_docs.build().warnings == []
+    shutil.rmtree(shared_docs.doctrees)
+    shutil.rmtree(shared_docs.folder / "html")
+    configure(shared_docs, djconn_project=shared_docs.project())
+    shared_docs.snapshot()
+    return shared_docs
+
+
 @pytest.fixture
-def recorded(docs: Docs) -> Docs:
+def recorded(checkout: Docs) -> Docs:
     """A page that was recorded, as a checkout of it is on a host that has built nothing yet."""
-    configure(docs, "auto", djconn_project=docs.project())
-    docs.page("index", PAGE)
-    assert docs.build().warnings == []
-    shutil.rmtree(docs.doctrees)
-    shutil.rmtree(docs.folder / "html")
-    configure(docs, djconn_project=docs.project())
-    return docs
+    checkout.restore()
+    return checkout
 
 
 def recordings(docs: Docs) -> list[Path]:
@@ -161,13 +168,13 @@ def test_replay_goes_with_the_line_ends_of_another_system(recorded: Docs) -> Non
     assert recorded.build().warnings == []
 
 
-def test_replay_goes_with_a_checkout_in_another_folder(recorded: Docs, docs: Docs) -> None:
-    moved = docs.folder / "moved"
-    shutil.copytree(docs.source, moved / "pages")
-    shutil.copytree(docs.folder / "site", moved / "site")
-    out = docs.folder / "moved-html"
-    command = ["-b", "html", "-d", str(docs.folder / "moved-doctrees"), str(moved / "pages"), str(out)]
-    assert docs.run(command).errors == ""
+def test_replay_goes_with_a_checkout_in_another_folder(recorded: Docs) -> None:
+    moved = recorded.folder / "moved"
+    shutil.copytree(recorded.source, moved / "pages")
+    shutil.copytree(recorded.folder / "site", moved / "site")
+    out = recorded.folder / "moved-html"
+    command = ["-b", "html", "-d", str(recorded.folder / "moved-doctrees"), str(moved / "pages"), str(out)]
+    assert recorded.run(command).errors == ""
     recorded.build()
     assert (out / "index.html").read_bytes() == recorded.folder.joinpath("html", "index.html").read_bytes()
 

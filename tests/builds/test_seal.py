@@ -12,6 +12,7 @@ from building import Docs
 from kept_pages import ONE, SHOWING, TELL_MODULES
 
 import sphinx_djconn
+from sphinx_djconn.ext import seal
 
 TELL_WHETHER_CHECKED = """
 import pathlib
@@ -24,8 +25,8 @@ def tell(app, _):
     pathlib.Path(app.doctreedir, "checked").write_text("" if found is None else "checked")
 """
 
-SETTLED = 2.1
-"""Seconds after which a file that was written counts as one that is as it was."""
+SETTLED, SOON_SETTLED = 2.1, 0.1
+"""Seconds after which a file that was written counts as one that is as it was: really, and for most tests."""
 
 
 def configure(docs: Docs, more: str = TELL_WHETHER_CHECKED, **values: object) -> None:
@@ -39,20 +40,33 @@ def checked(docs: Docs) -> bool:
     return docs.doctrees.joinpath("checked").read_text() == "checked"
 
 
+@pytest.fixture(scope="module")
+def built(shared_docs: Docs) -> Docs:
+    shared_docs.project()
+    configure(shared_docs)
+    shared_docs.page("one", ONE)
+    shared_docs.page("showing", SHOWING)
+    assert shared_docs.build().warnings == []
+    shared_docs.snapshot()
+    return shared_docs
+
+
 @pytest.fixture
-def sealed(docs: Docs) -> Docs:
+def soon_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have files count as settled after some milliseconds, for builds in this process."""
+    monkeypatch.setattr(seal, "_SETTLED", 50_000_000)
+
+
+@pytest.fixture
+def sealed(built: Docs, soon_settled: None) -> Docs:
     """Pages that were built, and checked once more when everything of them had settled."""
-    docs.project()
-    configure(docs)
-    docs.page("one", ONE)
-    docs.page("showing", SHOWING)
-    assert docs.build().warnings == []
-    time.sleep(SETTLED)
-    docs.build()
-    assert checked(docs)
-    docs.build()
-    assert not checked(docs)
-    return docs
+    built.restore()
+    time.sleep(SOON_SETTLED)
+    built.build()
+    assert checked(built)
+    built.build()
+    assert not checked(built)
+    return built
 
 
 def test_a_build_with_no_change_reads_no_recording_and_no_declaration(docs: Docs) -> None:
@@ -152,7 +166,7 @@ def test_another_distribution_breaks_the_seal(
     folder = tmp_path / "installed"
     folder.mkdir()
     monkeypatch.setattr(sys, "path", [*sys.path, str(folder)])
-    time.sleep(SETTLED)
+    time.sleep(SOON_SETTLED)
     sealed.build()
     sealed.build()
     assert not checked(sealed)
@@ -211,23 +225,23 @@ def test_the_check_alone_looks_at_all(sealed: Docs) -> None:
         assert "1 claims, 1 as declared" in built.read("output.txt")
 
 
-def test_what_depends_on_another_environment_leaves_no_seal(docs: Docs) -> None:
+def test_what_depends_on_another_environment_leaves_no_seal(docs: Docs, soon_settled: None) -> None:
     docs.project()
     configure(docs, djconn_environments={"other": {"python": sys.executable}})
     docs.page("one", ONE.replace(":: kept\n", ":: kept\n       :environment: other\n"))
     assert docs.build().ran == ["kept"]
-    time.sleep(SETTLED)
+    time.sleep(SOON_SETTLED)
     for _ in range(2):
         assert docs.build().ran == []
         assert checked(docs)
 
 
-def test_what_was_warned_of_once_is_warned_of_in_every_build(docs: Docs) -> None:
+def test_what_was_warned_of_once_is_warned_of_in_every_build(docs: Docs, soon_settled: None) -> None:
     docs.project()
     configure(docs)
     docs.page("one", ONE.replace("first.thread ==", "first.thread !="))
     docs.build()
-    time.sleep(SETTLED)
+    time.sleep(SOON_SETTLED)
     for _ in range(2):
         docs.build().warning("one.rst", kind="djconn.claim")
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from sphinx_djconn.claims import figure_text, value_text
+from sphinx_djconn.claims import Possible, figure_text, value_text
+from sphinx_djconn.trace import Unknown
 
 
 @pytest.mark.parametrize(
@@ -27,9 +28,12 @@ from sphinx_djconn.claims import figure_text, value_text
         ("two\nlines", '"two\\nlines"'),
         ("\ud800", '"\\ud800"'),
         ("é", "é"),
-        ([], "none"),
-        ((), "none"),
-        (set(), "none"),
+        ([], "empty"),
+        ((), "empty"),
+        (set(), "empty"),
+        (Unknown("nobody saw it"), "not known"),
+        (Possible((7, 2, 4)), "2 to 7"),
+        (Possible((True, False)), "false or true"),
         ([200] * 6, "200 × 6"),
         ([200] * 5 + [500], "200 × 5, 500"),
         ([200, 500, 200], "200, 500, 200"),
@@ -89,6 +93,11 @@ def test_json_nested_deeper_than_python_follows_is_still_a_value() -> None:
         ([1, True], "1 or true in 2 runs"),
         ([[200, 200], [200, 500]], "200 × 2 or 200, 500 in 2 runs"),
         ([], "none"),
+        ([[], [200]], "200 or empty in 2 runs"),
+        ([None, []], "empty or none in 2 runs"),
+        ([6, Unknown("nobody saw it")], "6 or not known in 2 runs"),
+        ([Possible((2, 7)), Possible((2, 7))], "2 to 7"),
+        ([3, Possible((2, 7))], "2 to 7 or 3 in 2 runs"),
     ],
 )
 def test_a_figure_shows_what_differs_between_runs(values: list[Any], text: str) -> None:

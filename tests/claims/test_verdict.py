@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sphinx_djconn.claims import Judgement, Verdict, judge, parse
-from sphinx_djconn.trace import Facts
+from sphinx_djconn.trace import Facts, Unknown
 
 
 def run(**figures: Any) -> Facts:
@@ -39,9 +39,9 @@ DIFFERENT = [run(threads=6), run(threads=5), run(threads=1)]
         ),
         (
             "a.db_connection != b.db_connection",
-            [run(a__db_connection="C1", b__db_connection=value) for value in ("C2", None)],
+            [run(a__db_connection="C1", b__db_connection=value) for value in ("C2", "C3")],
             "holds",
-            "a.db_connection is C1, b.db_connection is C2 or none in 2 runs",
+            "a.db_connection is C1, b.db_connection is C2 or C3 in 2 runs",
         ),
         ("overlap(a, b)", ONE, "holds", "overlap(a, b) is true"),
         (
@@ -53,7 +53,7 @@ DIFFERENT = [run(threads=6), run(threads=5), run(threads=1)]
     ],
 )
 def test_an_expectation_is_true_of_every_run(text: str, runs: list[Facts], verdict: str, reason: str) -> None:
-    assert judge(parse(text), runs) == Judgement(Verdict(verdict), reason)
+    assert judge(parse(text, ("a", "b")), runs) == Judgement(Verdict(verdict), reason)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_an_expectation_is_true_of_every_run(text: str, runs: list[Facts], verdi
     ],
 )
 def test_sometimes_is_true_of_at_least_one_run(text: str, runs: list[Facts], verdict: str, reason: str) -> None:
-    assert judge(parse(text), runs, sometimes=True) == Judgement(Verdict(verdict), reason)
+    assert judge(parse(text, ("a", "b")), runs, sometimes=True) == Judgement(Verdict(verdict), reason)
 
 
 @pytest.mark.parametrize("sometimes", [False, True])
@@ -76,24 +76,42 @@ def test_sometimes_is_true_of_at_least_one_run(text: str, runs: list[Facts], ver
     ("text", "runs", "reason"),
     [
         ("threads == 1", [], "no run reached its end"),
-        ("1 == 1", ONE, "`1 == 1` speaks about no fact"),
-        ("threads", ONE, "`threads` is a number; compare it, as in `threads == 1`"),
-        ("wrappers == 1", ONE, "no fact 'wrappers' in this run; the facts are threads"),
+        ("a.json.fine", [run(a__json={"fine": 1})], "`a.json.fine` is a number (1), and not true or false"),
+        ("requests == 1", ONE, "no fact 'requests' in this run; the facts are threads"),
         (
-            "status < 300",
-            [run(status=200), run(status=500), run(status=None)],
-            (
-                "`status < 300` has no value where `status` is none; "
-                "see that '<' stands between values that it can compare (in run 3 of 3)"
-            ),
+            "threads == 6 and a.thread == b.thread",
+            [run(threads=6, a__thread=Unknown("Django's handler never saw the request"), b__thread="T1")],
+            "`a.thread` is not known: Django's handler never saw the request",
         ),
     ],
 )
 def test_what_could_not_be_refuted_is_never_a_pass(
     text: str, runs: list[Facts], reason: str, sometimes: bool
 ) -> None:
-    judgement = judge(parse(text), runs, sometimes=sometimes)
+    judgement = judge(parse(text, ("a", "b")), runs, sometimes=sometimes)
     assert judgement == Judgement(Verdict.UNPROVEN, reason)
+
+
+STATUSES = [run(a__status=200), run(a__status=500), run(a__status=None)]
+NONE = (
+    "`a.status < 300` has no value where `a.status` is none; `a.status is None` asks for that (in run 3 of 3)"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "runs", "sometimes", "verdict", "reason"),
+    [
+        ("a.status < 300", STATUSES, False, "refuted", "a.status is 500 (in run 2 of 3)"),
+        ("a.status < 300", STATUSES, True, "holds", "a.status is 200 (in run 1 of 3)"),
+        ("a.status < 300", [STATUSES[0], STATUSES[0], STATUSES[2]], False, "unproven", NONE),
+        ("a.status < 300", [STATUSES[1], STATUSES[1], STATUSES[2]], True, "unproven", NONE),
+    ],
+)
+def test_a_run_that_is_not_known_counts_unless_another_decides(
+    text: str, runs: list[Facts], sometimes: bool, verdict: str, reason: str
+) -> None:
+    judgement = judge(parse(text, ("a", "b")), runs, sometimes=sometimes)
+    assert judgement == Judgement(Verdict(verdict), reason)
 
 
 def test_a_verdict_reads_as_its_word() -> None:

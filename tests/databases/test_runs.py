@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from building import Docs
+from choosing import a_few
 from projects_on_servers import SETTINGS, VIEWS, Run
 
 from sphinx_djconn.lab import Laboratory, Profiles
@@ -90,7 +91,7 @@ SEQUENCE = (
 )
 
 
-@pytest.mark.parametrize("name", ["postgresql", "pool"])
+@pytest.mark.parametrize("name", a_few(["postgresql", "pool"], "postgresql"))
 def test_a_warm_start_leaves_the_trace_of_an_ordinary_one(
     docs: Docs, databases: Path, name: str, request: pytest.FixtureRequest
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from building import Docs
+from choosing import a_few
 from projects_on_servers import SETTINGS, VIEWS, Run
 
 from sphinx_djconn.claims import Verdict, judge, parse
@@ -49,7 +50,8 @@ class Observer:
         for name in (".held", ".seen"):
             self._site.joinpath(name).unlink(missing_ok=True)
         with ThreadPoolExecutor() as pool:
-            running = pool.submit(self.laboratory.run, Scenario(parse_sequence(sequence), **options))
+            scenario = Scenario(parse_sequence(sequence), garbage_collection="off", **options)
+            running = pool.submit(self.laboratory.run, scenario)
             while not self._site.joinpath(".held").exists() and not running.done():
                 time.sleep(0.01)
             seen = self.ask("SELECT pid FROM pg_stat_activity WHERE datname LIKE 'djconn%'")
@@ -74,7 +76,7 @@ def observer(docs: Docs, dsn: str, databases: Path) -> Iterator[Observer]:
 RUNS = [("runserver", None), ("runserver", 0), ("gunicorn-gthread", None), ("uvicorn", None)]
 
 
-@pytest.mark.parametrize(("server", "age"), RUNS)
+@pytest.mark.parametrize(("server", "age"), a_few(RUNS, ("runserver", None), ("uvicorn", None)))
 def test_sessions_are_those_that_a_client_of_ones_own_counts(
     observer: Observer, server: str, age: float | None
 ):
@@ -108,7 +110,8 @@ def test_sessions_that_python_has_freed_are_lost_and_not_abandoned(docs: Docs, d
     views = VIEWS + "\n\ndef collect(request):\n    import gc\n    gc.collect()\n    return query(request)\n"
     project = read_project(docs.project(views=views, settings=SETTINGS), docs.source)
     sequence = "3 x new client: GET /query\nbrowser: GET /collect"
-    scenario = Scenario(parse_sequence(sequence), database=kind, conn_max_age=None)
+    options: dict[str, Any] = {"database": kind, "conn_max_age": None, "garbage_collection": "off"}
+    scenario = Scenario(parse_sequence(sequence), **options)
     with closing(Laboratory(Profiles(projects={"default": project}), databases)) as laboratory:
         trace = laboratory.run(scenario).runs[0]
     found = figures(trace)

@@ -1,4 +1,4 @@
-"""These pages themselves: built with warnings as errors, checked, and complete."""
+"""The documentation itself: built with warnings as errors, checked, and complete."""
 
 import json
 import re
@@ -8,7 +8,9 @@ from pathlib import Path
 
 import django
 import pytest
+from absence import INSTALLS_EVERYTHING
 from commands import run
+from few_pages import write_pages
 from snippets import DOCS, ROOT, snippets
 
 from sphinx_djconn.evidence import PARTS
@@ -23,16 +25,24 @@ from sphinx_djconn.trace import FACTS, REQUEST_FACTS
 pytestmark = pytest.mark.skipif(django.VERSION < (5, 1), reason="Django has connection pools since 5.1")
 
 
+FEW = ("reference", "reviewing", "tutorial")
+"""The pages that are built by default: the README's first command builds all of them."""
+
+
+def build(folder: Path, *builders: tuple[str, str]) -> None:
+    """Build the pages in ``docs``, with warnings as errors, into a folder for each of the ``builders``."""
+    for builder, out in builders:
+        command = f"python -m sphinx -q -W --keep-going -b {builder} -d doctrees docs {out}"
+        done = run(command, folder, seconds=900)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the pages that was built, in ``out`` and ``report``."""
+    """A copy of a few pages that was built, in ``out`` and ``report``."""
     folder = tmp_path_factory.mktemp("pages")
-    shutil.copytree(DOCS, folder / "docs", ignore=shutil.ignore_patterns("_build", "__pycache__"))
-    for builder, out in (("html", "out"), ("djconn", "report")):
-        done = run(
-            f"python -m sphinx -q -W --keep-going -b {builder} -d doctrees docs {out}", folder, seconds=600
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+    write_pages(folder / "docs", FEW)
+    build(folder, ("html", "out"), ("djconn", "report"))
     return folder
 
 
@@ -41,15 +51,24 @@ def reference(built: Path) -> str:
     return built.joinpath("out/reference.html").read_text(encoding="utf-8")
 
 
-def test_all_claims_of_the_pages_are_as_declared(built: Path) -> None:
-    claims = json.loads(built.joinpath("report/claims.json").read_text(encoding="utf-8"))
-    assert len(claims) > 10
-    assert [claim["id"] for claim in claims if claim["verdict"] != claim["declared"]] == []
+def unlike(claims: Path) -> list[str]:
+    """Return the claims that are not as declared, but for those that this machine cannot check."""
+    found = json.loads(claims.read_text(encoding="utf-8"))
+    assert len(found) > 5
+    return [claim["id"] for claim in found if claim["verdict"] != claim["declared"] and "missing" not in claim]
 
 
-def test_no_claim_of_the_pages_is_unproven(built: Path) -> None:
-    claims = json.loads(built.joinpath("report/claims.json").read_text(encoding="utf-8"))
-    assert [claim["id"] for claim in claims if claim["verdict"] == "unproven"] == []
+def test_all_claims_of_these_pages_are_as_declared(built: Path) -> None:
+    assert unlike(built / "report/claims.json") == []
+
+
+@pytest.mark.exhaustive
+def test_all_claims_of_all_pages_are_as_declared(tmp_path: Path) -> None:
+    shutil.copytree(DOCS, tmp_path / "docs", ignore=shutil.ignore_patterns("_build", "__pycache__"))
+    build(tmp_path, ("djconn", "report"))
+    assert unlike(tmp_path / "report/claims.json") == []
+    if INSTALLS_EVERYTHING:
+        assert '"missing"' not in tmp_path.joinpath("report/claims.json").read_text(encoding="utf-8")
 
 
 def test_one_changed_expectation_fails_the_check_with_a_warning_that_names_it(built: Path) -> None:

@@ -1,5 +1,6 @@
 """What the tests of environments share: one that is made once, and an index that never answers."""
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,11 @@ from sphinx_djconn.lab.environments import Environments, Ready, find
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder in which some tests make what others find again."""
-    return tmp_path_factory.mktemp("environments")
+    """A cache folder in which some tests make what others find again, whichever process runs them."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "environments"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from absence import skip_without_python
 
 from sphinx_djconn.lab.environments import Specification
 from sphinx_djconn.lab.environments.interpreters import on_this_machine
@@ -96,7 +97,7 @@ def interpreter(*minors: int) -> None:
     """Skip the test where this machine has none of the Pythons 3.``minors``."""
     there = {each.version[1] for each in on_this_machine()}
     if not there & set(minors):
-        pytest.skip(f"no Python 3.{' or 3.'.join(map(str, minors))} on this machine")
+        skip_without_python()
 
 
 def specification(*requirements: str) -> Specification:

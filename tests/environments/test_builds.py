@@ -155,6 +155,7 @@ def test_an_interpreter_that_disappeared_is_told_at_its_place(docs: Docs, tmp_pa
     assert built.warning("index.rst", docs.line(":: one-connection"), kind="djconn.absent")
 
 
+@pytest.mark.exhaustive
 def test_what_was_changed_by_hand_in_an_environment_is_run_again(docs: Docs, empty_cache: Path) -> None:
     docs.page("index", ".. djconn:scenario:: changed\n   :environment: django-5.2\n\n   browser: GET /polls/\n")
     assert docs.build().ran == ["changed"]
@@ -185,6 +186,7 @@ def test_a_replay_looks_for_no_environment(docs: Docs, tmp_path: Path, monkeypat
     assert not (tmp_path / "nothing").exists()
 
 
+@pytest.mark.exhaustive
 def test_all_scenarios_that_name_no_environment_can_be_checked_in_another(docs: Docs) -> None:
     interpreter(12, 13, 14)
     docs.page("index", ".. djconn:scenario:: any\n\n   browser: GET /\n")
@@ -197,6 +199,7 @@ def test_all_scenarios_that_name_no_environment_can_be_checked_in_another(docs: 
     assert "djconn_environment: unknown environment `mian`; did you mean `main`?" in wrong.errors
 
 
+@pytest.mark.exhaustive
 def test_a_python_that_a_django_does_not_support_is_tried_where_conf_py_says_so(
     docs: Docs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +218,7 @@ def test_a_python_that_a_django_does_not_support_is_tried_where_conf_py_says_so(
     )
 
 
+@pytest.mark.exhaustive
 def test_a_server_is_installed_beside_the_django_and_run_from_there(docs: Docs) -> None:
     interpreter(6, 7, 8, 9, 10)
     docs.page(
@@ -239,6 +243,7 @@ def test_a_server_of_another_environment_is_found_out(docs: Docs) -> None:
     assert "and the environment `django-3.2` has Django 3.2." in warning.text
 
 
+@pytest.mark.exhaustive
 def test_a_server_of_asgi_needs_a_django_that_has_it(docs: Docs) -> None:
     interpreter(6, 7, 8, 9)
     docs.page(
@@ -252,6 +257,7 @@ def test_a_server_of_asgi_needs_a_django_that_has_it(docs: Docs) -> None:
     )
 
 
+@pytest.mark.exhaustive
 def test_a_build_runs_what_it_can_while_an_environment_is_made_and_leaves_nothing_when_interrupted(
     docs: Docs, deaf_index: str, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from choosing import a_few
 from other_builds import Build, environments_in, interpreter, specification, use_index, wait_until
 
 from sphinx_djconn.lab.environments import Environments, Ready, find, read
@@ -42,12 +43,15 @@ def test_a_built_in_one_has_the_newest_django_of_its_series(django52: Ready) -> 
 
 @pytest.mark.parametrize(
     ("name", "minors"),
-    [
-        ("django-1.11.29", (6, 7)),
-        ("django-2.1.3", (6, 7)),
-        ("django-2.2", (6, 7, 8, 9)),
+    a_few(
+        [
+            ("django-1.11.29", (6, 7)),
+            ("django-2.1.3", (6, 7)),
+            ("django-2.2", (6, 7, 8, 9)),
+            ("django-4.2", (10, 11, 12)),
+        ],
         ("django-4.2", (10, 11, 12)),
-    ],
+    ),
 )
 def test_each_django_gets_a_python_that_it_supports(cache: Path, name: str, minors: tuple[int, ...]) -> None:
     interpreter(*minors)
@@ -67,6 +71,7 @@ def test_a_second_build_makes_nothing_and_finds_the_same(
     assert told == []
 
 
+@pytest.mark.exhaustive
 def test_progress_says_what_is_made_and_how_long_it_took(tmp_path: Path) -> None:
     told: list[str] = []
     Environments(tmp_path, tell=told.append).get(find("django-5.2", {}))
@@ -84,6 +89,7 @@ def test_two_builds_make_one_together(tmp_path: Path) -> None:
     assert len(environments_in(tmp_path)) == 1
 
 
+@pytest.mark.exhaustive
 def test_many_threads_of_a_build_make_one_together(tmp_path: Path) -> None:
     told: list[str] = []
     environments = Environments(tmp_path, tell=told.append)
@@ -137,6 +143,7 @@ def _command(process: psutil.Process) -> list[str]:
         return []
 
 
+@pytest.mark.exhaustive
 def test_what_a_machine_that_lost_power_has_left_is_removed(tmp_path: Path, django52: Ready) -> None:
     cache = copy(django52, tmp_path / "cache")
     complete = next(cache.glob("*/complete"))
@@ -184,7 +191,7 @@ def test_what_cannot_be_noted_is_absent(tmp_path: Path) -> None:
         assert not attempt.exists()
 
 
-@pytest.mark.parametrize("uv", [True, False])
+@pytest.mark.parametrize("uv", a_few([True, False], True))
 def test_without_a_network_nothing_is_made_and_the_index_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uv: bool
 ) -> None:
@@ -207,7 +214,7 @@ def test_a_failure_is_not_tried_again_in_the_same_build(
     assert len(told) == 1
 
 
-@pytest.mark.parametrize("uv", [True, False])
+@pytest.mark.parametrize("uv", a_few([True, False], True))
 @pytest.mark.parametrize("requirements", [["django==5.2.999"], ["django~=5.2.0", "asgiref<3"]])
 def test_what_does_not_resolve_says_so(tmp_path: Path, requirements: list[str], uv: bool) -> None:
     with pytest.raises(UnresolvedError, match="no releases fulfil its requirements") as raised:
@@ -237,12 +244,14 @@ def test_where_no_python_fits_it_says_what_is_needed_and_what_there_is(tmp_path:
         Environments(tmp_path, found=lambda: newest).get(find("django-2.2", {}))
 
 
+@pytest.mark.exhaustive
 def test_venv_and_pip_make_the_same_as_uv(tmp_path: Path, django52: Ready) -> None:
     ready = Environments(tmp_path, tools=Tools(())).get(find("django-5.2", {}))
     by_pip = [each for each in ready.contents().distributions if not each.startswith(("pip==", "setuptools=="))]
     assert tuple(by_pip) == django52.contents().distributions
 
 
+@pytest.mark.exhaustive
 def test_one_whose_interpreter_disappeared_is_made_anew(tmp_path: Path, django52: Ready) -> None:
     cache = copy(django52, tmp_path / "cache")
     for each in cache.glob("*/*/env/bin/python*"):
@@ -274,6 +283,7 @@ def test_an_interpreter_without_django_is_named(tmp_path: Path) -> None:
         Environments(tmp_path).get(named["mine"])
 
 
+@pytest.mark.exhaustive
 def test_requirements_are_made_for_the_interpreter_that_conf_py_names(tmp_path: Path) -> None:
     table = {"mine": {"python": sys.executable, "requirements": ["django~=5.2.0"]}}
     ready = Environments(tmp_path).get(read(table, tmp_path)["mine"])
@@ -349,6 +359,7 @@ def test_compiled_files_are_no_change(django52: Ready) -> None:
     assert django52.contents() == before
 
 
+@pytest.mark.exhaustive
 def test_contents_are_the_same_wherever_they_were_made(tmp_path: Path, django52: Ready) -> None:
     elsewhere = Environments(tmp_path).get(find("django-5.2", {}))
     assert elsewhere.python != django52.python

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from absence import skip_without_python
+from choosing import a_few
 
 from sphinx_djconn.lab import Laboratory, Profiles
 from sphinx_djconn.lab.errors import AbsentError
@@ -54,7 +56,7 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]
         yield laboratory
 
 
-@pytest.fixture(params=[f"django-{each}" for each in VERSIONS])
+@pytest.fixture(params=a_few([f"django-{each}" for each in VERSIONS], "django-2.1.3", "django-5.2"))
 def environment(request: pytest.FixtureRequest, laboratory: Laboratory) -> str:
     """Return the name of an environment; those that are made are kept where builds keep theirs."""
     name: str = request.param
@@ -63,7 +65,7 @@ def environment(request: pytest.FixtureRequest, laboratory: Laboratory) -> str:
     except AbsentError as error:
         if "needs Python" not in error.message:
             raise
-        pytest.skip(error.message)
+        skip_without_python()
     return name
 
 

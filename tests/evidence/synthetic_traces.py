@@ -233,3 +233,36 @@ def at_once(**options: Any) -> tuple[Scenario, Trace]:
     )
     steps = Together((Request("browser", "GET", "/polls/"), Request(None, "GET", "/polls/", count=2)))
     return Scenario(Sequence((steps, Request("browser", "GET", "/polls/")), text)), run.trace()
+
+
+def started_threads(order: tuple[int, ...] = (0, 1, 2)) -> tuple[Scenario, Trace]:
+    """One request that starts three threads, which open a connection each, in ``order``, and leave it open."""
+    run = Simulation()
+    run.step("browser: GET /executor/")
+    client = run.client("browser")
+    number = run.arrive(client, "/executor/", None)
+    own = [client.thread + 1 + position for position in range(3)]
+    for thread in own:
+        start: dict[str, Any] = {"name": "work", "ident": thread, "native": thread, "main": False}
+        run.event("thread.start", thread, number, **start)
+    for position in order:
+        run.event("db.wrapper", own[position], number, w=10 + position, alias="default")
+        run.event("db.open", own[position], number, w=10 + position, c=10 + position, alias="default")
+    for position in order:
+        run.event("thread.end", own[position])
+    run.leave(client, number, "/executor/", 200, new=run.new)
+    return scenario("browser: GET /executor/", "browser"), run.trace()
+
+
+def outside_of_django(**options: Any) -> tuple[Scenario, Trace]:
+    """A request that Django handles, and one that something else answers."""
+    run = Simulation(**options)
+    run.step("browser: GET /polls/")
+    run.request("browser")
+    run.step("browser: GET /static/logo.svg")
+    run.number += 1
+    sent = {"client": "browser", "method": "GET", "path": "/static/logo.svg", "label": None}
+    run.event("request.sent", request=run.number, **sent)
+    answer = {"h": 1, "new": False, "status": 200, "size": 17, "json": None}
+    run.event("response", request=run.number, **answer)
+    return scenario("browser: GET /polls/\nbrowser: GET /static/logo.svg", "browser"), run.trace()

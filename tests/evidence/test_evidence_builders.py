@@ -2,6 +2,7 @@ import json
 from xml.etree import ElementTree as ET
 
 import pytest
+from choosing import a_few
 from docutils import nodes
 from evidence_pages import build
 from synthetic_traces import Simulation, keep_alive, new_clients, scenario
@@ -77,8 +78,9 @@ def test_xml_is_well_formed_whatever_a_server_writes(tmp_path, hostile):
     assert document.find(".//djconn_fold") is not None
 
 
-def test_a_page_of_twenty_thousand_requests_is_small(tmp_path):
-    one, trace = new_clients(20_000)
+@pytest.mark.parametrize("requests", a_few([2_000, 20_000], 2_000))
+def test_a_page_of_thousands_of_requests_is_small(tmp_path, requests):
+    one, trace = new_clients(requests)
     page = build(tmp_path, "html", evidence(one, [trace], ["requests", "log", "summary"]))
     assert len(page.encode()) < 500_000
 

@@ -1,5 +1,13 @@
 from evidence_pages import lines
-from synthetic_traces import MAIN, Simulation, at_once, keep_alive, new_clients, scenario
+from synthetic_traces import (
+    MAIN,
+    Simulation,
+    at_once,
+    keep_alive,
+    new_clients,
+    scenario,
+    started_threads,
+)
 
 from sphinx_djconn.evidence import evidence
 from sphinx_djconn.scenario import Scenario
@@ -181,3 +189,16 @@ def test_lines_before_the_first_step_belong_to_no_step():
     run.event("db.wrapper", MAIN, w=2_000_000, alias="other")
     shown = log(scenario(""), run.trace())
     assert shown[-1] == "main │ DB wrapper created (other)"
+
+
+def test_what_a_thread_did_that_a_request_started_stands_together_whichever_was_faster():
+    shown = log(*started_threads((2, 0, 1)))
+    start = shown.index("  T1 │ request 1: GET /executor/ on H1")
+    assert shown[start + 1 : start + 6] == [
+        "  T2 │ thread started by request 1",
+        "  T2 │ DB wrapper created",
+        "  T2 │ DB connection C1 opened",
+        "  T2 │ thread, started by request 1, ended; DB connection C1 was never closed",
+        "  T3 │ thread started by request 1",
+    ]
+    assert shown == log(*started_threads())

@@ -1,6 +1,14 @@
 import pytest
 from evidence_pages import rows
-from synthetic_traces import Simulation, at_once, keep_alive, new_clients, scenario
+from synthetic_traces import (
+    Simulation,
+    at_once,
+    keep_alive,
+    new_clients,
+    outside_of_django,
+    scenario,
+    started_threads,
+)
 
 from sphinx_djconn.evidence import evidence
 from sphinx_djconn.scenario import Scenario
@@ -188,3 +196,23 @@ def test_a_connection_of_another_alias_names_it(alias):
 
 def _with_list(made: tuple[Scenario, Trace]) -> tuple[Scenario, list[Trace]]:
     return made[0], [made[1]]
+
+
+def test_a_row_names_the_threads_that_its_request_started_with_what_they_left_open():
+    assert requests(*started_threads())[1][-2:] == [
+        "T1",
+        "C1 opened in T2, then abandoned; C2 opened in T3, then abandoned; C3 opened in T4, then abandoned",
+    ]
+
+
+def test_a_row_does_not_depend_on_which_of_the_threads_was_faster():
+    assert requests(*started_threads((2, 0, 1))) == requests(*started_threads())
+
+
+def test_a_request_that_djangos_handler_never_saw_says_so():
+    assert requests(*outside_of_django())[2][3:] == [
+        "200",
+        "H1 kept",
+        "not handled by Django's handler",
+        "unknown",
+    ]

@@ -79,7 +79,7 @@ def test_other_bodies_are_shown_as_json(bodies, text):
 
 def test_values_are_shown_as_figures_of_claims_are():
     _, row = responses({"a": None, "b": [], "c": ["x", "y"], "d": True, "e": 1.5})
-    assert row[3:] == ["none", "none", "x, y", "true", "1.5"]
+    assert row[3:] == ["none", "empty", "x, y", "true", "1.5"]
 
 
 def test_a_text_is_told_from_nothing():

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from building import Docs
+from choosing import a_few
 
 from sphinx_djconn.lab import Laboratory, Profiles, Project
 from sphinx_djconn.lab.profiles import DEMO, read_project
@@ -68,7 +69,7 @@ def everything(folder: Path) -> dict[str, tuple[bytes, int]]:
     }
 
 
-@pytest.mark.parametrize("server", ["runserver", "runserver-reload"])
+@pytest.mark.parametrize("server", a_few(["runserver", "runserver-reload"], "runserver"))
 def test_nothing_is_written_into_the_project_s_folder(docs: Docs, databases: Path, server: str) -> None:
     docs.project(views=VIEWS)
     before = everything(docs.folder / "site")

@@ -70,7 +70,7 @@ def test_a_thread_is_seen_however_it_was_started(server, heard, path):
     visit = server.get(path)
     (opened,) = heard.told("db.open")
     ended = heard.wait_for("thread.end")
-    assert "r" not in opened
+    assert opened.get("r") == (None if path == "/foreign-thread/" else visit.number)
     assert key(opened) != key(visit.events[0])
     assert key(opened) in set(map(key, heard.told("thread.start")))
     until(lambda: key(opened) in set(map(key, heard.told("thread.end"))), f"its end in {ended}")
@@ -251,6 +251,7 @@ def test_a_server_goes_on_when_the_lab_is_gone(start):
         assert server.look().tasks == 1
 
 
+@pytest.mark.exhaustive
 def test_a_lab_that_reads_late_has_lost_nothing_and_held_up_nobody(start):
     requests = 500  # their events are more than the buffers of a socket hold
     with start() as server:

@@ -166,7 +166,7 @@ def test_all_other_tests_of_the_probe_pass(pair):
         pytest.skip("its collector finds less, with the probe and without, and its Django is another")
     tests = Path(__file__).parent
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", tests, f"--ignore={__file__}"],
+        [sys.executable, "-m", "pytest", "-q", "-n", "0", tests, f"--ignore={__file__}"],
         env={**os.environ, "DJCONN_TEST_PYTHON": Environments().get(specified(pair)).python},
         capture_output=True,
         text=True,

@@ -45,11 +45,11 @@ def error_of(text: str) -> SequenceError:
         ("100000 x new client: GET /", Request(None, "GET", "/", count=100_000)),
         ("new client: GET /", Request(None, "GET", "/")),
         ("new   client : GET /", Request(None, "GET", "/")),
-        ("Ada-s browser: GET /", Request("Ada-s browser", "GET", "/")),
-        ("the  2nd_client: GET /", Request("the 2nd_client", "GET", "/")),
+        ("Ada-s_2nd-browser: GET /", Request("Ada-s_2nd-browser", "GET", "/")),
         ("zoë: GET /", Request("zoë", "GET", "/")),
         ("newcomer: GET /", Request("newcomer", "GET", "/")),
-        ("a: GET /?next=/a:b&x=1#y", Request("a", "GET", "/?next=/a:b&x=1#y")),
+        ("news-client: GET /", Request("news-client", "GET", "/")),
+        ("a: GET /?next=/a:b&x=1%23y", Request("a", "GET", "/?next=/a:b&x=1%23y")),
         ("a:GET\t/  ->  404", Request("a", "GET", "/", status=404)),
         ("a: TRACE /", Request("a", "TRACE", "/")),
         ("a: GET / -> 100", Request("a", "GET", "/", status=100)),
@@ -212,9 +212,7 @@ ERRORS = [
     ("3 x wait 1s", 0, "'wait 1s' cannot be repeated"),
     ("3 x database: restart", 0, "'database: restart' cannot be repeated"),
     ("3 x together:\n  a: GET /", 0, "'together' cannot name a client; write 'together:' alone"),
-    ("6x a: GET /", 0, "'6x a' cannot name a client; write a repetition as in '6 x a: …'"),
-    ("6 × a: GET /", 0, "cannot name a client; write a repetition as in '6 x a: …'"),
-    ("6 x: GET /", 0, "'6 x' cannot name a client; write a repetition as in '6 x browser: …'"),
+    ("2 x together:", 0, "'together' cannot name a client; write 'together:' alone"),
     # clients
     ("new client: close", 0, "a new client has nothing to hang up; name the client, as in"),
     ("New client: GET /", 0, "'New client' cannot name a client; write 'new client' for clients"),
@@ -225,7 +223,17 @@ ERRORS = [
     ("database: end session", 0, "'database' cannot name a client; write one of 'database: end sessions',"),
     ("reload:", 0, "'reload' cannot name a client; write 'reload' alone on its line"),
     ("wait: 1s", 0, "'wait' cannot name a client; write a pause as in 'wait 1.5s'"),
-    ("a/b: GET /", 0, "'a/b' cannot name a client; use letters, digits, '-', '_' and spaces"),
+    (
+        "a/b: GET /",
+        0,
+        (
+            "'a/b' cannot name a client; begin with a letter, then use letters, digits, '-' and '_', and no "
+            "spaces, with a colon after the name: 'a-b: GET /'"
+        ),
+    ),
+    ("a: GET /\nA: GET /", 1, "clients 'a' and 'A' have almost the same name; write one name for one client"),
+    ("client1: GET /\ntogether:\n  b: GET /\n  client-1: GET /", 3, "clients 'client1' and 'client-1' have"),
+    (":runs: 3\n\na: GET /", 0, "':runs: 3' is no step; write options directly below the first line of the"),
     (": GET /", 0, "': GET /' does not say which client sends it; begin with the client"),
     ("GET /a:b", 0, "'GET /a:b' does not say which client sends it"),
     ("a: close", 0, "client 'a' has nothing to hang up; write one of its requests before it"),
@@ -250,6 +258,13 @@ ERRORS = [
         ),
     ),
     ("a: GET http://localhost/", 0, "path 'http://localhost/' does not begin with '/'"),
+    (
+        "a: GET /polls/->200",
+        0,
+        "the path '/polls/->200' has an arrow in it; put a space on both sides of '->', and write '%3E' for",
+    ),
+    ("a: GET /polls/#it", 0, "no server is sent '#it', the end of the path; leave it out, write '%23' for"),
+    ("a: POST / with a=b->200", 0, "the form 'a=b->200' has an arrow in it; put a space on both sides"),
     ("a: GET -> 200", 0, "path '->' does not begin with '/'"),
     # what follows the path
     ("a: POST / with", 0, "'' after 'with' is neither a form nor JSON; write 'with name=ada"),
@@ -315,6 +330,63 @@ ERRORS = [
     ("zz:", 0, "'zz:' is no step"),
     ("q" * 1_000_000, 0, "q…' is no step"),
 ]
+
+
+NOT_CLIENTS = {
+    "2 new client": "2 x new client",
+    "2 new clients": "2 x new client",
+    "two new clients": "2 x new client",
+    "2x new client": "2 x new client",
+    "2 X new client": "2 x new client",
+    "2 × new client": "2 x new client",
+    "2 * new client": "2 x new client",
+    "2 times new client": "2 x new client",
+    "new client x 2": "2 x new client",
+    "new client*2": "2 x new client",
+    "2 x new clients": "2 x new client",
+    "2 browser": "2 x browser",
+    "2browser": "2 x browser",
+    "2xbrowser": "2 x browser",
+    "2 x": "2 x browser",
+    "a new client": "new client",
+    "the new client": "new client",
+    "new clients": "new client",
+    "New Client": "new client",
+    "newclient": "new client",
+    "new client 2": "new client",
+    "- browser": "browser",
+    "* browser": "browser",
+    "1. browser": "browser",
+    "- 2 x browser": "2 x browser",
+    "- new client": "new client",
+    "other browser": "other-browser",
+    "client 2": "client-2",
+    "2": "client-2",
+    "2nd": "client-2nd",
+    "_browser": "browser",
+    "**browser**": "browser",
+    "browser and other": "browser-and-other",
+}
+"""What can be taken for a client, and what it has to be."""
+
+
+@pytest.mark.parametrize("form", ["{}: GET /polls/", "{}: POST /polls/ with a=b -> 201", "{}: close"])
+@pytest.mark.parametrize("name", NOT_CLIENTS)
+def test_what_cannot_name_a_client_is_shown_as_it_should_be(name: str, form: str) -> None:
+    meant = f"'{form.format(NOT_CLIENTS[name])}'"
+    assert meant in str(error_of(form.format(name)))
+
+
+@pytest.mark.parametrize("name", NOT_CLIENTS)
+def test_what_cannot_name_a_client_cannot_in_a_meeting(name: str) -> None:
+    error = error_of(f"together:\n    other: GET /\n    {name}: GET /")
+    assert f"'{NOT_CLIENTS[name]}: GET /'" in str(error)
+    assert error.line == 2
+
+
+@pytest.mark.parametrize("meant", sorted({*NOT_CLIENTS.values()}))
+def test_what_a_message_shows_can_be_read(meant: str) -> None:
+    assert parse_sequence(f"{meant}: GET /polls/").steps
 
 
 @pytest.mark.parametrize(("text", "line", "said"), ERRORS, ids=[f"{text[:30]!r}" for text, _, _ in ERRORS])

@@ -88,6 +88,12 @@ def test_a_title_may_have_a_colon_and_blanks():
         (f"{'x' * 61}\n  a: GET /", 0, "with 61 characters"),
         ("browser: GET /\n   browser: GET /", 1, "unexpected indentation"),
         ("  browser: GET /\none\n  browser: GET /", 0, "unexpected indentation before 'browser: GET /'"),
+        (
+            "- browser: GET /\n  browser: GET /",
+            0,
+            "'- browser' cannot name a client; put no mark before a step",
+        ),
+        ("two\n  a: GET /\n2 new client: GET /\n  a: GET /", 2, "'2 x new client: GET /'"),
         ("", 0, "the sequence has no step"),
         ("# nothing\n", 0, "the sequence has no step"),
     ],

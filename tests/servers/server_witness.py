@@ -1,15 +1,12 @@
 """What is known of a server's run without the probe: the kernel's tables, and what a view says of itself."""
 
-import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-import pytest
+from absence import needed
 
 from sphinx_djconn.lab.environments import current
-from sphinx_djconn.lab.errors import AbsentError
 from sphinx_djconn.lab.installed import check_installed
 from sphinx_djconn.lab.servers import SERVERS
 
@@ -59,13 +56,9 @@ def held(request):
 
 
 def skip_where_absent(name: str) -> None:
-    """Skip the test where the server is not installed, unless all are to be: in CI."""
-    try:
+    """Skip a test of the server ``name`` if that is not installed."""
+    with needed("Apache's mod_wsgi" if name == "mod_wsgi" else f"the server {name}"):
         check_installed(name, SERVERS[name], current())
-    except AbsentError as error:
-        if "CI" in os.environ and sys.platform == "linux":
-            raise
-        pytest.skip(error.message)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from building import Docs
+from choosing import a_few
 from server_witness import VIEWS, Look, skip_where_absent
 
 from sphinx_djconn.lab import Laboratory, Profiles
@@ -24,6 +25,9 @@ pytestmark = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="the 
 
 SETTINGS = 'STATIC_URL = "static/"\n'  # which runserver_plus takes for granted
 TOGETHER = 8
+REPRESENTATIVE = ("runserver", "gunicorn-gthread", "gunicorn-gevent", "uvicorn", "mod_wsgi")
+"""One of each kind: a thread for each connection, a pool of threads, greenlets, an event loop; and Apache."""
+
 POOL = min(32, (os.cpu_count() or 1) + 4)  # concurrent.futures.ThreadPoolExecutor, unless told otherwise
 NO_ORM = "gunicorn-tornado"
 """An event loop runs in the thread that runs the views, and Django's ORM refuses to work there."""
@@ -125,7 +129,7 @@ def observe(docs: Docs, databases: Path, server: str) -> Observed:
     return Observed(recording.runs[0], look, at)
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", a_few(SERVERS, *REPRESENTATIVE))
 def test_the_trace_of_a_server_is_what_others_saw_of_the_run(docs: Docs, databases: Path, server: str) -> None:
     skip_where_absent(server)
     observed = observe(docs, databases, server)

@@ -3,6 +3,7 @@
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from server_witness import skip_where_absent
 
 from sphinx_djconn.lab import Laboratory, Profiles
@@ -10,6 +11,7 @@ from sphinx_djconn.scenario import Scenario, parse_sequence
 from sphinx_djconn.trace import facts_of
 
 
+@pytest.mark.exhaustive
 def test_the_connection_of_each_greenlet_that_has_ended_is_abandoned_in_every_run(databases: Path) -> None:
     skip_where_absent("gunicorn-gevent")
     sequence = parse_sequence("6 x new client: GET /query/\nbrowser: GET /query/")

@@ -5,6 +5,7 @@ import re
 import sys
 
 import pytest
+from absence import skip_without_python
 from building import Docs
 
 from sphinx_djconn.lab.environments.interpreters import on_this_machine
@@ -14,7 +15,7 @@ def python(oldest: int, newest: int) -> None:
     """Skip a test on a machine without one of these minor versions of Python 3."""
     there = {each.version[1] for each in on_this_machine()}
     if not there & set(range(oldest, newest + 1)):
-        pytest.skip(f"no Python 3.{oldest} to 3.{newest} on this machine")
+        skip_without_python()
 
 
 def test_two_real_releases(docs: Docs):
@@ -54,6 +55,7 @@ REAL = """
 """
 
 
+@pytest.mark.exhaustive
 def test_a_server_that_hangs_up_without_a_word_is_seen_alike_in_every_run(docs: Docs):
     python(6, 9)
     docs.configure(djconn_unsupported_pythons=True)
@@ -83,6 +85,7 @@ HANGING_UP = """
 """
 
 
+@pytest.mark.exhaustive
 def test_the_thread_that_runs_a_view_is_seen_under_asgi_in_django_30_too(docs: Docs):
     python(6, 9)
     docs.configure(
@@ -119,6 +122,7 @@ ASGI = """
 """
 
 
+@pytest.mark.exhaustive
 def test_a_python_that_a_django_does_not_support_is_no_fault_of_the_page(docs: Docs):
     docs.configure(
         djconn_environments={"too-new": {"requirements": ["django==2.0.13"], "python": sys.executable}},

@@ -3,6 +3,7 @@
 import re
 import shutil
 
+import pytest
 from releases import VIEWS, Row, ran
 
 
@@ -24,6 +25,7 @@ def test_a_declared_release_takes_four_runs_and_a_second_build_none(row: Row):
     assert row.told(again) == row.told(built)
 
 
+@pytest.mark.exhaustive
 def test_a_wrong_declaration_is_searched_on_and_told(row: Row):
     row.claim("declared", 30, "first.json.number >= 13", ":since: r12")
     built = row.build()
@@ -34,6 +36,7 @@ def test_a_wrong_declaration_is_searched_on_and_told(row: Row):
     assert built.code == 1
 
 
+@pytest.mark.exhaustive
 def test_what_is_not_declared_is_found_in_few_runs(row: Row):
     row.claim("found", 30, "first.json.number < 22", ":until:")
     built = row.build()
@@ -42,6 +45,7 @@ def test_what_is_not_declared_is_found_in_few_runs(row: Row):
     assert "true with r21 (" in row.told(built)["found"]["reason"]
 
 
+@pytest.mark.exhaustive
 def test_independent_claims_share_rounds_and_what_they_have_in_common_is_run_once(row: Row):
     row.claim("one", 30, "first.json.number >= 5")
     row.claim("other", 30, "first.json.number >= 25")
@@ -55,6 +59,7 @@ def test_independent_claims_share_rounds_and_what_they_have_in_common_is_run_onc
     assert rounds <= 8, "one is searched beside the other and not after it"
 
 
+@pytest.mark.exhaustive
 def test_recordings_replay_along_the_same_path(row: Row):
     row.configure(djconn_recordings="recordings")
     row.claim("declared", 30, "first.json.number >= 13", ":since: r12")
@@ -158,6 +163,7 @@ def test_an_environment_that_no_one_knows_is_told(row: Row):
     assert "unknown environment `rr0`; did you mean `r0`?" in kinds["djconn.config"]
 
 
+@pytest.mark.exhaustive
 def test_a_page_shows_the_releases_that_were_run_and_both_sides_of_the_change(row: Row):
     row.claim("declared", 30, "first.json.number >= 12", ":since: r12")
     page = row.docs.build("text").read("index.txt")
@@ -172,6 +178,7 @@ def test_a_page_shows_the_releases_that_were_run_and_both_sides_of_the_change(ro
         assert row.docs.build(builder).warnings == []
 
 
+@pytest.mark.exhaustive
 def test_show_chooses_the_parts_of_both_sides(row: Row):
     row.claim("declared", 3, "first.json.number >= 1", ":since: r1", ":show: none")
     assert "(Python " not in row.docs.build("text").read("index.txt")
@@ -190,6 +197,7 @@ def test_a_link_to_it_shows_its_verdict_and_the_list_has_it(row: Row):
     assert "The sentence of declared." in html
 
 
+@pytest.mark.exhaustive
 def test_a_page_that_shows_a_change_is_written_anew_when_a_run_changes(row: Row):
     row.claim("short", 4, "first.json.number >= 2")
     row.docs.build("text")

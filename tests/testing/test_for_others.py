@@ -64,6 +64,17 @@ def test_what_is_wrong_with_the_pages_is_an_error(tmp_path):
         check(tmp_path)
 
 
+def test_a_warning_of_several_lines_about_a_claim_is_no_error(tmp_path):
+    page = docs(tmp_path, "refuted") / "index.rst"
+    page.write_text(page.read_text().replace("threads == 1", "threads == '1'"))
+    claims = {claim["id"]: claim for claim in check(tmp_path)}
+    assert claims["one-thread"]["verdict"] == "unproven"
+    assert (
+        claims["one-thread"]["reason"]
+        == "`threads == '1'` compares a count with a text; write 1 without quotes"
+    )
+
+
 MATRIX = """
     Ages
     ====

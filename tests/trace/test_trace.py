@@ -1,11 +1,15 @@
 """Entities and facts, read out of events that were made up here."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
-from sphinx_djconn.trace import FACTS, REQUEST_FACTS, Trace, TraceError, facts_of
-from sphinx_djconn.trace.events import decode, encode, in_order
+import sphinx_djconn
+from sphinx_djconn.trace import FACTS, REQUEST_FACTS, Trace, TraceError, Unknown, events, facts_of
+from sphinx_djconn.trace.events import KINDS, decode, encode, in_order
+from sphinx_djconn.trace.reading import Entities
 
 
 class Story:
@@ -20,8 +24,8 @@ class Story:
         self.wire.append({"t": len(self.wire) * 1000, "k": kind, "p": p, **data})
         return self
 
-    def thread(self, serial, *, p=1, name="Thread-1 (work)", main=False, ident=7):
-        return self.tell("thread.start", p=p, th=serial, name=name, ident=ident, native=0, main=main)
+    def thread(self, serial, *, p=1, name="Thread-1 (work)", main=False, ident=7, **data):
+        return self.tell("thread.start", p=p, th=serial, name=name, ident=ident, native=0, main=main, **data)
 
     def sent(self, number, label=None):
         return self.tell("request.sent", p=0, r=number, client="a", method="GET", path="/", label=label)
@@ -74,17 +78,32 @@ def test_what_is_no_event_is_said(wire):
         decode(wire)
 
 
+def test_every_kind_of_event_is_described():
+    named = re.findall(r"``([a-z]+(?:\.[a-z]+)*)``", str(events.__doc__))
+    assert {*named} >= KINDS
+    assert {*Entities.READERS} <= KINDS
+
+
+def test_the_probe_tells_of_no_kind_that_is_not_described():
+    probe = Path(sphinx_djconn.__file__).parent / "probe"
+    source = "".join(path.read_text("utf-8") for path in probe.glob("*.py"))
+    told = re.findall(r"""\.(?:emit|send)\(\s*"([a-z.]+)\"""", source)
+    assert len({*told}) > 10
+    assert {*told} <= KINDS
+
+
 def test_events_of_several_processes_are_merged_by_their_time():
-    events = [
+    told = [
         decode({"t": at, "k": kind, "p": process})
-        for at, kind, process in [(3, "c", 1), (1, "a", 2), (2, "b", 1)]
+        for at, kind, process in [(3, "end", 1), (1, "begin", 2), (2, "step", 1)]
     ]
-    assert [event.kind for event in in_order(events)] == ["a", "b", "c"]
+    assert [event.kind for event in in_order(told)] == ["begin", "step", "end"]
 
 
 def test_events_of_one_moment_stay_in_the_order_of_their_arrival():
-    events = [decode({"t": 5, "k": kind, "p": 1}) for kind in "dacb"]
-    assert [event.kind for event in in_order(events)] == list("dacb")
+    kinds = ["step", "begin", "response", "end"]
+    told = [decode({"t": 5, "k": kind, "p": 1}) for kind in kinds]
+    assert [event.kind for event in in_order(told)] == kinds
 
 
 # Requests and threads.
@@ -162,8 +181,9 @@ def test_what_overlaps_with_a_request_that_has_no_view_or_no_handler_is_not_know
 def test_a_request_that_django_never_saw_has_no_thread():
     story = Story().sent(1, "lost").tell("request.error", p=0, r=1, h=None, error="ConnectionRefusedError")
     figures = story.figures
-    assert (figures["requests"], figures["errors"], figures["threads"]) == (1, 1, 0)
-    assert figures["lost.thread"] is None
+    assert (figures["requests"], figures["errors"]) == (1, 1)
+    assert isinstance(figures["threads"], Unknown)
+    assert isinstance(figures["lost.thread"], Unknown)
 
 
 def test_every_fact_has_a_value_even_of_nothing_but_that_of_a_server():
@@ -221,12 +241,13 @@ def test_the_peak_counts_abandoned_connections_whether_collected_or_not():
     assert story.figures["db.peak"] == 2
 
 
-def test_a_wrapper_that_another_thread_uses_is_abandoned_with_the_thread_that_made_it():
+def test_a_wrapper_that_threads_share_is_abandoned_with_the_last_of_them():
     story = Story().thread(2).thread(3).begin(1, 3)
     story.tell("db.wrapper", th=2, w=1, alias="default", vendor="sqlite")
     story.tell("db.open", th=3, r=1, w=1, c=1, alias="default").end(1, 3)
     assert story.figures["db.open"] == 1
-    assert story.tell("thread.end", th=2).figures["db.abandoned"] == 1
+    assert story.tell("thread.end", th=2).figures["db.open"] == 1
+    assert story.tell("thread.end", th=3).figures["db.abandoned"] == 1
 
 
 def test_a_forked_child_reuses_what_its_parent_has_opened():
@@ -267,3 +288,119 @@ def test_a_pool_may_hand_a_connection_on_before_its_return_is_told():
     assert (figures["db.returned"], figures["db.open"]) == (1, 1)
     figures = story.close(2, 3, "end of request", r=2, pooled=True).end(2, 3).figures
     assert (figures["db.returned"], figures["db.open"], figures["db.closed"]) == (2, 1, 0)
+
+
+# What requests started, and what the server did by itself.
+
+
+def started(story, serial, number, **data):
+    return story.tell("thread.start", th=serial, r=number, name="work", ident=7, native=0, main=False, **data)
+
+
+def test_a_connection_of_a_thread_that_a_request_started_is_counted_with_it():
+    story = started(Story().thread(2).sent(1, "one").begin(1, 2), 3, 1).open(1, 3, 1).end(1, 2)
+    figures = story.tell("thread.end", th=3).figures
+    assert (figures["db.opened"], figures["db.abandoned"], figures["db.outside_requests"]) == (1, 1, 0)
+    assert (figures["threads"], figures["threads_started"], figures["one.threads_started"]) == (1, 1, 1)
+    assert story.trace.entities.threads[1, 3].name == "T2"
+
+
+def test_connections_are_named_in_the_order_in_which_their_threads_were_started():
+    story = started(started(Story().thread(2).sent(1).begin(1, 2), 3, 1), 4, 1)
+    story.open(1, 4, 1).open(2, 3, 1).end(1, 2)
+    found = story.trace.entities.db_connections
+    assert [found[1, serial].name for serial in (1, 2)] == ["C2", "C1"]
+
+
+def test_facts_of_the_end_count_what_the_server_opened_by_itself():
+    figures = Story().open(1, 1).thread(2).open(2, 2).tell("thread.end", th=2).figures
+    assert states(figures) == {"opened": 0, "closed": 0, "open": 1, "abandoned": 1, "dropped": 0}
+    assert figures["db.outside_requests"] == 2
+
+
+def test_a_connection_that_was_open_before_is_reused_and_counted_at_the_peak():
+    story = Story().open(1, 1).sent(1).begin(1, 1).tell("db.use", th=1, r=1, w=1, c=1)
+    figures = story.tell("db.use", th=1, r=1, w=1, c=1).end(1, 1).figures
+    assert (figures["db.opened"], figures["db.reused"], figures["db.peak"]) == (0, 1, 1)
+
+
+def test_a_request_that_uses_its_own_connection_in_a_thread_has_not_reused_it():
+    story = started(Story().thread(2).sent(1).begin(1, 2).open(1, 2, 1), 3, 1)
+    assert story.tell("db.use", th=3, r=1, w=1, c=1).end(1, 2).figures["db.reused"] == 0
+
+
+def test_a_child_is_its_requests_whether_it_is_told_before_or_after_it_has_begun():
+    for first, second in (("child", "start"), ("start", "child")):
+        story = Story().thread(2).sent(1).begin(1, 2)
+        for told in (first, second):
+            if told == "child":
+                story.tell("process.child", th=2, r=1, pid=11)
+            else:
+                story.tell("process.start", p=2, pid=11, ppid=99, python="3.11.7").thread(1, p=2, main=True)
+        figures = story.open(1, 1, p=2).end(1, 2).tell("process.exit", p=2).figures
+        assert (figures["processes_started"], figures["db.opened"], figures["db.dropped"]) == (1, 1, 1)
+
+
+def test_a_process_whose_parent_is_not_known_makes_unknown_what_it_opened():
+    story = Story().thread(2).request(1, 2).tell("process.start", p=2, pid=11, ppid=99, python="3.11.7")
+    figures = story.thread(1, p=2, main=True).open(1, 1, p=2).figures
+    assert isinstance(figures["db.opened"], Unknown)
+    assert isinstance(figures["processes_started"], Unknown)
+    assert figures["db.open"] == 1
+
+
+def test_a_process_that_was_there_before_the_first_request_is_the_servers():
+    story = Story().tell("process.start", p=2, pid=11, ppid=99, python="3.11.7").thread(2, p=2)
+    figures = story.open(1, 2, p=2).sent(1).begin(1, 2, p=2).end(1, 2, p=2).figures
+    assert (figures["db.opened"], figures["db.outside_requests"], figures["processes_started"]) == (0, 1, 0)
+
+
+def test_a_foreign_thread_that_serves_is_the_servers():
+    story = Story().sent(1).thread(2, foreign=True).begin(1, 2).end(1, 2).open(1, 2)
+    assert (story.figures["db.outside_requests"], story.figures["threads_started"]) == (1, 0)
+
+
+def test_a_foreign_thread_that_serves_nobody_makes_unknown_what_it_opened():
+    story = Story().thread(2).request(1, 2, "one").thread(3, foreign=True).open(1, 3)
+    for name in ("db.opened", "db.closed", "db.reused", "db.peak", "db.wrappers", "one.db_connections"):
+        assert isinstance(story.figures[name], Unknown), name
+    assert story.figures["db.open"] == 1
+
+
+def test_a_request_that_django_never_saw_makes_unknown_who_opened_a_connection():
+    story = Story().tell("django", version="6.1").thread(2).open(1, 1).sent(1).sent(2).begin(2, 2).end(2, 2)
+    figures = story.figures
+    # What was opened before it was sent is known to be the server's.
+    assert (figures["db.opened"], figures["db.outside_requests"]) == (0, 1)
+    assert isinstance(figures["db.reused"], Unknown)
+    assert figures["threads"] == Unknown("Django's handler never saw the request")
+    figures = story.open(2, 1).figures
+    assert isinstance(figures["db.opened"], Unknown)
+    assert figures["db.open"] == 2
+
+
+def test_under_asgi_a_request_without_a_view_has_no_thread():
+    story = Story().thread(2).sent(1, "missing").tell("request.begin", th=1, r=1, task=1).end(1, 1)
+    story.sent(2, "found").tell("request.begin", th=1, r=2, task=2).tell("request.view", th=2, r=2).end(2, 1)
+    figures = story.figures
+    assert (figures["threads"], figures["executors"], figures["tasks"]) == (1, 1, 2)
+    assert (figures["missing.thread"], figures["found.thread"]) == (None, "T1")
+
+
+def test_facts_of_each_database_are_there_by_its_alias():
+    story = Story().thread(2).sent(1).begin(1, 2).open(1, 2, 1)
+    story.tell("databases", th=2, aliases=["default", "archive", "never-used"])
+    story.tell("db.wrapper", th=2, r=1, w=2, alias="archive", vendor="sqlite")
+    story.tell("db.open", th=2, r=1, w=2, c=2, alias="archive")
+    figures = story.close(2, 2, "end of request", r=1).end(1, 2).figures
+    assert (figures["db.opened"], figures["db.closed"]) == (2, 1)
+    by_alias = [
+        [figures[f'db["{alias}"].{name}'] for name in ("opened", "closed", "open", "peak", "wrappers")]
+        for alias in ("default", "archive", "never-used")
+    ]
+    assert by_alias == [[1, 0, 1, 1, 1], [1, 1, 0, 1, 1], [0, 0, 0, 0, 0]]
+
+
+def test_a_foreign_thread_from_before_the_first_request_is_the_servers():
+    story = Story().thread(2, foreign=True).sent(1).begin(1, 1).end(1, 1).open(1, 2)
+    assert (story.figures["db.outside_requests"], story.figures["threads_started"]) == (1, 0)

@@ -50,6 +50,11 @@ UNFIT = {
     "changes the working directory": "import os; os.chdir('/')",
     "reads a variable that names the run's folder": "import os; FOLDER = dict(os.environ)['TMPDIR']",
     "asks where temporary files are": "import tempfile; FOLDER = tempfile.gettempdir()",
+    "draws a random number": "import random; NUMBER = random.random()",
+    "chooses its random numbers": "import random; random.seed(1)",
+    "makes an identifier": "import uuid; INSTANCE = uuid.uuid4()",
+    "makes a key": "from django.core.management.utils import get_random_secret_key as key; KEY = key()",
+    "remembers when it started": "import time; STARTED = time.time()",
     "fails": "raise RuntimeError('not now')",
 }
 """What an application of a project may do when it is set up, and its fork would not do."""

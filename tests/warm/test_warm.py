@@ -9,15 +9,20 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from building import Docs
+from few_pages import write_pages
 from sphinx.cmd.build import build_main
 
 from sphinx_djconn.lab import Laboratory, Profiles
+from sphinx_djconn.lab.errors import ServerError
+from sphinx_djconn.lab.profiles import read_project
 from sphinx_djconn.scenario import Scenario, parse_sequence
 from sphinx_djconn.trace import facts_of
 
@@ -33,8 +38,8 @@ BY_CHANCE = frozenset({"db.collected", "reloader.watching"})
 KEEP_ALIVE = Scenario(parse_sequence("3 x browser: GET /polls/"), conn_max_age=None)
 
 
-def built(folder: Path, *, warm: bool) -> Path:
-    """Build the documentation of this project and return the folder of its recordings.
+def built(docs: Path, folder: Path, *, warm: bool) -> Path:
+    """Build ``docs``, pages of this project, and return the folder of their recordings.
 
     From the shell, a server that is never forked is not started again.
     """
@@ -53,7 +58,7 @@ def built(folder: Path, *, warm: bool) -> Path:
             str(folder / "doctrees"),
             "-D",
             f"djconn_warm={int(warm)}",
-            str(ROOT / "docs"),
+            str(docs),
             str(folder / "out"),
         ]
     )
@@ -127,13 +132,24 @@ def warm_process() -> psutil.Process | None:
     return None
 
 
+@pytest.mark.exhaustive
 def test_every_scenario_of_the_docs_leaves_the_same_trace_whichever_way_its_server_starts(tmp_path):
+    compare(ROOT / "docs", tmp_path, 20)
+
+
+def test_scenarios_of_a_page_leave_the_same_trace_whichever_way_their_server_starts(tmp_path):
+    write_pages(tmp_path / "docs", ("how-it-works", "reviewing"))
+    compare(tmp_path / "docs", tmp_path, 5)
+
+
+def compare(docs: Path, folder: Path, least: int) -> None:
+    """Compare the recordings of ``docs``, of which there are to be at ``least`` so many, in both ways."""
     with ThreadPoolExecutor(1) as executor:  # one after the other, in a thread that may fork
-        warm = executor.submit(built, tmp_path / "warm", warm=True).result()
-        shell = executor.submit(built, tmp_path / "shell", warm=False).result()
+        warm = executor.submit(built, docs, folder / "warm", warm=True).result()
+        shell = executor.submit(built, docs, folder / "shell", warm=False).result()
     names = sorted(path.name for path in warm.iterdir())
     assert names == sorted(path.name for path in shell.iterdir())
-    assert len(names) > 20
+    assert len(names) > least
     for name in names:
         _, *warm_runs = map(json.loads, warm.joinpath(name).read_text().splitlines())
         _, *shell_runs = map(json.loads, shell.joinpath(name).read_text().splitlines())
@@ -194,3 +210,24 @@ def test_a_project_that_fails_fails_alike(tmp_path):
         figures.append(facts_of(laboratory.run(scenario).runs[0]).figures)
         laboratory.close()
     assert figures[0] == figures[1]
+
+
+@pytest.mark.parametrize("deed", ["raise RuntimeError('not now')", "sys.exit('not now')"])
+def test_an_error_that_nobody_catches_looks_alike(docs: Docs, databases: Path, deed: str) -> None:
+    settings = f"import sys\nif 'runserver' in sys.argv:\n    {deed}\n"
+    project = read_project(docs.project(settings=settings), docs.source)
+    logs = []
+    for warm in (True, False):
+        with closing(Laboratory(Profiles(projects={"default": project}), databases, warm=warm)) as laboratory:
+            with pytest.raises(ServerError, match="exited with code 1") as raised:
+                laboratory.run(Scenario(parse_sequence("browser: GET /")))
+            logs.append(raised.value.log)
+    assert logs[0] == logs[1]
+    assert "not now" in logs[0][-1]
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_what_python_prints_when_it_starts_is_in_the_log(tmp_path, monkeypatch, laboratory, stream):
+    tmp_path.joinpath("sitecustomize.py").write_text(f"import sys\nprint('hello', file=sys.{stream})\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    assert "hello" in laboratory.run(KEEP_ALIVE).runs[0].log

@@ -11,13 +11,8 @@ from sphinx_djconn.lab.clusters import binaries
 from sphinx_djconn.lab.clusters.binaries import Binaries
 from sphinx_djconn.lab.clusters.engine import APPLICATION, Address, Connection, Engine, Session, rows
 from sphinx_djconn.lab.clusters.engine import server_options as options
+from sphinx_djconn.lab.database import RESERVED, WITNESS
 from sphinx_djconn.lab.errors import AbsentError
-
-_RESERVED: Final = 3
-"""Connections that PostgreSQL keeps for administrators, beyond those that are said to be free for all."""
-
-_WITNESS: Final = 1
-"""The lab's own, which is held all the time, takes one of those that are free for all."""
 
 _CONNECT_TIMEOUT: Final = 10
 _INITIAL_SETTINGS: Final = (16,)
@@ -36,7 +31,7 @@ _SETTINGS: Final = (
     ("max_wal_size", "64MB"),
     ("shared_memory_type", "mmap"),
     ("dynamic_shared_memory_type", "mmap"),  # in the folder: /dev/shm of a container may have nothing
-    ("superuser_reserved_connections", str(_RESERVED)),
+    ("superuser_reserved_connections", str(RESERVED)),
     ("max_worker_processes", "2"),
     ("log_min_messages", "log"),  # how it starts and ends, not what an application did wrong
     ("log_min_error_statement", "panic"),
@@ -83,7 +78,7 @@ class PostgreSQL(Engine):
         """Return the command of the server."""
         places = (
             ("unix_socket_directories", str(folder)),
-            ("max_connections", str(connections + _WITNESS + _RESERVED)),
+            ("max_connections", str(connections + WITNESS + RESERVED)),
         )
         return [str(binaries.server), "-D", str(folder / "data"), *options((*_SETTINGS, *places))]
 

@@ -8,12 +8,10 @@ from typing import Final, final
 from sphinx_djconn.lab.clusters.daemon import Daemon
 from sphinx_djconn.lab.clusters.engine import APPLICATION, Address, Connection, Engine, server_options
 from sphinx_djconn.lab.clusters.folder import Folder
+from sphinx_djconn.lab.database import CONNECTIONS
 from sphinx_djconn.lab.errors import ClusterError, LabError, ProfileError
 
 PREFIX: Final = "djconn_"
-CONNECTIONS: Final = 100
-"""What an application can hold where nothing else is said: PostgreSQL's own default."""
-
 _INITIALISING: Final = 60.0
 _STARTING: Final = 30.0
 _STOPPING: Final = 10.0

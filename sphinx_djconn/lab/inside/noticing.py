@@ -7,9 +7,11 @@ import _thread
 import contextlib
 import importlib
 import os
+import random
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -23,8 +25,11 @@ STARTING = (
     *((_thread, name) for name in ("start_new_thread", "start_joinable_thread")),
     *((threading, name) for name in ("_start_new_thread", "_start_joinable_thread", "get_native_id")),
     *((os, name) for name in ("getpid", "getppid")),
+    *((owner, name) for owner, name in ((os, "urandom"), (random, "_urandom"))),
+    *((time, name) for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter")),
 )
-"""What starts every thread, of which not every Python tells, and what tells processes and threads apart."""
+"""What starts every thread, of which not every Python tells, and what no two processes have alike: their
+numbers, random numbers, the time."""
 
 ENVIRON = ((type(os.environ), "__getitem__"),)
 """What every way to read a variable leads to."""
@@ -152,6 +157,7 @@ def state() -> list[Any]:
         threading.active_count(),
         len(os.listdir("/proc/self/task")),
         os.getcwd(),
+        random.getstate(),
     ]
 
 

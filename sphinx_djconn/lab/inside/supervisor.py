@@ -103,9 +103,7 @@ class Supervisor:
             os.dup2(log, 2)
             os.closerange(3, _HIGHEST)
             signal.set_wakeup_fd(-1)
-            for number in _HANDLED:
-                signal.signal(number, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            restore_signals()
             try:
                 os.chdir(self.spec["cwd"])
             except OSError as error:
@@ -181,6 +179,18 @@ def control(option: int, value: int) -> None:
     """Call ``prctl``, which only Linux has."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def restore_signals() -> None:
+    """Handle every signal by its default, and block none, as what an interactive shell starts.
+
+    What Python ignores is inherited by the programs that it executes, and so is what the process that builds
+    the docs ignores, or blocks. Handlers that are not Python's own (``faulthandler``) stay.
+    """
+    for number in signal.valid_signals():
+        if signal.getsignal(number) not in (signal.SIG_DFL, None):
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def die_with_parent(parent: int) -> None:

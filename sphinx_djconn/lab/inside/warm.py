@@ -11,9 +11,12 @@ It forks only as long as it has one thread and Django has no settings, and so no
 
 import array
 import atexit
+import builtins
 import contextlib
 import gc
 import importlib
+import importlib.util
+import io
 import json
 import os
 import runpy
@@ -22,6 +25,8 @@ import signal
 import socket
 import sys
 import threading
+import time
+import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +101,9 @@ class _Become(BaseException):
 class _ForkedServer(Supervisor):
     def become(self) -> None:
         """Leave the supervisor's code behind, and go on as the server."""
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # as Python does when it starts
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         raise _Become(self.spec)
 
 
@@ -103,31 +111,81 @@ def main() -> None:
     """Import, say so, and fork for each connection that is handed over."""
     base = sys.path[1:]  # without the folder of this file
     parent = int(sys.argv[1])
-    attach = runpy.run_path(_PROBE)  # no lab listens yet: this loads the probe, and watches nothing
-    attach["load_probe"]()
+    control, answer = socket.socket(fileno=os.dup(0)), os.dup(1)
+    _open_streams()
+    attach = _load_probe()
     for name in _MODULES:
         with contextlib.suppress(Exception):  # another version of Django, or a module it lacks
             importlib.import_module(name)
     _keep_still()
-    fit = not _is_configured()
+    fit = not _is_configured() and not _has_printed()
     with contextlib.suppress(OSError):  # the lab is gone: what it has handed over has to be cleared away
-        os.write(1, b"ready" if fit and _is_alone() else b"unfit")
-    os.dup2(2, 1)
+        os.write(answer, b"ready" if fit and _is_alone() else b"unfit")
+    os.close(answer)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # supervisors are nobody's to wait for
     for name in ("noticing", "readied", "rehearsal", "supervisor", "__main__"):
         sys.modules.pop(name, None)
-    control = socket.socket(fileno=os.dup(0))
     while (received := _received(control, parent)) is not None and fit and _is_alone():
         kind, connection = received
         if os.fork() == 0:
             control.close()
             if kind == b"r":
-                _ready_project(connection, base, attach["attach"])
+                _ready_project(connection, base, attach)
             else:
-                _supervise(connection, lambda spec: _serve(spec, base, attach["attach"]))
+                _supervise(connection, lambda spec: _serve(spec, base, attach))
             return
         os.close(connection)
     os._exit(0)  # there is nothing to clear away, and the build waits
+
+
+def _open_streams() -> None:
+    """Replace the standard streams by those that a server has: they remember whether a file can be rewound.
+
+    Standard input is empty, and standard output is the file for errors until a fork has a log.
+    """
+    devnull = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(devnull, 0)
+    os.close(devnull)
+    os.dup2(2, 1)
+    for fd, name, mode in ((0, "stdin", "r"), (1, "stdout", "w")):
+        old: Any = getattr(sys, name)
+        raw: Any = io.FileIO(fd, mode, closefd=False)
+        raw.name = f"<{name}>"
+        new: Any = io.TextIOWrapper(
+            io.BufferedReader(raw) if mode == "r" else raw,  # as Python has it with -u
+            old.encoding,
+            old.errors,
+            newline="\n" if mode == "w" else None,
+            line_buffering=old.line_buffering,
+            write_through=old.write_through,
+        )
+        new.mode = mode
+        setattr(sys, name, new)
+        setattr(sys, f"__{name}__", new)
+
+
+def _load_probe() -> Callable[[], None]:
+    """Load the probe, which watches nothing as long as no lab listens; return what attaches it.
+
+    It is loaded by the module that an ordinary start imports, as ``sitecustomize`` if there is no other.
+    """
+    ordinary = "sitecustomize"
+    name = f"_djconn_{ordinary}" if ordinary in sys.modules else ordinary
+    spec = importlib.util.spec_from_file_location(name, _PROBE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    if name == ordinary:
+        sys.modules[name] = module
+    spec.loader.exec_module(module)
+    module.load_probe()
+    attach: Callable[[], None] = module.attach
+    return attach
+
+
+def _has_printed() -> bool:
+    """Return whether what was imported has printed anything: a server's log has that in an ordinary start."""
+    return os.fstat(2).st_size > 0
 
 
 def _ready_project(fd: int, base: list[str], attach: Callable[[], None]) -> None:
@@ -226,25 +284,43 @@ def _serve(
     """Go on as ``python -m django …``, or as a script of the lab's, would from its start."""
     path = list(sys.path)
     _take_on(spec, base)
-    sys.modules.pop("__main__", None)
+    time.tzset()  # which reads a variable
+    threading.main_thread()._set_native_id()  # type: ignore[attr-defined] # noqa: SLF001 - it keeps its parent's
     if readied is not None:
         sys.path[:] = path
         readied.adopt(os.path.dirname(os.environ["DJCONN_SETTINGS"]))
     attach()
     if readied is not None:
         readied.look()
+    sys.modules["__main__"] = main = types.ModuleType("__main__")
+    main.__dict__["__builtins__"] = builtins
     _, *argv = spec["argv"]
-    status: Any = None
     try:
         if argv[0] == "-m":
-            runpy.run_module(argv[1], run_name="__main__", alter_sys=True)
+            runpy._run_module_as_main(argv[1])  # type: ignore[attr-defined] # noqa: SLF001 - as Python does
         else:
             runpy.run_path(argv[0], run_name="__main__")
     except SystemExit as error:
-        status = error.code
-        if not isinstance(status, (int, type(None))):
-            raise  # a message, which Python prints
-    _end(status or 0)
+        _end(_status(error.code))
+    except BaseException as error:  # noqa: BLE001 - as Python does
+        sys.excepthook(type(error), error, _without_ours(error.__traceback__))
+        _end(1)
+    _end(0)
+
+
+def _status(code: Any) -> int:
+    """Return the status of a process that exits with ``code``, which is printed if it is a message."""
+    if code is None or isinstance(code, int):
+        return code or 0
+    print(code, file=sys.stderr)  # noqa: T201 - as Python does
+    return 1
+
+
+def _without_ours(traceback: types.TracebackType | None) -> types.TracebackType | None:
+    """Return ``traceback`` without the frames of this file."""
+    while traceback is not None and traceback.tb_frame.f_code.co_filename == __file__:
+        traceback = traceback.tb_next
+    return traceback
 
 
 def _end(status: int) -> None:

@@ -25,5 +25,13 @@ urlpatterns = [
     path("raw-thread/", probed_views.raw_thread),
     path("foreign-thread/", probed_views.foreign_thread),
     path("thread/", probed_views.thread),
+    path("executor/", probed_views.executor),
+    path("shared-executor/", probed_views.shared_executor),
+    path("thread-pool/", probed_views.thread_pool),
+    path("timer/", probed_views.timer),
+    path("share/", probed_views.share),
+    path("python/", probed_views.python),
+    path("spawn/", probed_views.spawn),
+    path("asynchronous/", probed_views.asynchronous),
     *demo,
 ]

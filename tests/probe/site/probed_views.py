@@ -5,15 +5,20 @@ import ctypes
 import gc
 import io
 import json
+import multiprocessing
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import traceback
 import warnings
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
 
+from asgiref.sync import sync_to_async
 from backends import breakable
 from django.conf import settings
 from django.db import DatabaseError, connection, connections
@@ -28,6 +33,7 @@ from django.http import (
 from django.http.response import HttpResponseBase
 from django.test import Client
 from polls.models import Question
+from spawned import set_up_and_query
 
 LONGEST_WAIT = 30  # seconds
 gate = threading.Event()
@@ -242,3 +248,83 @@ def foreign_thread(request):
     assert posix.pthread_create(ctypes.byref(handle), None, work, None) == 0
     assert posix.pthread_join(handle, None) == 0
     return JsonResponse({"answers": answers, "active": threading.active_count()})
+
+
+def executor(request):
+    """Query in three threads of an executor that ends with the request."""
+    barrier = threading.Barrier(3)
+
+    def work(_):
+        barrier.wait(LONGEST_WAIT)
+        return query()
+
+    with ThreadPoolExecutor(3) as pool:
+        return JsonResponse({"answer": sum(pool.map(work, range(3)))})
+
+
+shared_pool = ThreadPoolExecutor(1)
+shared_threads = []
+
+
+def shared_executor(request):
+    """Query in the one thread of an executor that all requests share."""
+    return JsonResponse({"answer": shared_pool.submit(query, request.GET["alias"]).result(LONGEST_WAIT)})
+
+
+def thread_pool(request):
+    """Query in the one thread of a pool of multiprocessing's, which the first such request starts."""
+    if not shared_threads:
+        shared_threads.append(ThreadPool(1))
+    aliases = request.GET["alias"].split(",")
+    answers = [shared_threads[0].apply(query, aliases[:1]), *shared_threads[0].map(query, aliases[1:])]
+    return JsonResponse({"answer": sum(answers)})
+
+
+def timer(request):
+    """Query, a moment after the response, in a thread that goes on until it is released."""
+
+    def work():
+        query()
+        gate.wait(LONGEST_WAIT)
+
+    threading.Timer(0.1, work).start()
+    return HttpResponse("ok")
+
+
+def share(request):
+    """Give the connection of this request to a thread that goes on until it is released."""
+    query()
+    shared = connection._wrapper if hasattr(connection, "_wrapper") else connections["default"]
+    shared.inc_thread_sharing()
+    used = threading.Event()
+
+    def work():
+        with shared.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        used.set()
+        gate.wait(LONGEST_WAIT)
+
+    threading.Thread(target=work).start()
+    used.wait(LONGEST_WAIT)
+    return HttpResponse("ok")
+
+
+def python(request):
+    """Query in another Python."""
+    code = "import django; django.setup(); from probed_views import query; query()"
+    done = subprocess.run([sys.executable, "-c", code], check=False, timeout=LONGEST_WAIT)
+    return JsonResponse({"status": done.returncode})
+
+
+def spawn(request):
+    """Query in a process of multiprocessing's that begins anew."""
+    process = multiprocessing.get_context("spawn").Process(target=set_up_and_query)
+    process.start()
+    process.join(LONGEST_WAIT)
+    return JsonResponse({"status": process.exitcode})
+
+
+async def asynchronous(request):
+    """Query in a thread of the event loop's pool."""
+    answer = await sync_to_async(query, thread_sensitive=False)()
+    return JsonResponse({"answer": answer})
