@@ -109,6 +109,11 @@ def keeps_alive(pair):
     return pair[1] not in ("1.11", "2.0", "2.1.3")
 
 
+def standing(pair):
+    """Return how many connections the server itself keeps: the migration check's, before Django 5.1."""
+    return int(pair[1] != "newest" and tuple(map(int, pair[1].split(".")))[:2] < (5, 1))
+
+
 def figures(trace, *names):
     told = facts_of(trace).figures
     return tuple(told[name] for name in names)
@@ -122,11 +127,15 @@ def test_the_versions_are_those_that_were_asked_for(run, pair):
 
 
 @pytest.mark.parametrize("max_age", [0, None])
-def test_each_new_http_connection_has_a_thread_and_a_database_connection(run, max_age):
+def test_each_new_http_connection_has_a_thread_and_a_database_connection(run, pair, max_age):
     trace = run(NEW_CONNECTIONS, max_age)
     assert figures(trace, "http.connections", "threads", "thread_idents", "db.opened") == (6, 6, 1, 6)
     closed = 0 if max_age is None else 6
-    assert figures(trace, "db.closed", "db.abandoned", "db.open") == (closed, 6 - closed, 0)
+    assert figures(trace, "db.closed", "db.abandoned", "db.open") == (
+        closed,
+        6 - closed,
+        standing(pair),
+    )
 
 
 @pytest.mark.parametrize("max_age", [0, None])
@@ -144,9 +153,9 @@ def test_requests_at_once_have_a_thread_each(run):
     assert facts_of(trace).overlaps == {frozenset({"one", "other"})}
 
 
-def test_a_reload_is_a_new_process(run):
+def test_a_reload_is_a_new_process(run, pair):
     trace = run(RELOAD, server="manage.py")
-    assert figures(trace, "processes", "db.opened", "db.dropped") == (2, 2, 1)
+    assert figures(trace, "processes", "db.opened", "db.dropped") == (2, 2, 1 + standing(pair))
     assert figures(trace, "before.process", "after.process") == ("P1", "P2")
 
 
