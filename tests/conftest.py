@@ -3,11 +3,11 @@
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import absence
 import pytest
-from absence import NOT_INSTALLED
 from building import Docs, documentation
 
 os.environ["NO_COLOR"] = "1"  # where the variable CI is set, Sphinx colours what the tests read
@@ -55,6 +55,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = chosen
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Have all tests that lack the same thing share a line of the summary, which counts by place and words."""
+    report = yield
+    if lacks_something(report):
+        assert isinstance(report.longrepr, tuple)
+        report.longrepr = (absence.__file__, None, report.longrepr[2])
+    return report
+
+
+def lacks_something(report: pytest.TestReport) -> bool:
+    """Return whether the test was skipped because something is not installed."""
+    told = report.longrepr
+    return report.skipped and isinstance(told, tuple) and told[2].endswith(absence.NOT_INSTALLED)
+
+
 class NotesAbsence:
     """Keeps the tests that were skipped because something is not installed, for ``--absent``."""
 
@@ -63,7 +79,7 @@ class NotesAbsence:
         self._absent: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.skipped and isinstance(report.longrepr, tuple) and report.longrepr[2].endswith(NOT_INSTALLED):
+        if lacks_something(report):
             self._absent.append(report.nodeid)
 
     def pytest_sessionfinish(self) -> None:
