@@ -12,7 +12,8 @@ and callbacks of weak references run there, as in any collection. What they do i
 
 import gc
 import threading
-from typing import Any, List
+from collections import deque
+from typing import Any, Deque
 
 from .recorder import Recorder
 
@@ -46,7 +47,7 @@ class _Collecting:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._waiting: List[int] = []
+        self._waiting: Deque[int] = deque()
         self._running = _allocate_lock()
         recorder.after_fork.append(self._forked)
 
@@ -55,7 +56,7 @@ class _Collecting:
         while self._waiting and self._running.acquire(False):
             try:
                 while self._waiting:
-                    requests, self._waiting = self._waiting, []
+                    requests = [self._waiting.popleft() for _ in range(len(self._waiting))]
                     gc.collect()
                     for number in requests:
                         self._recorder.send("request.collected", r=number)
@@ -64,7 +65,7 @@ class _Collecting:
 
     def _forked(self) -> None:
         """Begin anew in a child: a thread of its parent may have been collecting."""
-        self._waiting, self._running = [], _allocate_lock()
+        self._waiting, self._running = deque(), _allocate_lock()
 
 
 _allocate_lock: Any = threading.Lock

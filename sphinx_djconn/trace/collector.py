@@ -20,8 +20,8 @@ from sphinx_djconn.trace.events import Event
 ABANDONED: Final = "abandoned"
 """The state of a session that the server may have or not, depending on when the collector ran."""
 
-_Owner = tuple[Key, int]
-"""A thread, and the serial of a greenlet in it; 0 if that is the thread itself."""
+_Owner = tuple[int, str, int]
+"""A thread or a greenlet: the serial of its process, which of the two it is, and its serial in the process."""
 
 
 @dataclass(eq=False, slots=True)
@@ -31,7 +31,6 @@ class _Session:
     pid: int
     wrapper: int
     key: Key
-    owner: _Owner
     users: set[_Owner] = field(default_factory=set)
     freed: bool = False
 
@@ -80,6 +79,7 @@ class _Reading:
         self._owners: dict[Key, _Owner] = {}
         self._sessions: dict[int, _Session] = {}
         self._by_key: dict[Key, _Session] = {}
+        self._used: dict[_Owner, list[_Session]] = {}
         self._ended: set[_Owner] = set()
 
     def read(self, events: Iterable[Event]) -> Iterator[Event]:
@@ -118,7 +118,7 @@ class _Reading:
                 self._opened(event)
             case "db.use" | "db.close" | "db.collected" if (session := self._session(event)) is not None:
                 if event.kind == "db.use":
-                    session.users.add(_here(event))
+                    self._use(session, _here(event))
                 elif event.data.get("pooled"):
                     session.users.clear()  # its pool has it
                 else:
@@ -133,26 +133,25 @@ class _Reading:
     def _opened(self, event: Event) -> None:
         key, pid = (event.process, event.data["c"]), event.data["pid"]
         owner = self._owners.get((event.process, event.data["w"]), _here(event))
-        session = _Session(pid, event.data["w"], key, owner, {owner, _here(event)})
-        self._sessions[pid] = self._by_key[key] = session
+        self._sessions[pid] = self._by_key[key] = session = _Session(pid, event.data["w"], key)
+        self._use(session, owner)
+        self._use(session, _here(event))
+
+    def _use(self, session: _Session, owner: _Owner) -> None:
+        session.users.add(owner)
+        self._used.setdefault(owner, []).append(session)
 
     def _owner_ended(self, event: Event) -> Iterator[Event]:
-        before = {session.key for session in self._sessions.values() if self._is_abandoned(session)}
-        thread = (event.process, event.thread)
-        if event.kind == "thread.end":
-            self._ended.add((thread, 0))
-        else:
-            self._ended.update(
-                owner
-                for session in self._sessions.values()
-                for owner in session.users
-                if owner[0][0] == event.process and owner[1] == event.data["g"]
-            )
-        if self._freed:
-            for session in self._sessions.values():
-                if session.key not in before and self._is_abandoned(session):
-                    data = {"w": session.wrapper, "c": session.key[1]}
-                    yield Event(event.at, "db.collected", event.process, 0, None, event.log, data)
+        is_thread = event.kind == "thread.end"
+        kind, serial = ("thread", event.thread) if is_thread else ("greenlet", event.data["g"])
+        owner = (event.process, kind, serial)
+        self._ended.add(owner)
+        for session in self._used.pop(owner, ()) if self._freed else ():
+            is_there = self._sessions.get(session.pid) is session and not session.freed
+            if is_there and self._is_abandoned(session):
+                session.freed = True
+                data = {"w": session.wrapper, "c": session.key[1]}
+                yield Event(event.at, "db.collected", event.process, 0, None, event.log, data)
 
     def _session(self, event: Event) -> _Session | None:
         return self._by_key.get((event.process, event.data["c"]))
@@ -181,7 +180,8 @@ class _Reading:
 
 
 def _here(event: Event) -> _Owner:
-    return (event.process, event.thread), event.data.get("g", 0)
+    greenlet = event.data.get("g", 0)
+    return (event.process, "greenlet", greenlet) if greenlet else (event.process, "thread", event.thread)
 
 
 def alternatives(

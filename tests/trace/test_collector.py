@@ -1,5 +1,7 @@
 """What a run says if Python's garbage collector could have run at other times, out of events made up here."""
 
+import random
+
 import pytest
 from test_trace import Story
 
@@ -259,3 +261,39 @@ def test_a_database_that_alone_varies_does_so_with_the_sums():
         ({"db.abandoned": 0, 'db["a"].abandoned': 0},),
         ({'db["a"].peak': 1},),
     )
+
+
+# Any sequence, with the collector at any time.
+
+
+def told_at_random(seed, collecting, mode):
+    """Tell a story that ``seed`` decides; ``collecting`` decides when the collector runs, if at all."""
+    plan, collector, tale = random.Random(seed), random.Random(f"{seed} {collecting}"), Tale(mode)
+    uncollected = set()
+    for number in range(1, plan.randint(2, 8)):
+        tale.leave(number)
+        uncollected.add(number)
+        if plan.random() < 0.2:
+            tale.gone(*tale.there).tell("db.fault", p=0, action="end sessions")
+        if collecting and collector.random() < 0.5:
+            found = set(collector.sample(sorted(uncollected), collector.randint(0, len(uncollected))))
+            tale.collect(*found)
+            uncollected -= found
+        if plan.random() < 0.5:
+            tale.look(number)
+    return tale.look(9).trace
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_was_seen_is_within_the_bounds_which_are_always_the_same(seed):
+    first = facts_of(told_at_random(seed, 0, "automatic"))
+    for collecting in range(1, 5):
+        trace = told_at_random(seed, collecting, "automatic")
+        assert facts_of(trace) == first
+        seen = facts_of(told_at_random(seed, collecting, "off")).figures
+        for name, figure in first.figures.items():
+            bounds = first.bounds(name)
+            assert seen[name] == figure if bounds is None else bounds[0] <= seen[name] <= bounds[1], name
+        for group in first.alternatives:
+            possible = [*group, {name: first.figures[name] for name in group[0]}]
+            assert {name: seen[name] for name in group[0]} in possible
