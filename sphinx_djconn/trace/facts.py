@@ -7,8 +7,9 @@ migration check, before any request, is in ``db.outside_requests``. What is true
 depends on when Python's garbage collector ran is in :attr:`Facts.alternatives`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from types import MappingProxyType
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -410,14 +411,27 @@ def facts_of(trace: Trace) -> Facts:
         for name, fact in REQUEST_FACTS.items():
             figures[f"{request.label}.{name}"] = _of_request(request, name, fact, reading)
     labels = tuple(str(request.label) for request in labelled)
-    unknown = unknown_facts(figures, labels, trace.imbalances)
+    overlaps, unknown_overlaps = overlaps_of(labelled, doubt_of_probe(trace.imbalances))
+    facts = Facts(figures, labels, overlaps, unknown_overlaps, varying)
+    if trace.undecided is not None:
+        facts = _undecided(facts, labelled, trace.undecided)
+    return _without_contradictions(facts, trace)
+
+
+def _without_contradictions(facts: Facts, trace: Trace) -> Facts:
+    """Return ``facts`` without those that what does not balance in the run concerns."""
+    if not trace.imbalances:
+        return facts
+    unknown = dict(unknown_facts(facts.figures, facts.labels, trace.imbalances))
+    if trace.is_collected_automatically and "db.sessions" in facts.figures:
+        # Which of them could have ended earlier is known from the probe.
+        unknown["db.sessions"] = Unknown(f"the run contradicts itself: {trace.imbalances[0].text}")
     varying = tuple(
-        tuple({name: value for name, value in other.items() if name not in unknown} for other in group)
-        for group in varying
+        tuple({name: value for name, value in each.items() if name not in unknown} for each in group)
+        for group in facts.alternatives
+        if not group[0].keys() <= unknown.keys()
     )
-    pairs = overlaps_of(labelled, doubt_of_probe(trace.imbalances))
-    facts = Facts({**figures, **unknown}, labels, *pairs, alternatives=varying)
-    return facts if trace.undecided is None else _undecided(facts, labelled, trace.undecided)
+    return facts._replace(figures=facts.figures | unknown, alternatives=varying)
 
 
 def _undecided(facts: Facts, labelled: Iterable[RequestEntity], number: int) -> Facts:
@@ -430,9 +444,16 @@ def _undecided(facts: Facts, labelled: Iterable[RequestEntity], number: int) -> 
     before = {str(request.label) for request in labelled if request.number < number}
     known = {"requests", *(f"{label}.{name}" for label in before for name in REQUEST_FACTS)}
     figures = {name: value if name in known else reason for name, value in facts.figures.items()}
-    pairs = (frozenset({one, other}) for one in facts.labels for other in facts.labels if one != other)
-    unknown = {pair: reason for pair in pairs if not pair <= before}
+    pairs = {*facts.overlaps, *facts.unknown_overlaps, *_pairs(facts.labels)}
+    unknown = {pair: reason for pair in pairs if not {name.partition(".")[0] for name in pair} <= before}
     return Facts(figures, facts.labels, facts.overlaps - set(unknown), {**facts.unknown_overlaps, **unknown})
+
+
+def _pairs(labels: Iterable[str]) -> Iterator[frozenset[str]]:
+    """Yield every pair of labelled requests, and of their views."""
+    for one, other in combinations(labels, 2):
+        yield frozenset({one, other})
+        yield frozenset({f"{one}.view", f"{other}.view"})
 
 
 def _figures(entities: Entities) -> dict[str, Any]:
