@@ -165,6 +165,12 @@ class Feed(Known):
         self._wake.send(b"d")
         self.wait(lambda: self._drained >= mine, "the probe's events", alive=False)
 
+    def supervisor_is_lost(self, seconds: float) -> bool:
+        """Return whether the supervisor was killed: it does not report the end within ``seconds``."""
+        with self._condition:
+            self._condition.wait_for(lambda: "gone" in self.reports or "lost" in self.reports, seconds)
+            return "gone" not in self.reports
+
     def notify(self) -> None:
         """Make those who wait test again: something outside of the feed has changed."""
         with self._condition:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sphinx_djconn.lab import DEFAULT_TIMEOUT
 from sphinx_djconn.lab.environments.ready import CURRENT, Ready, current
 from sphinx_djconn.lab.errors import AbsentError, LabError, PreparationError, RunError, ServerError
+from sphinx_djconn.lab.folders import sweep
 from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.keys import Keys
 from sphinx_djconn.lab.process import Launcher
@@ -58,6 +59,7 @@ class Laboratory:
         self._timeout = timeout
         self._lock = threading.Lock()
         self._interruption = Interruption()
+        sweep()
 
     def run(self, scenario: Scenario) -> Recording:
         """Execute every run of ``scenario``.

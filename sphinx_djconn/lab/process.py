@@ -193,12 +193,12 @@ class Launcher:
 
 
 def tail(log: Path) -> bytes:
-    """Return the end of ``log``, enough for a message; nothing where there is no such file."""
+    """Return the end of ``log``, enough for a message; nothing where it cannot be read."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _TAIL))
             return file.read(_TAIL)
-    except FileNotFoundError:
+    except OSError:
         return b""
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import shutil
 import tempfile
 import threading
@@ -13,6 +12,7 @@ from typing import Any, Final, Protocol, Self
 
 from sphinx_djconn.lab.environments.ready import Ready
 from sphinx_djconn.lab.errors import PreparationError
+from sphinx_djconn.lab.folders import RUN, TemporaryFolder, candidates, end_processes_of
 from sphinx_djconn.lab.forking import inherited
 from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.keys import Keys
@@ -29,6 +29,8 @@ PLACE: Final = Path("/proc/djconn")
 _LONGEST_PLACE: Final = 80
 """Bytes of a path that leave room for the names of a run's folder and of its socket."""
 
+_EVERYWHERE: Final = Path("/tmp")  # noqa: S108 - short, and on every system
+
 _SECONDS: Final = 120.0
 """How long the migrations and fixtures of a project may take."""
 
@@ -41,26 +43,28 @@ class Folder:
 
     def __init__(self) -> None:
         # Short, and in the system's folder: the name of a local socket has about 100 bytes.
-        place = tempfile.gettempdir()
-        short = place if len(os.fsencode(place)) <= _LONGEST_PLACE else "/tmp"  # noqa: S108
-        self.path = Path(short, f"djconn-{secrets.token_hex(6)}")
+        short = (path for path in candidates() if len(os.fsencode(path)) <= _LONGEST_PLACE)
+        self._folder = TemporaryFolder(next(short, _EVERYWHERE), RUN)
+        self.path = self._folder.path
 
     def __enter__(self) -> Self:
         """Make it; it has a name before."""
-        self.path.mkdir(mode=0o700)
+        self._folder.make()
         try:
             self.path.joinpath("djconn_reload.py").write_text("# The reload step touches this file.\n")
         except OSError:
-            self._remove()
+            self._folder.remove()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
         """Remove it, and all that is in it."""
-        self._remove()
+        self._folder.remove()
 
-    def _remove(self) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
+    @property
+    def is_whole(self) -> bool:
+        """Whether what the lab has put there still is; only the project, or a cleaner, can have removed it."""
+        return all(self.path.joinpath(name).exists() for name in ("djconn_reload.py", "settings.json"))
 
     def take(self, prepared: Path) -> None:
         """Take copies of the databases in the folder ``prepared``."""
@@ -247,6 +251,8 @@ class Preparation:
         Raises :class:`PreparationError` and ``Cancelled``.
         """
         reports = self._process.finish(interruption, _SECONDS)
+        if not {"exit", "gone"} & reports.keys():
+            end_processes_of(self.folder.path)  # the supervisor was killed
         if not reports:
             return False
         if reports.get("exit") != 0:

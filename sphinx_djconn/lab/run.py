@@ -11,6 +11,7 @@ from sphinx_djconn.lab.database import Database
 from sphinx_djconn.lab.environments.ready import Ready
 from sphinx_djconn.lab.errors import FloodError, RunError
 from sphinx_djconn.lab.feed import Feed
+from sphinx_djconn.lab.folders import end_processes_of
 from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.logs import LineCounter, Sanitizer
 from sphinx_djconn.lab.player import Player
@@ -125,6 +126,8 @@ class Run:
             try:
                 with self._interruption.ends(feed.cancel), self._interruption.ends(process.kill):
                     player.play(self._scenario.sequence)
+                    if not folder.is_whole:
+                        raise _removed()
                     events, log = list(feed.events), _whole(process.log, server.log_limit)
                     player.close()  # many servers wait for the clients that they have
                     process.terminate(server.stop_seconds)
@@ -136,10 +139,13 @@ class Run:
                     )
             except RunError as error:
                 sanitizer = self._sanitizer(folder, project, databases)
+                error = error if folder.is_whole else _removed(error)
                 raise _explained(error, sanitizer, starting, feed, process.log) from error
             finally:
                 process.end()  # and not its reports, which the feed reads
                 player.close()
+                if feed.supervisor_is_lost(_GRACE):
+                    end_processes_of(folder.path)
         finally:
             feed.close()
         if "stubborn" in feed.reports:
@@ -226,6 +232,16 @@ def _explained(error: RunError, sanitizer: Sanitizer, starting: Starting, feed: 
     """Return ``error`` with the end of the server's log."""
     lines = sanitizer.lines(tail(log), _ports(feed.events, starting), feed.pids.values())
     return type(error)(error.message, lines[-_TAIL:], error.line)
+
+
+def _removed(error: RunError | None = None) -> RunError:
+    """Return the error of a run whose folder was removed, and what that ended in."""
+    result = "" if error is None else f"; then {error.message}"
+    return RunError(
+        "the folder of the run was removed while it went on: by the project, for which it is the folder for "
+        f"temporary files (TMPDIR), or by a program that cleans up; remove files there one by one{result}",
+        line=None if error is None else error.line,
+    )
 
 
 def _whole(log: Path, limit: int) -> bytes:

@@ -12,6 +12,7 @@ from sphinx_djconn.lab.clusters.mariadb import MariaDB
 from sphinx_djconn.lab.clusters.postgresql import PostgreSQL
 from sphinx_djconn.lab.clusters.server import CONNECTIONS, GivenServer, PrivateServer
 from sphinx_djconn.lab.errors import ClusterError, LabError, ProfileError
+from sphinx_djconn.lab.folders import sweep
 
 _ENGINES: Final[Mapping[str, type[Engine]]] = {each.kind: each for each in (PostgreSQL, MariaDB)}
 
@@ -28,6 +29,7 @@ class Clusters:
         self._shared: dict[tuple[str, str | None], Future[Cluster]] = {}
         self._own: list[Cluster] = []
         self._closed = False
+        sweep()
 
     def warm_up(self, kind: str, dsn: str | None = None) -> None:
         """Begin to start the shared cluster of ``kind``, and return at once."""
