@@ -1,6 +1,7 @@
 """The values of conf.py: what Sphinx registers, what is checked, and the page that lists them."""
 
 import os
+import reprlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import field, fields, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from sphinx_djconn.lab import DEFAULT_TIMEOUT
+from sphinx_djconn.lab import DEFAULT_TIMEOUT, MOST_SECONDS
 from sphinx_djconn.values import value
 
 if TYPE_CHECKING:
@@ -19,6 +20,20 @@ if TYPE_CHECKING:
 _Profile = TypeVar("_Profile")
 
 MODES: Final = ("auto", "run", "replay")
+
+_MOST_JOBS: Final = 1000
+_SHOWN: Final = 60
+_KINDS: Final[Mapping[type, str]] = {
+    bool: "True or False",
+    dict: "a dictionary",
+    float: "a number",
+    int: "a whole number",
+    list: "a list",
+    str: "a text",
+    tuple: "a tuple",
+    type(None): "None",
+}
+"""What messages call the types of values."""
 
 
 def _value(default: Any, types: tuple[type, ...], description: str) -> Any:
@@ -35,9 +50,10 @@ class Settings:
     project: Any = _value(
         None,
         (dict, tuple, list, type(None)),
-        "the Django project that scenarios run: ``{'path': …, 'settings': …, 'fixtures': […]}``, with "
-        "the folder that ``manage.py`` is in (seen from conf.py), the settings module, and fixtures as "
-        "for ``loaddata``; the demo site where it is not set",
+        "the Django project that scenarios run: ``{'path': …, 'settings': …, 'fixtures': […], 'timeout': …}``, "
+        "with the folder that ``manage.py`` is in (seen from conf.py), the settings module, fixtures as for "
+        "``loaddata``, and how many seconds its migrations and fixtures may take; the last two can be left "
+        "out. The demo site where it is not set",
     )
     projects: Any = _value({}, (dict,), "more projects by name, each as ``djconn_project``, for ``:project:``")
     servers: Any = _value(
@@ -91,7 +107,12 @@ class Settings:
         "whether runs start from a process that has imported Django already, where that is possible; "
         "``False`` starts each from the command line, with the same trace",
     )
-    timeout: float = _value(DEFAULT_TIMEOUT, (float, int), "how long one run may take, in seconds")
+    timeout: float = _value(
+        DEFAULT_TIMEOUT,
+        (float, int),
+        "how long one run may take, in seconds; above 120, it is also how long a project's migrations and "
+        "fixtures may take, where the project has no ``timeout`` of its own",
+    )
 
     @classmethod
     def of(cls, config: Config) -> "Settings":
@@ -99,12 +120,14 @@ class Settings:
         from sphinx_djconn.lab import ProfileError  # noqa: PLC0415 - builds with no change just register values
 
         settings = cls(**given(config))
+        for each in fields(cls):
+            _check_type(f"djconn_{each.name}", getattr(settings, each.name), each.metadata["types"])
         if settings.mode not in MODES:
             raise ProfileError(f"djconn_mode is {settings.mode!r}; it must be one of {', '.join(MODES)}")
-        if settings.timeout <= 0:
-            raise ProfileError("djconn_timeout must be a number of seconds above 0")
-        if settings.jobs < 0:
-            raise ProfileError("djconn_jobs must be 0, for two a processor, or a number above it")
+        if not 0 < settings.timeout <= MOST_SECONDS:
+            raise ProfileError(f"djconn_timeout must be a number of seconds above 0 and up to {MOST_SECONDS:,}")
+        if not 0 <= settings.jobs <= _MOST_JOBS:
+            raise ProfileError(f"djconn_jobs must be 0, for two a processor, or a number up to {_MOST_JOBS:,}")
         return settings
 
     def profiles(self, confdir: Path, apart: Collection[Path] = ()) -> "Profiles":
@@ -180,6 +203,21 @@ class Settings:
     def at_once(self) -> int:
         """How many scenarios run at once: while some wait, for a reload or an age, others work."""
         return self.jobs or 2 * (os.cpu_count() or 1)
+
+
+def _check_type(name: str, value: object, types: tuple[type, ...]) -> None:
+    """Raise :class:`ProfileError` where ``value`` is of none of ``types``; True and False are no numbers."""
+    from sphinx_djconn.lab import ProfileError  # noqa: PLC0415 - as above
+
+    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+        known = " or ".join(_KINDS[each] for each in types)
+        raise ProfileError(f"{name} is {shown(value)}; it must be {known}")
+
+
+def shown(value: object) -> str:
+    """Return ``value`` for a message, cut where it is long."""
+    text = reprlib.repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def given(config: Config) -> dict[str, Any]:

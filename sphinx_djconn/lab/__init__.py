@@ -39,8 +39,12 @@ else:
 DEFAULT_TIMEOUT: Final = 30.0
 """Seconds that one run may take, where nothing else is said."""
 
+MOST_SECONDS: Final = 86_400
+"""The longest limit of time, in seconds: a day. The system cannot wait for any number of them."""
+
 __all__ = [
     "DEFAULT_TIMEOUT",
+    "MOST_SECONDS",
     "Database",
     "LabError",
     "Laboratory",

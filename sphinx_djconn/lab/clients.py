@@ -5,6 +5,7 @@ here, no redirect is followed, and no proxy of the building machine's environmen
 """
 
 import functools
+import http.client
 import json
 import socket
 import threading
@@ -18,6 +19,7 @@ import requests.adapters
 import urllib3
 import urllib3.connection
 import urllib3.connectionpool
+from urllib3.util.connection import is_connection_dropped
 
 from sphinx_djconn.lab.feed import Feed
 from sphinx_djconn.scenario import Request
@@ -218,6 +220,8 @@ class Client:
             kept, size = bytearray(), 0
             for chunk in response.iter_content(_CHUNK):
                 size += len(chunk)
+                if time.monotonic() >= self._feed.deadline:  # a body without an end, or one that drips
+                    raise TimeoutError
                 if size <= _LARGEST_JSON:
                     kept += chunk
             return response.status_code, size, _json(response, bytes(kept), size)
@@ -237,7 +241,7 @@ class Client:
 
     def look(self) -> None:
         """Close a connection that the server has closed, as the next request would."""
-        if self._observer.open is not None and not self._observer.open.is_connected:
+        if self._observer.open is not None and is_connection_dropped(self._observer.open):
             self.notice_loss()
 
     def notice_loss(self) -> None:
@@ -263,7 +267,14 @@ def _json(response: requests.Response, body: bytes, size: int) -> Any:
 
 
 def _name(error: BaseException) -> str:
-    """Return the class of the innermost cause: messages name ports and addresses of memory."""
+    """Return the class of the innermost cause: messages name ports and addresses of memory.
+
+    What a response has too much of to be read by Python's ``http.client`` is said.
+    """
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
+    if isinstance(error, http.client.LineTooLong):
+        return "a header line of more than 65,536 bytes, which is the most that can be read"
+    if type(error) is http.client.HTTPException and "headers" in str(error):
+        return "more than 100 headers, which is the most that can be read"
     return type(error).__name__

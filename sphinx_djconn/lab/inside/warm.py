@@ -211,6 +211,9 @@ def _take_on(spec: dict[str, Any], base: list[str]) -> None:
     sys.orig_argv[:] = spec["argv"]  # by which a reloader starts itself again
     _, *argv = spec["argv"]
     search = os.environ["PYTHONPATH"].split(os.pathsep)
+    if "DJCONN_PATH" in os.environ:
+        run = os.path.dirname(os.environ["DJCONN_SETTINGS"])
+        search.insert(search.index(run) + 1, os.environ["DJCONN_PATH"])
     if argv[0] == "-m":
         sys.argv = ["-m", *argv[2:]]
         first = spec["cwd"]
