@@ -14,8 +14,9 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from sphinx_djconn.claims import Verdict
+from sphinx_djconn.ext.bugs import Bugs, warn
 from sphinx_djconn.ext.config import Settings
-from sphinx_djconn.ext.gathering import Gathering, warn
+from sphinx_djconn.ext.gathering import Gathering
 from sphinx_djconn.ext.recorded import Absence
 from sphinx_djconn.ext.registry import Registry
 from sphinx_djconn.ext.results import Results
@@ -78,7 +79,8 @@ def _gathered(app: Sphinx, declared: object, registry: Registry, laboratory: Lab
     store = Store(settings.recordings_folder(Path(app.confdir), Path(app.doctreedir)))
     with closing(laboratory or _laboratory(app, settings)) as lab:
         sealed = seal(app, declared, registry.scenarios().values(), lab.profiles, store.folder)
-        gathering = Gathering(registry, lab.profiles, store, settings)
+        bugs = Bugs(Path(app.doctreedir) / "djconn" / "bugs")
+        gathering = Gathering(registry, lab.profiles, store, settings, bugs)
         results = gathering.gather(lab)
         results.seal = sealed if sealed is not None and gathering.leaves(sealed) else None
         return results
@@ -123,4 +125,4 @@ def _report(results: Results) -> bool:
         unproven = judgement.verdict is Verdict.UNPROVEN
         subtype = results.claim_warning_type(claim) if unproven else "claim"
         warn(claim.subject, message, subtype, str(claim.place))
-    return bool(misjudged or results.problems)
+    return bool(misjudged or results.problems or results.lost)

@@ -175,7 +175,7 @@ class Laboratory:
     def begin_servers(self, scenarios: Iterable[Scenario]) -> None:
         """Begin to start the database servers that ``scenarios`` share, and return at once."""
         for scenario in scenarios:
-            with suppress(LabError):  # which its own run will raise
+            with suppress(Exception):  # which its own run will raise
                 self.profiles.check(scenario)
                 served = self._serving(scenario)
                 if served is not None:
