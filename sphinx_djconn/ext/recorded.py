@@ -77,8 +77,8 @@ class Recorded:
             return None
         if recording is None:
             message = (
-                "its recording was removed while the docs were built, perhaps by a build of other docs with the "
-                "same folder for doctrees; build again"
+                "its recording was removed while the docs were built, perhaps by a build of other docs with "
+                "the same folder for doctrees; build again"
             )
             self.lose(scenario, message, "stale")
         return recording

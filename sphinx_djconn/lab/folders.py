@@ -15,8 +15,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from sphinx_djconn.lab.inside.supervisor import remove_tree
-
 try:
     import fcntl
 except ImportError:  # Windows, where recordings can be replayed, and nothing runs
@@ -53,7 +51,7 @@ class TemporaryFolder:
     def remove(self) -> None:
         """Remove it and all that is in it."""
         if self.path.is_dir():
-            remove_tree(str(self.path))
+            _remove(self.path)
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
@@ -71,9 +69,15 @@ def sweep() -> None:
         for path, lock in _abandoned(parent):
             try:
                 end_processes_of(path)
-                remove_tree(str(path))
+                _remove(path)
             finally:
                 os.close(lock)
+
+
+def _remove(path: Path) -> None:
+    from sphinx_djconn.lab.inside.supervisor import remove_tree  # noqa: PLC0415 - not on Windows
+
+    remove_tree(str(path))
 
 
 def _abandoned(parent: Path) -> list[tuple[Path, int]]:
