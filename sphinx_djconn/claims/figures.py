@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+from sphinx_djconn.trace.unknown import Unknown
+
 _LONGEST = 60
 _MOST_GROUPS = 12
 
@@ -34,6 +36,8 @@ def figure_text(values: Sequence[Any]) -> str:
 
 
 def _text(value: Any, *, cut: bool) -> str:
+    if isinstance(value, Unknown):
+        return "not known"
     if value is None or value in ([], (), set()):
         return "none"
     if isinstance(value, bool):

@@ -32,6 +32,8 @@ _QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
 second waits for the acknowledgement of the first, which Linux otherwise delays by 40 ms."""
 
 _LARGEST_JSON: Final = 1 << 20
+_DEEPEST_JSON: Final = 100
+_TOO_DEEP: Final = f"is nested more than {_DEEPEST_JSON} levels deep"
 _CHUNK: Final = 1 << 16
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
@@ -171,7 +173,7 @@ class Client:
         )
         self._observer.used, self._observer.new = None, False
         try:
-            status, size, value = self._exchange(number, request, base_url, meet=meet)
+            status, size, value, unknown = self._exchange(number, request, base_url, meet=meet)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             self._note_carrier(number)
             self.error = _name(error)
@@ -192,6 +194,7 @@ class Client:
             status=status,
             size=size,
             json=value if request.label else None,
+            **({"unknown": [[[], unknown]]} if unknown and request.label else {}),
         )
         return status
 
@@ -199,7 +202,9 @@ class Client:
         if self._observer.used is not None:
             self._observer.carried[self._observer.used] = number
 
-    def _exchange(self, number: int, request: Request, base_url: str, *, meet: bool) -> tuple[int, int, Any]:
+    def _exchange(
+        self, number: int, request: Request, base_url: str, *, meet: bool
+    ) -> tuple[int, int, Any, str]:
         headers = {HEADER: f"{number} meet" if meet else str(number)}
         body: Any = None
         if request.data is not None and request.data.lstrip()[:1] in ("{", "["):
@@ -224,7 +229,7 @@ class Client:
                     raise TimeoutError
                 if size <= _LARGEST_JSON:
                     kept += chunk
-            return response.status_code, size, _json(response, bytes(kept), size)
+            return response.status_code, size, *_json(response, bytes(kept), size)
 
     def hang_up(self) -> None:
         """Close the connection, where one is open; the next request opens another."""
@@ -257,13 +262,30 @@ class Client:
         return [(port, self._observer.carried.pop(serial, 0)) for port, serial in closed]
 
 
-def _json(response: requests.Response, body: bytes, size: int) -> Any:
-    if size > _LARGEST_JSON or "json" not in response.headers.get("Content-Type", ""):
-        return None
+def _json(response: requests.Response, body: bytes, size: int) -> tuple[Any, str]:
+    """Return the JSON in a response, ``None`` where it has none; and why it is not known, where that is so."""
+    if "json" not in response.headers.get("Content-Type", ""):
+        return None, ""
+    if size > _LARGEST_JSON:
+        return None, f"is in a body of {size:,} bytes, of which more than {_LARGEST_JSON:,} are not read"
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):  # no JSON, or nested as deeply as nobody reads it
-        return None
+        value = json.loads(body)
+    except RecursionError:
+        return None, _TOO_DEEP
+    except ValueError as error:
+        return None, "has a number with more digits than can be read" if "digits" in str(error) else ""
+    return (None, _TOO_DEEP) if _is_deeper(value, _DEEPEST_JSON) else (value, "")
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Return whether ``value`` has lists and objects within each other to more than ``levels``."""
+    inside = [value]
+    for _ in range(levels + 1):
+        inside = [each for each in inside if isinstance(each, (list, dict))]
+        if not inside:
+            return False
+        inside = [item for each in inside for item in (each.values() if isinstance(each, dict) else each)]
+    return True
 
 
 def _name(error: BaseException) -> str:

@@ -73,11 +73,13 @@ class Folder:
 
     def secrets(self) -> list[str]:
         """Return the secrets in the project's settings, once a process has loaded them."""
+        from sphinx_djconn.lab.masking import is_secret  # noqa: PLC0415 - with the rest of what masks
+
         try:
-            found: list[str] = json.loads(self.path.joinpath("secrets").read_text("utf-8"))
-        except (OSError, ValueError):
+            found = json.loads(self.path.joinpath("secrets").read_text("utf-8"))
+            return [value for name, value in found if is_secret(name, value)]
+        except (OSError, ValueError, TypeError):
             return []
-        return found
 
     def tell(self, settings: Mapping[str, Any]) -> None:
         """Write down what the settings module of the run reads."""

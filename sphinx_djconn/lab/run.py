@@ -269,7 +269,12 @@ def _without_secrets(event: Event, sanitizer: Sanitizer) -> Event:
     """Return ``event`` with nothing of the project's that a page must not show."""
     if event.kind not in _FOREIGN:
         return event
-    return event._replace(data={name: sanitizer.value(value) for name, value in event.data.items()})
+    data = dict(event.data)
+    lost = list(data.pop("unknown", ()))
+    for name, value in data.items():
+        data[name], masked = sanitizer.value(value)
+        lost += masked if name == "json" else ()
+    return event._replace(data={**data, "unknown": lost} if lost else data)
 
 
 def _of_server(database: Database, label: str) -> dict[str, str]:

@@ -113,6 +113,9 @@ class Session(NamedTuple):
 class RequestEntity:
     """A request: what the client saw of it, and what the probe saw of it inside the server.
 
+    ``json`` is the body of the response where that is JSON, with :class:`Unknown` in place of what was masked;
+    ``body`` is the same as readers see it.
+
     ``begun`` and ``ended`` are nanoseconds of the monotonic clock, ``None`` where Django never saw the
     request. ``thread`` is the one that ran its view, ``greenlet`` the part of it that did, and ``task`` is
     what an event loop gave the request to; ``in_loop`` tells that the view ran in the loop's own thread.
@@ -129,6 +132,7 @@ class RequestEntity:
     status: int | None = None
     error: str | None = None
     json: Any = None
+    body: Any = None
     http: HttpConnection | None = None
     http_new: bool = False
     thread: Thread | None = None

@@ -51,7 +51,8 @@ the events themselves follow. A request that has come to a meeting has a socket 
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from types import NoneType
+from typing import Any, Final, NamedTuple
 
 
 class TraceError(ValueError):
@@ -71,22 +72,69 @@ class Event(NamedTuple):
 
 
 _COMMON = frozenset({"t", "k", "p", "th", "r", "o"})
+_ALWAYS: Final[Mapping[str, Any]] = {"t": int, "k": str, "p": int}
+_SOMETIMES: Final[Mapping[str, Any]] = {
+    "th": int,
+    "r": (int, NoneType),
+    "o": int,
+    "g": int,
+    "pid": (int, NoneType),
+    "alias": str,
+    "task": int,
+    "h": (int, NoneType),
+    "status": (int, NoneType),
+    "error": (str, NoneType),
+    "unknown": list,
+    "label": (str, NoneType),
+    "phase": (str, NoneType),
+}
+_FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "process.start": {"pid": int, "ppid": int, "python": str},
+    "django": {"version": str},
+    "thread.start": {"name": str, "ident": int, "main": (bool, int)},
+    "listening": {"host": str, "port": int},
+    "http.thread": {"port": int},
+    "greenlet.start": {"g": int, "ident": int},
+    "greenlet.end": {"g": int},
+    "db.wrapper": {"w": int},
+    "db.open": {"w": int, "c": int},
+    "db.use": {"w": int, "c": int},
+    "db.close": {"w": int, "c": int, "why": str},
+    "db.collected": {"c": int},
+    "step": {"n": int, "text": str},
+    "http.open": {"h": int, "client": str, "port": int},
+    "http.close": {"h": int, "by": str},
+    "request.sent": {"client": str, "method": str, "path": str},
+    "db.sessions": {"sessions": list},
+}
+"""What is read of each kind; it may have more."""
 
 
 def decode(wire: Mapping[str, Any]) -> Event:
     """Return the event of one wire object; raise :class:`TraceError` where it is none."""
-    try:
-        return Event(
-            wire["t"],
-            wire["k"],
-            wire["p"],
-            wire.get("th", 0),
-            wire.get("r"),
-            wire.get("o", 0),
-            {key: value for key, value in wire.items() if key not in _COMMON},
-        )
-    except (KeyError, TypeError) as error:
-        raise TraceError(f"not an event: {wire!r:.200}") from error
+    check(wire)
+    return Event(
+        wire["t"],
+        wire["k"],
+        wire["p"],
+        wire.get("th", 0),
+        wire.get("r"),
+        wire.get("o", 0),
+        {key: value for key, value in wire.items() if key not in _COMMON},
+    )
+
+
+def check(wire: Any) -> None:
+    """Raise :class:`TraceError` where ``wire`` is no event: a field of its kind is absent, or of another type."""
+    if not isinstance(wire, dict):
+        raise TraceError(f"not an event: {wire!r:.200}")
+    fields = _FIELDS.get(wire["k"], {}) if isinstance(wire.get("k"), str) else {}
+    for name, types in (*_ALWAYS.items(), *fields.items()):
+        if not isinstance(wire.get(name), types):
+            raise TraceError(f"not an event, because of `{name}`: {wire!r:.200}")
+    for name, types in _SOMETIMES.items():
+        if name in wire and not isinstance(wire[name], types):
+            raise TraceError(f"not an event, because of `{name}`: {wire!r:.200}")
 
 
 def encode(event: Event) -> dict[str, Any]:

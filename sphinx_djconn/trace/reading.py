@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import ClassVar
 
 from sphinx_djconn.trace.entities import DatabaseConnection, Greenlet, Key, Named, Session, Thread
-from sphinx_djconn.trace.events import Event
+from sphinx_djconn.trace.events import Event, TraceError
 from sphinx_djconn.trace.served import Served
 
 
@@ -30,8 +30,11 @@ class Trace:
 
     @cached_property
     def entities(self) -> "Entities":
-        """The entities, read once."""
-        return Entities(self.events)
+        """The entities, read once. Raises :class:`TraceError` where the events contradict each other."""
+        try:
+            return Entities(self.events)
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+            raise TraceError(f"its events contradict each other ({type(error).__name__}: {error})") from error
 
 
 class Entities(Served):

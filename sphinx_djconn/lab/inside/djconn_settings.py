@@ -13,10 +13,12 @@ import importlib
 import json
 import os
 import re
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, Tuple
 
-# django.views.debug.SafeExceptionReporterFilter hides settings by this pattern.
-_HIDDEN = re.compile("API|AUTH|TOKEN|KEY|SECRET|PASS|SIGNATURE|HTTP_COOKIE", re.IGNORECASE)
+# As django.views.debug.SafeExceptionReporterFilter does, and more: the lab decides which are secrets.
+_HIDDEN = re.compile(
+    "API|AUTH|TOKEN|KEY|SECRET|PASS|PWD|SIGNATURE|CREDENTIAL|PRIVATE|SALT|COOKIE|CERT", re.IGNORECASE
+)
 _LEAST_SECRET = 4
 _URL_PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
 
@@ -82,8 +84,8 @@ def _on_server(settings: Dict[str, Any], given: Dict[str, Any], number: int) -> 
     return ours
 
 
-def _secrets(name: str, value: Any) -> Iterator[str]:
-    """Yield the texts in ``value`` that Django's error page would hide."""
+def _secrets(name: str, value: Any) -> Iterator[Tuple[str, str]]:
+    """Yield the texts in ``value`` that may be secrets, each with its name."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _secrets(str(key), inner)
@@ -92,8 +94,9 @@ def _secrets(name: str, value: Any) -> Iterator[str]:
             yield from _secrets(name, inner)
     elif isinstance(value, str):
         if len(value) >= _LEAST_SECRET and _HIDDEN.search(name):
-            yield value
-        yield from _URL_PASSWORD.findall(value)
+            yield name, value
+        for password in _URL_PASSWORD.findall(value):
+            yield "PASSWORD", password
 
 
 def _load() -> Dict[str, Any]:
