@@ -1,9 +1,10 @@
 """The reports of ``-b djconn``: what it prints, and the files that it writes."""
 
 import json
+import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from xml.etree import ElementTree
@@ -18,12 +19,17 @@ from sphinx_djconn.ext.domain import domain_of
 from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredMatrix, DeclaredScenario
 from sphinx_djconn.ext.results import Results
 from sphinx_djconn.scenario import Scenario
-from sphinx_djconn.trace import Facts
+from sphinx_djconn.trace import Facts, Unknown
 
 logger = logging.getLogger(__name__)
 
 _NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """What no XML document may hold, not even as a reference."""
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_MEANT: Final = re.compile(r"[\\`*_{}\[\]<>()#+!|~&@$^]")
+_ADDRESS: Final = re.compile(r"(?P<before>\b(?:https?|ftp|mailto|www|xmpp))(?P<sign>[:.])", re.IGNORECASE)
+"""What GitHub makes a link of by itself."""
 
 
 def report(env: BuildEnvironment, folder: Path) -> bool:
@@ -136,7 +142,21 @@ def _plain(facts: Facts) -> dict[str, Any]:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(_strict(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _strict(value: Any) -> Any:
+    """Return ``value`` as JSON has it: numbers that JSON lacks as texts, and what is not known with its reason."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(value)]
+    if isinstance(value, Unknown):
+        return {"unknown": value.reason}
+    if isinstance(value, Mapping):
+        return {str(key): _strict(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(each) for each in value]
+    return value
 
 
 def _junit(judged: list[_Judged], results: Results) -> str:
@@ -190,14 +210,19 @@ def _summary(judged: list[_Judged], failed: list[str], counted: str, versions: s
         verdict = str(judgement.verdict)
         if not as_declared:
             verdict = f"**{verdict}** (declared {claim.declared})"
-        cells = (verdict, claim.sentence, claim.told_in, judgement.reason)
-        lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+        cells = (claim.sentence, claim.told_in, judgement.reason)
+        lines.append("| " + " | ".join([verdict, *map(markdown, cells)]) + " |")
     if failed:
-        lines += ["", "## What could not be checked", "", *(f"- {_cell(line)}" for line in failed)]
+        lines += ["", "## What could not be checked", "", *(f"- {markdown(line)}" for line in failed)]
     return "\n".join(lines) + "\n"
 
 
-def _cell(text: str) -> str:
-    """Return ``text`` for a cell of a Markdown table, none of it taken for Markdown or HTML."""
-    escaped = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
-    return " ".join(escaped.split())
+def markdown(text: str) -> str:
+    """Return ``text`` as one line of Markdown in which none of it is taken for Markdown or HTML.
+
+    Whatever has a meaning in GitHub's dialect is a reference to a character: addresses, names of users (``@``)
+    and numbers of issues (``#``) make no links then.
+    """
+    line = " ".join(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text).split())
+    line = _MEANT.sub(lambda match: f"&#{ord(match[0])};", line)
+    return _ADDRESS.sub(lambda match: f"{match['before']}&#{ord(match['sign'])};", line)

@@ -125,7 +125,7 @@ def decode(wire: Mapping[str, Any]) -> Event:
 
 
 def check(wire: Any) -> None:
-    """Raise :class:`TraceError` where ``wire`` is no event: a field of its kind is absent, or of another type."""
+    """Raise :class:`TraceError` where ``wire`` is no event: a field is absent or of another type."""
     if not isinstance(wire, dict):
         raise TraceError(f"not an event: {wire!r:.200}")
     fields = _FIELDS.get(wire["k"], {}) if isinstance(wire.get("k"), str) else {}
