@@ -27,7 +27,7 @@ _NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uff
 """What no XML document may hold, not even as a reference."""
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_MEANT: Final = re.compile(r"[\\`*_{}\[\]<>()#+!|~&@$^]")
+_MEANT: Final = re.compile(r"[\\`*_\[\]<>#|~&@$]")
 _ADDRESS: Final = re.compile(r"(?P<before>\b(?:https?|ftp|mailto|www|xmpp))(?P<sign>[:.])", re.IGNORECASE)
 """What GitHub makes a link of by itself."""
 
@@ -147,7 +147,7 @@ def _json(value: Any) -> str:
 
 
 def _strict(value: Any) -> Any:
-    """Return ``value`` as JSON has it: numbers that JSON lacks as texts, and what is not known with its reason."""
+    """Return ``value`` as JSON has it: numbers that JSON lacks as texts, what is not known with a reason."""
     if isinstance(value, float) and not math.isfinite(value):
         return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(value)]
     if isinstance(value, Unknown):
@@ -220,9 +220,9 @@ def _summary(judged: list[_Judged], failed: list[str], counted: str, versions: s
 def markdown(text: str) -> str:
     """Return ``text`` as one line of Markdown in which none of it is taken for Markdown or HTML.
 
-    Whatever has a meaning in GitHub's dialect is a reference to a character: addresses, names of users (``@``)
-    and numbers of issues (``#``) make no links then.
+    Addresses, names of users (``@``) and numbers of issues (``#``) make no links on GitHub, either.
     """
     line = " ".join(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text).split())
-    line = _MEANT.sub(lambda match: f"&#{ord(match[0])};", line)
-    return _ADDRESS.sub(lambda match: f"{match['before']}&#{ord(match['sign'])};", line)
+    line = _MEANT.sub(lambda match: "\\" + match[0], line)
+    line = _ADDRESS.sub(lambda match: match["before"] + "\\" + match["sign"], line)
+    return line.replace("\\<", "&lt;")
