@@ -133,8 +133,16 @@ def test_a_claim_about_another_scenario_holds(built: Built) -> None:
 @pytest.mark.parametrize(
     ("where", "kind", "said"),
     [
-        (":timeout: 1e10", "djconn.config", "`1e10` is no time limit: use seconds, such as `10`, and at most 86,400"),
-        (":: forged", "djconn.run", "what came from the probe is not what a probe writes, so nothing of this run"),
+        (
+            ":timeout: 1e10",
+            "djconn.config",
+            "`1e10` is no time limit: use seconds, such as `10`, and at most 86,400",
+        ),
+        (
+            ":: forged",
+            "djconn.run",
+            "what came from the probe is not what a probe writes, so nothing of this run",
+        ),
         (":: removed", "djconn.run", "the folder of the run was removed while it went on"),
         ("GET /headers", "djconn.run", "had no response (more than 100 headers, which is the most"),
         ("GET /long_header", "djconn.run", "had no response (a header line of more than 65,536 bytes"),
@@ -200,7 +208,9 @@ def test_a_bug_of_ours_is_said_as_such_and_concerns_one_scenario(
     )
     built = docs.build()
     text = built.warning("index.rst", docs.line(":: bad"), kind="djconn.run").text
-    assert "a bug of sphinx_djconn, and nothing that the page could be blamed for: ZeroDivisionError: by" in text
+    assert (
+        "a bug of sphinx_djconn, and nothing that the page could be blamed for: ZeroDivisionError: by" in text
+    )
     assert "please report it at https://" in text
     assert "with the file `djconn/bugs/bad.txt` of the doctrees" in text
     assert "ZeroDivisionError" in docs.doctrees.joinpath("djconn", "bugs", "bad.txt").read_text("utf-8")
@@ -310,7 +320,9 @@ def test_the_digest_covers_what_stands_above_the_runs(docs: Docs, key: str) -> N
     docs.build().warning("index.rst", docs.line(":: recorded"), kind="djconn.stale")
 
 
-def test_recordings_that_are_removed_under_a_build_are_said(docs: Docs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recordings_that_are_removed_under_a_build_are_said(
+    docs: Docs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     docs.configure(djconn_project=docs.project())
     docs.page("index", ONE)
     look = store.Store.write
