@@ -2,7 +2,8 @@
 
 import os
 import reprlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
@@ -152,7 +153,8 @@ class Settings:
             variable, profiles = f"djconn_{kind}s", {}
             for name, table in tables(variable, getattr(self, f"{kind}s")):
                 try:
-                    profiles[name] = read(table, f"{variable}[{name!r}]")
+                    with _usable(f"{variable}[{shown(name)}]"):
+                        profiles[name] = read(table, f"{variable}[{name!r}]")
                 except ProfileError as error:
                     faults[kind, name] = error
             return profiles
@@ -160,7 +162,8 @@ class Settings:
         projects = {"demo": DEMO, "default": DEMO, **found("project", project)}
         if self.project is not None:
             try:
-                projects["default"] = project(self.project, "djconn_project")
+                with _usable("djconn_project"):
+                    projects["default"] = project(self.project, "djconn_project")
             except ProfileError as error:
                 faults["project", "default"] = error
         profiles = Profiles(
@@ -188,7 +191,8 @@ class Settings:
         found = {}
         for name, given in self.environments.items():
             try:
-                found[name] = read_one(name, given, confdir, looked_for=self.mode != "replay")
+                with _usable(f"djconn_environments[{shown(name)}]"):
+                    found[name] = read_one(name, given, confdir, looked_for=self.mode != "replay")
             except ProfileError as error:
                 faults["environment", name] = error
         return found
@@ -212,6 +216,30 @@ def _check_type(name: str, value: object, types: tuple[type, ...]) -> None:
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
         known = " or ".join(_KINDS[each] for each in types)
         raise ProfileError(f"{name} is {shown(value)}; it must be {known}")
+
+
+@contextmanager
+def _usable(variable: str) -> Iterator[None]:
+    """Raise :class:`ProfileError` where what the block reads is a value that nothing could be done with.
+
+    Such are texts that cannot be paths, and objects that are not what they look like.
+    """
+    from sphinx_djconn.lab import ProfileError  # noqa: PLC0415 - as above
+
+    try:
+        yield
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        OSError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise ProfileError(
+            f"{variable} cannot be used ({type(error).__name__}: {shown(str(error))})"
+        ) from error
 
 
 def shown(value: object) -> str:

@@ -31,13 +31,16 @@ SEED = int(os.environ.get("DJCONN_FUZZ_SEED", "1"))
 PAGES_AT_ONCE = 100
 
 
+BODY = {"json": {"a": [1, {"b": "<secret>"}]}, "unknown": [[["a", 1, "b"], "was masked as a secret"]]}
+
+
 def right_trace() -> Trace:
     """Return a trace with each kind of event, as a run could leave it behind."""
     told: list[tuple[str, int, int, int | None, dict[str, Any]]] = [
         ("process.start", 1, 0, None, {"pid": 7, "ppid": 6, "python": "3.13.0"}),
         ("thread.start", 1, 1, None, {"name": "MainThread", "ident": 1, "native": 1, "main": True}),
         ("django", 1, 1, None, {"version": "5.2"}),
-        ("db.wrapper", 1, 1, None, {"w": 1, "alias": "default", "vendor": "x", "max_age": 0, "health_checks": True}),
+        ("db.wrapper", 1, 1, None, {"w": 1, "alias": "default", "vendor": "x", "max_age": 0}),
         ("db.open", 1, 1, None, {"w": 1, "c": 1, "alias": "default", "pid": 70}),
         ("listening", 1, 1, None, {"host": "127.0.0.1", "port": 8000}),
         ("begin", 0, 0, None, {}),
@@ -48,15 +51,14 @@ def right_trace() -> Trace:
         ("greenlet.start", 1, 2, None, {"g": 1, "ident": 5}),
         ("request.begin", 1, 2, 1, {"g": 1, "task": 3}),
         ("request.view", 1, 2, 1, {"g": 1}),
-        ("db.wrapper", 1, 2, 1, {"w": 2, "alias": "default", "vendor": "x", "max_age": 0, "health_checks": True}),
+        ("db.wrapper", 1, 2, 1, {"w": 2, "alias": "default", "vendor": "x", "max_age": 0}),
         ("db.open", 1, 2, 1, {"w": 2, "c": 2, "alias": "default", "pid": 71, "pooled": True}),
         ("db.use", 1, 2, 1, {"w": 2, "c": 2}),
         ("db.health", 1, 2, 1, {"w": 2, "c": 2, "usable": True}),
         ("db.failed", 1, 2, 1, {"w": 2, "error": "OperationalError"}),
         ("db.close", 1, 2, 1, {"w": 2, "c": 2, "why": "age", "phase": "end", "pooled": True}),
         ("request.end", 1, 2, 1, {"g": 1}),
-        ("response", 0, 0, 1, {"h": 1, "status": 200, "size": 9, "json": {"a": [1, {"b": "<secret>"}]}, "new": True,
-                               "unknown": [[["a", 1, "b"], "was masked as a secret"]]}),
+        ("response", 0, 0, 1, {"h": 1, "status": 200, "size": 9, "new": True, **BODY}),
         ("db.sessions", 0, 0, None, {"sessions": [[70, "idle"], [71, "idle"]]}),
         ("step", 0, 0, None, {"n": 2, "text": "new client: GET /"}),
         ("request.sent", 0, 0, 2, {"client": "new client", "method": "GET", "path": "/", "label": None}),
@@ -114,10 +116,9 @@ def test_recordings(tmp_path: Path) -> None:
             found["read"] += 1
         except (StoreError, TraceError) as error:
             found[type(error).__name__] += 1
-        except BaseException:
-            tmp_path.joinpath("case.json").write_bytes(kept.path(key).read_bytes())
+        except BaseException as error:
+            error.add_note(kept.path(key).read_text("utf-8", "backslashreplace"))
             raise
-    print(dict(found))
     assert min(found["read"], found["StoreError"]) > CASES // 40
 
 
@@ -126,14 +127,14 @@ RIGHT: dict[str, Any] = {
     "djconn_projects": {"shop": {"path": ".", "settings": "shop.settings"}},
     "djconn_servers": {
         "mine": {
-            "command": ["python", "{port}", "{wsgi}"], "requires": ["waitress"], "env": {"A": "{folder}"},
-
-                "apps": ["daphne"],
-                "reloads": True,
-                "refuses_root": False,
-                "stop_seconds": 3,
-                "log_limit": 1000
-            ,
+            "command": ["python", "{port}", "{wsgi}"],
+            "requires": ["waitress"],
+            "env": {"A": "{folder}"},
+            "apps": ["daphne"],
+            "reloads": True,
+            "refuses_root": False,
+            "stop_seconds": 3,
+            "log_limit": 1000,
         }
     },
     "djconn_databases": {
@@ -180,10 +181,9 @@ def test_values_of_conf_py(tmp_path: Path) -> None:
                     found["refused"] += 1
         except ProfileError:
             found["refused as a whole"] += 1
-        except BaseException:
-            print(conf)
+        except BaseException as error:
+            error.add_note(f"{conf}")
             raise
-    print(dict(found))
     assert min(found.values()) > CASES // 100
 
 
@@ -210,8 +210,8 @@ def test_pages(tmp_path: Path) -> None:
                 try:
                     app.env.prepare_settings(name)
                     app.builder.read_doc(name)
-                except BaseException:
-                    print(text)
+                except BaseException as error:
+                    error.add_note(text)
                     raise
                 done += 1
             domain._results = None
@@ -223,7 +223,6 @@ def test_pages(tmp_path: Path) -> None:
             assert "a bug of sphinx_djconn" not in warnings.getvalue()
             warnings.seek(0)
             warnings.truncate()
-    print(done)
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -225,9 +227,6 @@ def test_a_project_of_two_thousand_nested_folders_is_run(docs: Docs) -> None:
     for _ in range(2000):
         deepest = Path(f"{deepest}/x")
     command = "import os, sys\nos.chdir(sys.argv[1])\nfor _ in range(2000):\n os.mkdir('x')\n os.chdir('x')"
-    import subprocess
-    import sys
-
     subprocess.run([sys.executable, "-c", command, str(docs.folder / "site")], check=True)
     docs.configure(djconn_project=project)
     docs.page("index", ".. djconn:scenario:: good\n\n   browser: GET / -> 200\n")
