@@ -148,10 +148,12 @@ def end_processes_of(folder: Path, *, seconds: float = 2.0) -> None:
     variables, what they write to, and the memory that they share with the lab.
     """
     limit = time.monotonic() + seconds
-    while (found := _processes_of(os.fsencode(folder))) and time.monotonic() < limit:
+    while found := _processes_of(os.fsencode(folder)):
         for pid in found:
             with suppress(OSError):
                 os.kill(pid, 9)
+        if time.monotonic() >= limit:
+            return
         time.sleep(_GLANCE)
 
 
