@@ -1,7 +1,8 @@
 """SIGKILL at random moments of builds over all kinds of servers: nothing that they have started stays.
 
-``DJCONN_KILLS`` is how many builds are killed, ``DJCONN_KILL_SEED`` what the moments are made from, and
-``DJCONN_KILL_SECONDS`` the time in which processes have to be gone: a machine with other work needs more.
+``DJCONN_KILLS`` is how many builds are killed, ``DJCONN_KILL_SEED`` what the moments are made from,
+``DJCONN_KILL_SERVERS`` how many servers each build has, out of all kinds, and ``DJCONN_KILL_SECONDS`` the time
+in which processes have to be gone: a machine with other work needs more.
 """
 
 import json
@@ -19,7 +20,8 @@ SECONDS = float(os.environ.get("DJCONN_KILL_SECONDS", "2"))
 REPORT = os.environ.get("DJCONN_KILL_REPORT")
 """A file for the figures of each kill."""
 
-AT_ONCE = 5
+AT_ONCE = int(os.environ.get("DJCONN_KILL_SERVERS", "5"))
+"""How many servers each of the builds has."""
 SERVERS = [
     *("runserver", "runserver-nothreading", "runserver-reload", "runserver-daphne", "runserver-plus"),
     *("gunicorn-sync", "gunicorn-gthread", "gunicorn-gevent", "gunicorn-asgi", "gunicorn-uvicorn"),
@@ -44,7 +46,7 @@ def page(servers: list[str]) -> str:
         f"   browser: GET /\n   browser: GET /child\n   together:\n       2 x new client: GET /\n"
         for server in servers
     ]
-    return "\n".join([*scenarios, "" if len(servers) < AT_ONCE else "   database: restart\n"])
+    return "\n".join([*scenarios, "   database: restart\n" if servers[2:] else ""])
 
 
 def write(docs: Docs, servers: list[str]) -> None:

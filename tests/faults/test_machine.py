@@ -138,7 +138,8 @@ def test_a_worker_that_was_killed_is_named_as_the_cause(docs: Docs) -> None:
     docs.configure(djconn_project=docs.project(views=views))
     docs.page(
         "index",
-        ".. djconn:scenario:: only\n   :server: gunicorn-sync\n\n   browser: GET /\n   browser: GET /die -> 200\n",
+        ".. djconn:scenario:: only\n   :server: gunicorn-sync\n\n"
+        "   browser: GET /\n   browser: GET /die -> 200\n",
     )
     text = docs.build().warning("index.rst", docs.line("GET /die"), kind="djconn.run").text
     assert "`GET /die` was expected to answer 200 and had no response (" in text
