@@ -23,7 +23,8 @@ except ImportError:  # Windows, where recordings can be replayed, and nothing ru
 RUN: Final = "djconn-run-"
 CLUSTER: Final = "djconn-cluster-"
 TESTING: Final = "djconn-testing-"
-_OURS: Final = re.compile(rf"(?:{RUN}|{CLUSTER}|{TESTING})[0-9a-f]+")
+_OURS: Final = re.compile(rf"(?:{RUN}|{CLUSTER}|{TESTING})[0-9a-f]{{8}}")
+"""Earlier releases had longer names, and another kind of lock."""
 
 _PLAIN: Final = re.compile(r"[\w./+@%=-]+", re.ASCII)
 """A path that can stand in PYTHONPATH (which ``:`` separates), in settings of servers (``,``), in a command."""
