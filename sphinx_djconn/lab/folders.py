@@ -58,6 +58,17 @@ class TemporaryFolder:
             self._lock = -1
 
 
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield a folder for the files of a program that uses the lab without any docs."""
+    folder = TemporaryFolder(Path(tempfile.gettempdir()), TESTING)
+    folder.make()
+    try:
+        yield folder.path
+    finally:
+        folder.remove()
+
+
 def candidates() -> list[Path]:
     """Return the folders for temporary files, TMPDIR first, without those whose names do not serve."""
     found = [Path(tempfile.gettempdir()), *map(Path, _OTHERS)]
