@@ -13,6 +13,7 @@ from sphinx_djconn.evidence import djconn_fold, failure, table, verdict_badge
 from sphinx_djconn.ext import checked_with
 from sphinx_djconn.ext.bugs import warn
 from sphinx_djconn.ext.domain import domain_of
+from sphinx_djconn.ext.latex import spell
 from sphinx_djconn.ext.nodes import (
     claims_placeholder,
     evidence_placeholder,
@@ -59,6 +60,8 @@ class Rendering:
             self._results.seal = None
             lost = -1
             found = failure(f"The evidence of {name} cannot be shown: {message}.", ())
+        if domain_of(self._env).format == "latex" and self._env.config.latex_engine == "pdflatex":
+            spell(found)
         if len(self._results.lost) != lost:
             self._results.rendered.discard(self._env.docname)  # so that the next build writes it again
         return found

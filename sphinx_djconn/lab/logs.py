@@ -185,7 +185,7 @@ class _Replacing:
         named, masks = self._without_names(text)
         shown = self._without_times(named)
         if masks:
-            return shown, _MASKS[masks[0]]
+            return shown, _MASKS[max(masks, key=lambda mask: mask != _ENVIRONMENT)]
         plain = shown == named and not _ESCAPES.search(text) and not _SURROGATE.search(text)
         return shown, "" if plain else f"is another one in each run, or cannot be shown as it is: `{shown:.60}`"
 

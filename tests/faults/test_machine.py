@@ -180,7 +180,7 @@ def test_latex_compiles_whatever_sentences_and_servers_say(docs: Docs) -> None:
     )
     docs.page(
         "index",
-        """
+        r"""
         Hostile
         =======
 

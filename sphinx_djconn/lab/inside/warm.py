@@ -22,7 +22,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -105,9 +105,10 @@ def main() -> None:
     parent = int(sys.argv[1])
     attach = runpy.run_path(_PROBE)  # no lab listens yet: this loads the probe, and watches nothing
     attach["load_probe"]()
-    for name in _MODULES:
-        with contextlib.suppress(Exception):  # another version of Django, or a module it lacks
-            importlib.import_module(name)
+    with _ending_with(parent):
+        for name in _MODULES:
+            with contextlib.suppress(Exception):  # another version of Django, or a module it lacks
+                importlib.import_module(name)
     _keep_still()
     fit = not _is_configured()
     with contextlib.suppress(OSError):  # the lab is gone: what it has handed over has to be cleared away
@@ -128,6 +129,23 @@ def main() -> None:
             return
         os.close(connection)
     os._exit(0)  # there is nothing to clear away, and the build waits
+
+
+@contextlib.contextmanager
+def _ending_with(parent: int) -> Iterator[None]:
+    """End this process while the block runs, should the process ``parent`` end: imports can take seconds."""
+
+    def look(*_: object) -> None:
+        if os.getppid() != parent:
+            os._exit(0)
+
+    before = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, _PARENT_CHECK, _PARENT_CHECK)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _ready_project(fd: int, base: list[str], attach: Callable[[], None]) -> None:
