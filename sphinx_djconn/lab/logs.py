@@ -145,12 +145,16 @@ def _mapped(value: Any, replace: "_Replacing", place: list[Any], lost: list[list
     if isinstance(value, list):
         return [_mapped(each, replace, [*place, index], lost) for index, each in enumerate(value)]
     if isinstance(value, dict):
-        keys = {key: replace.examined(key) for key in value}
-        reasons = [reason for _, reason in keys.values() if reason]
-        if reasons or len({text for text, _ in keys.values()}) < len(keys):
-            lost.append([place, f"has a name that {reasons[0] if reasons else 'is of this machine'}"])
-        names = {key: text for key, (text, _) in keys.items()}
-        return {names[key]: _mapped(each, replace, [*place, names[key]], lost) for key, each in value.items()}
+        names = {key: replace.examined(key) for key in value}
+        if len({text for text, _ in names.values()}) < len(names):  # two of them are shown alike
+            lost.append([place, "has names that were masked as secrets, or are of this machine"])
+        changed = {}
+        for key, each in value.items():
+            name, reason = names[key]
+            changed[name] = _mapped(each, replace, [*place, name], lost)
+            if reason:
+                lost.append([[*place, name], f"has a name that {reason}"])
+        return changed
     return value
 
 

@@ -351,7 +351,13 @@ def test_only_what_was_masked_is_unknown_and_paths_are_shown_as_everywhere() -> 
     assert known["path"] == "<project>/views.py"
 
 
-def test_an_object_whose_names_were_masked_is_unknown_as_a_whole() -> None:
-    shown, lost = Sanitizer({}, ["sommers", "winters"]).value({"sommers": 1, "winters": 2})
-    assert shown == {"<secret>": 2}
-    assert with_unknown(shown, lost) == Unknown("has a name that was masked as a secret")
+def test_a_member_whose_name_was_masked_is_unknown_and_so_are_all_where_names_are_alike() -> None:
+    sanitizer = Sanitizer({}, ["sommers", "winters"])
+    shown, lost = sanitizer.value({"sommers": 1, "other": 2})
+    assert shown == {"<secret>": 1, "other": 2}
+    assert with_unknown(shown, lost) == {
+        "<secret>": Unknown("has a name that was masked as a secret"),
+        "other": 2,
+    }
+    shown, lost = sanitizer.value({"sommers": 1, "winters": 2})
+    assert isinstance(with_unknown(shown, lost), Unknown)
