@@ -257,7 +257,7 @@ def _not_possible(error: OSError) -> str:
         if error.errno in (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
         else "see that the system's folder for temporary files (TMPDIR) has room and can be written"
     )
-    return f"the run could not go on: {error.strerror}; {advice}"
+    return f"the run could not go on: {error.strerror or type(error).__name__}; {advice}"
 
 
 def _ports(wire: list[dict[str, Any]], starting: Starting) -> list[int]:

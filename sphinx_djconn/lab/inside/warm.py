@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sphinx_djconn.lab.inside.readied import Readied, ready
-    from sphinx_djconn.lab.inside.supervisor import Supervisor, die_with_parent, supervise
+    from sphinx_djconn.lab.inside.supervisor import Supervisor, die_with_parent, remove_tree, supervise
 else:  # this folder, and not the package, is on the path of what runs here
     from readied import Readied, ready
-    from supervisor import Supervisor, die_with_parent, supervise
+    from supervisor import Supervisor, die_with_parent, remove_tree, supervise
 
 _PROBE = os.path.join(
     os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
@@ -137,6 +137,8 @@ def _ending_with(parent: int) -> Iterator[None]:
 
     def look(*_: object) -> None:
         if os.getppid() != parent:
+            with contextlib.suppress(Exception):
+                _clear_away(parent)
             os._exit(0)
 
     before = signal.signal(signal.SIGALRM, look)
@@ -146,6 +148,16 @@ def _ending_with(parent: int) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def _clear_away(parent: int) -> None:
+    """Remove the folders of what was handed over, and will not be started."""
+    with socket.socket(fileno=os.dup(0)) as control:
+        while (received := _received(control, parent)) is not None:
+            first = os.read(received[1], 1 << 16).split(b"\n", 1)[0]
+            if received[0] == b"f":
+                remove_tree(json.loads(first)["folder"])
+            os.close(received[1])
 
 
 def _ready_project(fd: int, base: list[str], attach: Callable[[], None]) -> None:
