@@ -5,9 +5,9 @@ both are plain values that can be sent to another machine. ``profiles`` says wha
 each server is started, ``environments`` what it runs in, ``keys`` what a recording depends on, with ``trees``
 of files, ``scheduler`` runs many at once; ``run`` executes one, with ``projects`` (settings, databases),
 ``starting``, ``installed`` and ``port`` (a command filled in), ``process`` and ``inside/supervisor`` (what is
-started ends), ``forking``,
+started ends), ``folders`` (nothing stays of a build that was killed), ``forking``,
 ``inside/warm`` and ``inside/readied`` (what is started has less to do), ``feed`` and ``sources`` (what is
-heard), ``player``, ``clients``, ``meeting``, ``quiet`` (what is done) and ``logs`` (what may be shown).
+heard), ``player``, ``clients``, ``meeting``, ``quiet`` (what is done), ``logs`` and ``masking`` (what may be shown).
 """
 
 from typing import TYPE_CHECKING, Final

@@ -164,6 +164,7 @@ def test_a_server_that_kills_its_supervisor_leaves_no_process(docs: Docs) -> Non
     assert docs.left_behind(PROMPTLY) == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(shutil.which("latexmk") is None, reason="there is no TeX here")
 def test_latex_compiles_whatever_sentences_and_servers_say(docs: Docs) -> None:
     hostile = r"\end{document} \input{/etc/passwd} %& $x$ #1 ^^41 _a {b} ~ \\ \verb|x| `` '' -- <b> 你好 🙂 ̈ é"

@@ -12,7 +12,7 @@ from building import Built, Docs
 
 from sphinx_djconn import store
 from sphinx_djconn.lab import Laboratory
-from sphinx_djconn.scenario import Scenario
+from sphinx_djconn.scenario import Scenario, parse_sequence
 
 VIEWS = """
 import json
@@ -221,11 +221,9 @@ def test_a_bug_of_ours_is_said_as_such_and_concerns_one_scenario(
     assert len(docs.recordings) == 1
 
 
+@pytest.mark.exhaustive
 def test_a_project_of_two_thousand_nested_folders_is_run(docs: Docs) -> None:
     project = docs.project()
-    deepest = docs.folder / "site"
-    for _ in range(2000):
-        deepest = Path(f"{deepest}/x")
     command = "import os, sys\nos.chdir(sys.argv[1])\nfor _ in range(2000):\n os.mkdir('x')\n os.chdir('x')"
     subprocess.run([sys.executable, "-c", command, str(docs.folder / "site")], check=True)
     docs.configure(djconn_project=project)
@@ -277,46 +275,59 @@ FORMS: list[dict[str, Any]] = [
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory, shared_docs: Docs) -> Docs:
-    return shared_docs
+def recorded(shared_docs: Docs, built: Built) -> tuple[store.Store, store.Key]:
+    """The recording of the scenario ``good``, in a folder where a test can change it."""
+    kept = store.Store(shared_docs.doctrees / "djconn" / "recordings")
+    for path in shared_docs.recordings:
+        sequence = parse_sequence(json.loads(path.read_text("utf-8").split("\n")[0])["scenario"])
+        key = store.Key(Scenario(sequence), {})
+        if kept.path(key) == path and sequence.labels == ("first",):
+            return kept, key
+    raise AssertionError("it was recorded")
 
 
-@pytest.mark.parametrize("mode", ["replay", "auto"])
-def test_a_recording_with_right_digests_and_wrong_content_is_stale(docs: Docs, mode: str) -> None:
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_wrong_content_with_right_digests_is_refused(
+    recorded: tuple[store.Store, store.Key], tmp_path: Path, form: dict[str, Any]
+) -> None:
+    kept, key = recorded
+    mine = store.Store(tmp_path)
+    shutil.copy(kept.path(key), mine.path(key))
+    assert mine.read(key) is not None
+    change(mine.path(key), **form)
+    with pytest.raises(store.StoreError, match=mine.path(key).name):
+        mine.read(key)
+
+
+@pytest.mark.parametrize(("mode", "form"), [("replay", FORMS[3]), ("auto", FORMS[0]), ("replay", FORMS[-1])])
+def test_a_recording_with_right_digests_and_wrong_content_is_stale(
+    docs: Docs, mode: str, form: dict[str, Any]
+) -> None:
     docs.configure(djconn_project=docs.project(), djconn_recordings="recordings")
     docs.page("index", ONE)
     assert docs.build().warnings == []
     (path,) = docs.source.joinpath("recordings").iterdir()
-    right = path.read_bytes()
     docs.configure(djconn_project=docs.project(), djconn_recordings="recordings", djconn_mode=mode)
-    for form in FORMS:
-        path.write_bytes(right)
-        change(path, **form)
-        shutil.rmtree(docs.doctrees, ignore_errors=True)
-        built = docs.build()
-        assert "Traceback" not in built.errors
-        if mode == "auto" and built.ran:  # what is wrong stands above the runs, so that it was seen in time
-            assert "head" in form
-            continue
-        warning = built.warning("index.rst", docs.line(":: recorded"), kind="djconn.stale")
-        assert f"the recording {path.name}" in warning.text, form
-        claim = built.warning("index.rst", docs.line(":: answers"), kind="djconn.claim")
-        assert "unproven" in claim.text
+    change(path, **form)
+    shutil.rmtree(docs.doctrees, ignore_errors=True)
+    built = docs.build()
+    warning = built.warning("index.rst", docs.line(":: recorded"), kind="djconn.stale")
+    assert f"the recording {path.name}" in warning.text
+    assert "unproven" in built.warning("index.rst", docs.line(":: answers"), kind="djconn.claim").text
 
 
-@pytest.mark.parametrize("key", ["parts", "notes", "environment", "format", "scenario"])
-def test_the_digest_covers_what_stands_above_the_runs(docs: Docs, key: str) -> None:
-    docs.configure(djconn_project=docs.project(), djconn_recordings="recordings")
-    docs.page("index", ONE)
-    docs.build()
-    (path,) = docs.source.joinpath("recordings").iterdir()
-    head, _, runs = path.read_text("utf-8").partition("\n")
+@pytest.mark.parametrize("key", ["parts", "notes", "environment", "format", "scenario", "digest", "seal"])
+def test_the_digest_covers_what_stands_above_the_runs(
+    recorded: tuple[store.Store, store.Key], tmp_path: Path, key: str
+) -> None:
+    kept, of = recorded
+    mine = store.Store(tmp_path)
+    head, _, runs = kept.path(of).read_text("utf-8").partition("\n")
     changed = json.loads(head)
-    changed[key] = {"parts": {}, "notes": ["x"], "environment": [], "format": 77, "scenario": "x"}[key]
-    path.write_text(json.dumps(changed) + "\n" + runs, "utf-8")
-    shutil.rmtree(docs.doctrees)
-    docs.configure(djconn_project=docs.project(), djconn_recordings="recordings", djconn_mode="replay")
-    docs.build().warning("index.rst", docs.line(":: recorded"), kind="djconn.stale")
+    changed[key] = {"parts": {}, "notes": ["x"], "environment": ["x==1"], "format": 77}.get(key, "x")
+    mine.path(of).write_text(json.dumps(changed) + "\n" + runs, "utf-8")
+    with pytest.raises(store.StoreError):
+        mine.look(of)
 
 
 def test_recordings_that_are_removed_under_a_build_are_said(
