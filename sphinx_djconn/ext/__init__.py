@@ -5,8 +5,8 @@ pages are read, ``check`` runs what ``gathering`` finds no recording of, judges 
 finds them to be about or ``searching`` finds out, and leaves ``results``; ``transforms`` have ``rendering``
 turn the placeholders of ``nodes`` into evidence, that of a ``matrix`` or a ``change`` too, and ``written``
 remembers which; ``builder`` reports without pages, with ``reports``; ``checked_with`` says which versions of
-Django that was; ``config`` is what conf.py may say. ``bugs`` says what nothing expects, for one scenario or claim,
-and ``latex`` spells what pdfLaTeX cannot set.
+Django that was; ``config`` is what conf.py may say. ``bugs`` says what nothing expects, for one scenario or
+claim, and ``latex`` spells what pdfLaTeX cannot set.
 
 Where nothing has changed, the ``seal`` of an earlier check holds, the declarations stay ``packed``, and of all
 these modules few are imported.

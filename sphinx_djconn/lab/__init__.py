@@ -7,7 +7,8 @@ of files, ``scheduler`` runs many at once; ``run`` executes one, with ``projects
 ``starting``, ``installed`` and ``port`` (a command filled in), ``process`` and ``inside/supervisor`` (what is
 started ends), ``folders`` (nothing stays of a build that was killed), ``forking``,
 ``inside/warm`` and ``inside/readied`` (what is started has less to do), ``feed`` and ``sources`` (what is
-heard), ``player``, ``clients``, ``meeting``, ``quiet`` (what is done), ``logs`` and ``masking`` (what may be shown).
+heard), ``player``, ``clients``, ``meeting``, ``quiet`` (what is done), ``logs`` and ``masking`` (what may be
+shown).
 """
 
 from typing import TYPE_CHECKING, Final
