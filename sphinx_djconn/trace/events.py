@@ -99,12 +99,15 @@ _FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
     "db.wrapper": {"w": int},
     "db.open": {"w": int, "c": int},
     "db.use": {"w": int, "c": int},
-    "db.close": {"w": int, "c": int, "why": str},
+    "db.health": {"c": int, "usable": int},
+    "db.usable": {"c": int, "usable": int},
+    "db.close": {"w": int, "c": int, "why": str, "phase": str},
     "db.collected": {"c": int},
     "step": {"n": int, "text": str},
     "http.open": {"h": int, "client": str, "port": int},
     "http.close": {"h": int, "by": str},
     "request.sent": {"client": str, "method": str, "path": str},
+    "request.error": {"error": str},
     "db.sessions": {"sessions": list},
 }
 """What is read of each kind; it may have more."""
