@@ -22,7 +22,7 @@ from sphinx_djconn.values import digest, value
 if TYPE_CHECKING:
     from sphinx_djconn.trace import Trace
 
-_FORMAT: Final = 2
+_FORMAT: Final = 4
 _PART: Final = ".part"
 """Ends the name of a file that is not yet whole."""
 
@@ -113,9 +113,9 @@ class Store:
             return None
         stored, runs = found
         try:
-            traces = tuple(map(_read_run, runs.splitlines()))
+            traces = _read_runs(runs, key.scenario.runs)
             return Recording(stored.key, traces, stored.notes, stored.environment)
-        except (ValueError, KeyError, TypeError, TraceError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError, TraceError) as error:
             raise StoreError(f"{self.path(key).name} cannot be read: {error}") from error
 
     def write(self, recording: Recording) -> Stored:
@@ -132,6 +132,7 @@ class Store:
             "environment": list(recording.environment),
             "digest": _digest(runs),
         }
+        head["seal"] = _seal(head)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._replace(self.path(recording.key), _line(head).encode() + runs)
@@ -150,17 +151,17 @@ class Store:
             head, _, runs = path.read_bytes().replace(b"\r\n", b"\n").partition(b"\n")
             found = json.loads(head)
             if found["format"] != _FORMAT:
-                raise StoreError(f"{path.name} has format {found['format']}, not {_FORMAT}")
-            if found["digest"] != _digest(runs):
+                raise StoreError(f"{path.name} has format {found['format']!r:.20}, not {_FORMAT}")
+            if found.pop("seal") != _seal(found) or found["digest"] != _digest(runs):
                 raise StoreError(f"{path.name} is cut short, or was changed")
-            stored = Key(key.scenario, dict(found["parts"]))
-            environment = tuple(found.get("environment", ()))  # which recordings did not name in the beginning
-            return Stored(stored, found["digest"], tuple(found["notes"]), environment), runs
+            stored = Key(key.scenario, dict(_texts(found["parts"])))
+            notes, environment = tuple(_texts(found["notes"])), tuple(_texts(found["environment"]))
+            return Stored(stored, found["digest"], notes, environment), runs
         except FileNotFoundError:
             return None
         except OSError as error:
             raise StoreError(f"{path.name} cannot be read: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise StoreError(f"{path.name} is no recording of this version") from error
 
     def _replace(self, path: Path, text: bytes) -> None:
@@ -191,6 +192,19 @@ def _digest(runs: bytes) -> str:
     return hashlib.sha256(runs).hexdigest()
 
 
+def _seal(head: Mapping[str, Any]) -> str:
+    """Return a digest of all that stands above the runs, with their own digest."""
+    return _digest(_line(head).encode())
+
+
+def _texts(found: Any) -> Any:
+    """Return ``found``, a list of texts or an object with texts; raise ``TypeError`` where it is neither."""
+    texts = [*found, *found.values()] if isinstance(found, dict) else found
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise TypeError("not a list of texts")
+    return found
+
+
 def _run_to_write(trace: "Trace") -> dict[str, Any]:
     return {
         "settings": dict(trace.settings),
@@ -199,8 +213,20 @@ def _run_to_write(trace: "Trace") -> dict[str, Any]:
     }
 
 
+def _read_runs(text: bytes, count: int) -> "tuple[Trace, ...]":
+    traces = tuple(map(_read_run, text.splitlines()))
+    if len(traces) != count:
+        raise ValueError(f"it has {len(traces)} runs, and not {count}")
+    for trace in traces:
+        _ = trace.entities  # which raises where the events contradict each other
+    return traces
+
+
 def _read_run(line: bytes) -> "Trace":
     from sphinx_djconn.trace import Trace  # noqa: PLC0415 - to look at a recording, its traces are not read
 
     run = json.loads(line)
-    return Trace(tuple(map(decode, run["events"])), tuple(run["log"]), run["settings"])
+    settings = _texts(run["settings"])
+    if not isinstance(settings, dict) or not isinstance(run["events"], list):
+        raise TypeError("not a run")
+    return Trace(tuple(map(decode, run["events"])), tuple(_texts(run["log"])), settings)

@@ -11,7 +11,6 @@
 import io
 import json
 import re
-import tempfile
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 from sphinx_djconn.lab import Laboratory, Profiles, Project
+from sphinx_djconn.lab.folders import temporary_folder
 from sphinx_djconn.scenario import Scenario, parse_sequence
 from sphinx_djconn.trace import Facts, facts_of
 
@@ -42,8 +42,8 @@ def run(sequence: str, *, project: Project | None = None, **options: Any) -> lis
         profiles = Profiles(projects={**profiles.projects, "default": project})
     scenario = Scenario(parse_sequence(sequence), **options)
     with (
-        tempfile.TemporaryDirectory(prefix="djconn-testing-") as cache,
-        closing(Laboratory(profiles, Path(cache))) as laboratory,
+        temporary_folder() as cache,
+        closing(Laboratory(profiles, cache)) as laboratory,
     ):
         recording = laboratory.run(scenario)
     return [facts_of(trace) for trace in recording.runs]
@@ -56,7 +56,7 @@ def check(docs: str | Path, doctrees: str | Path | None = None, **config: Any) -
     of conf.py. Raises :class:`CheckError` where Sphinx warns of anything but a verdict.
     """
     warnings = io.StringIO()
-    with tempfile.TemporaryDirectory(prefix="djconn-testing-") as folder, patch_docutils(docs):
+    with temporary_folder() as folder, patch_docutils(docs):
         with docutils_namespace():
             app = Sphinx(
                 docs,

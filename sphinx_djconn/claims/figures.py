@@ -89,10 +89,15 @@ def _row(values: Sequence[Any], *, cut: bool) -> str:
 
 def _json(value: Any) -> str:
     try:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-        return text if text.isprintable() else json.dumps(value, separators=(",", ":"), default=str)
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_other)
+        return text if text.isprintable() else json.dumps(value, separators=(",", ":"), default=_other)
     except RecursionError:
         return "…"
+
+
+def _other(value: Any) -> str:
+    """Return what is not JSON, as a text in it."""
+    return "not known" if isinstance(value, Unknown) else str(value)
 
 
 def _is_container(value: Any) -> bool:

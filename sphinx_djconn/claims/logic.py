@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sphinx_djconn.claims.figures import value_text
-from sphinx_djconn.trace.unknown import Unknown
+from sphinx_djconn.trace.unknown import Unknown, UnknownMember
 
 _WIDEST_INTEGER: Final = 256
 """In bits. Facts are counts: a number beyond that is an attempt to burn time."""
@@ -102,7 +102,7 @@ def _equal_containers(kind: str, left: Any, right: Any) -> Any:
     if kind == "a list":
         return _equal_items(list_items(left), list_items(right))
     if left.keys() != right.keys():
-        return False
+        return len(left) == len(right) and (_nameless(left) or _nameless(right) or False)
     return _equal_items(_nulled(left.values()), _nulled(right[key] for key in left))
 
 
@@ -124,9 +124,16 @@ def contains(item: Any, container: Any) -> Any:
     match kind_of(container):
         case "a list" | "a set":
             return disjunction(equal(item, each) for each in list_items(container))
-        case "a text" | "an object" if isinstance(item, str):
+        case "a text" if isinstance(item, str):
             return item in container
+        case "an object" if isinstance(item, str):
+            return item in container or _nameless(container) or False
     return item if isinstance(item, Unknown) else Incomparable(item, container)
+
+
+def _nameless(value: Mapping[str, Any]) -> UnknownMember | None:
+    """Return a member of an object of which the name is not known, if there is one."""
+    return next((each for each in value.values() if isinstance(each, UnknownMember)), None)
 
 
 def ordered(sign: str, left: Any, right: Any) -> Any:

@@ -25,7 +25,7 @@ def responses_table(trace: Trace) -> tuple[list[nodes.Node], int]:
     requests = [request for request in trace.entities.requests.values() if request.label is not None]
     if not requests:
         return [], 0
-    keys = _common_keys([request.json for request in requests if request.json is not None])
+    keys = _common_keys([request.body for request in requests if request.body is not None])
     titles = ["JSON"] if keys is None else [printable(key) for key in keys]
     columns = [("#", 8), ("Request", 18), ("Status", 10), *((title, 64 // len(titles)) for title in titles)]
     rows = [_row(request, keys) for request in requests]
@@ -52,12 +52,12 @@ def _row(request: RequestEntity, keys: Sequence[str] | None) -> list[Cell]:
     status = f"none ({request.error})" if request.error else str(request.status or _NOTHING)
     label = nodes.emphasis("", printable(request.label or ""))
     head: list[Cell] = [str(request.number), label, printable(status)]
-    if request.json is None:
+    if request.body is None:
         return head + [_NOTHING] * len(keys or ["JSON"])
     if keys is None:
-        text = json.dumps(request.json, ensure_ascii=False)
+        text = json.dumps(request.body, ensure_ascii=False)
         return [*head, literal(printable(text, _LONGEST_JSON))]
-    return head + [_member(request.json[key]) for key in keys]
+    return head + [_member(request.body[key]) for key in keys]
 
 
 def _member(value: Any) -> Cell:

@@ -6,7 +6,8 @@ finds them to be about or ``searching`` finds out, and leaves ``results``; ``tra
 turn the placeholders of ``nodes`` into evidence, that of a ``matrix`` or a ``change`` and the ``badges`` of
 verdicts too, and ``written`` remembers which; ``lost`` finds directives that are comments; ``builder`` reports
 without pages, with ``reports``; ``checked_with`` says which versions of Django that was; ``config`` is what
-conf.py may say.
+conf.py may say. ``bugs`` says what nothing expects, for one scenario or claim, and ``latex`` spells what
+pdfLaTeX cannot set.
 
 Where nothing has changed, the ``seal`` of an earlier check holds, the declarations stay ``packed``, and of all
 these modules few are imported.

@@ -110,7 +110,8 @@ class _Reading:
     def _side(self, position: int, parts: Sequence[str]) -> Side:
         cell = self._search.cells[position]
         recording = self._results.recording(cell.name)
-        assert recording is not None, "it was run"
+        if recording is None:
+            return Side(self._names[position], failure(f"{self._results.absences[cell.name].message}.", ()))
         name, version = self._names[position], self._version(cell)
         title = f"Django {version} (Python {self._python(cell)})"
         if not _is_of(version, name):

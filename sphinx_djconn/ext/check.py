@@ -13,8 +13,9 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
+from sphinx_djconn.ext.bugs import Bugs, warn
 from sphinx_djconn.ext.config import Settings
-from sphinx_djconn.ext.gathering import Gathering, is_suppressed, warn
+from sphinx_djconn.ext.gathering import Gathering, is_suppressed
 from sphinx_djconn.ext.recorded import Absence
 from sphinx_djconn.ext.registry import Place, Problem, Registry
 from sphinx_djconn.ext.results import Results
@@ -78,7 +79,8 @@ def _gathered(app: Sphinx, declared: object, registry: Registry, laboratory: Lab
     with closing(laboratory or _laboratory(app, settings)) as lab:
         sealed = seal(app, declared, registry.scenarios().values(), lab.profiles, store.folder)
         accepted = is_suppressed("absent", app.config)
-        gathering = Gathering(registry, lab.profiles, store, settings, accepts_absence=accepted)
+        bugs = Bugs(Path(app.doctreedir) / "djconn" / "bugs")
+        gathering = Gathering(registry, lab.profiles, store, settings, bugs, accepts_absence=accepted)
         results = gathering.gather(lab)
         results.problems.extend(_too_few_claims(results, settings, Path(app.confdir, "conf.py")))
         results.seal = sealed if sealed is not None and gathering.leaves(sealed) else None
@@ -140,4 +142,4 @@ def _report(results: Results) -> bool:
             f"`:verdict: {judgement.verdict}`"
         )
         warn(claim.subject, message, results.warning_type(claim), str(claim.place))
-    return bool(misjudged or results.problems)
+    return bool(misjudged or results.problems or results.lost)

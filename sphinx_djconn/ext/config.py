@@ -1,7 +1,9 @@
 """The values of conf.py: what Sphinx registers, what is checked, and the page that lists them."""
 
 import os
-from collections.abc import Callable, Collection, Mapping
+import reprlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
@@ -9,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from sphinx_djconn.lab import DEFAULT_TIMEOUT
-from sphinx_djconn.scenario import AUTOMATIC, GARBAGE_COLLECTION
+from sphinx_djconn.lab import DEFAULT_TIMEOUT, MOST_SECONDS
 from sphinx_djconn.values import value
 
 if TYPE_CHECKING:
@@ -20,6 +21,20 @@ if TYPE_CHECKING:
 _Profile = TypeVar("_Profile")
 
 MODES: Final = ("auto", "run", "replay")
+
+_MOST_JOBS: Final = 1000
+_SHOWN: Final = 60
+_KINDS: Final[Mapping[type, str]] = {
+    bool: "True or False",
+    dict: "a dictionary",
+    float: "a number",
+    int: "a whole number",
+    list: "a list",
+    str: "a text",
+    tuple: "a tuple",
+    type(None): "None",
+}
+"""What messages call the types of values."""
 
 
 def _value(default: Any, types: tuple[type, ...], description: str) -> Any:
@@ -36,9 +51,10 @@ class Settings:
     project: Any = _value(
         None,
         (dict, tuple, list, type(None)),
-        "the Django project that scenarios run: ``{'path': …, 'settings': …, 'fixtures': […]}``, with "
-        "the folder that ``manage.py`` is in (seen from conf.py), the settings module, and fixtures as "
-        "for ``loaddata``; the demo site where it is not set",
+        "the Django project that scenarios run: ``{'path': …, 'settings': …, 'fixtures': […], 'timeout': …}``, "
+        "with the folder that ``manage.py`` is in (seen from conf.py), the settings module, fixtures as for "
+        "``loaddata``, and how many seconds its migrations and fixtures may take; the last two can be left "
+        "out. The demo site where it is not set",
     )
     projects: Any = _value({}, (dict,), "more projects by name, each as ``djconn_project``, for ``:project:``")
     servers: Any = _value(
@@ -69,7 +85,7 @@ class Settings:
         "in another",
     )
     garbage_collection: str = _value(
-        AUTOMATIC,
+        "automatic",
         (str,),
         "when Python's garbage collector can run in the servers of scenarios that do not say it: "
         "``automatic``, ``off`` or ``each-request``",
@@ -104,14 +120,22 @@ class Settings:
         "how many claims the pages make at least: with fewer, the check fails. Set it, so that a mistake by "
         "which Sphinx no longer sees a claim, or a whole page, doesn't go unnoticed",
     )
-    timeout: float = _value(DEFAULT_TIMEOUT, (float, int), "how long one run may take, in seconds")
+    timeout: float = _value(
+        DEFAULT_TIMEOUT,
+        (float, int),
+        "how long one run may take, in seconds; above 120, it is also how long a project's migrations and "
+        "fixtures may take, where the project has no ``timeout`` of its own",
+    )
 
     @classmethod
     def of(cls, config: Config) -> "Settings":
         """Return the settings in ``config``; raise :class:`ProfileError` for one of no use."""
         from sphinx_djconn.lab import ProfileError  # noqa: PLC0415 - builds with no change just register values
+        from sphinx_djconn.scenario import GARBAGE_COLLECTION  # noqa: PLC0415 - as above
 
         settings = cls(**given(config))
+        for each in fields(cls):
+            _check_type(f"djconn_{each.name}", getattr(settings, each.name), each.metadata["types"])
         if settings.mode not in MODES:
             raise ProfileError(f"djconn_mode is {settings.mode!r}; it must be one of {', '.join(MODES)}")
         if settings.garbage_collection not in GARBAGE_COLLECTION:
@@ -119,12 +143,12 @@ class Settings:
                 f"djconn_garbage_collection is {settings.garbage_collection!r}; it must be one of "
                 f"{', '.join(GARBAGE_COLLECTION)}"
             )
-        if settings.timeout <= 0:
-            raise ProfileError("djconn_timeout must be a number of seconds above 0")
         if settings.minimum_claims < 0:
             raise ProfileError("djconn_minimum_claims must be 0, for no minimum, or a number above it")
-        if settings.jobs < 0:
-            raise ProfileError("djconn_jobs must be 0, for two a processor, or a number above it")
+        if not 0 < settings.timeout <= MOST_SECONDS:
+            raise ProfileError(f"djconn_timeout must be a number of seconds above 0 and up to {MOST_SECONDS:,}")
+        if not 0 <= settings.jobs <= _MOST_JOBS:
+            raise ProfileError(f"djconn_jobs must be 0, for two a processor, or a number up to {_MOST_JOBS:,}")
         return settings
 
     def profiles(self, confdir: Path, apart: Collection[Path] = ()) -> "Profiles":
@@ -149,7 +173,8 @@ class Settings:
             variable, profiles = f"djconn_{kind}s", {}
             for name, table in tables(variable, getattr(self, f"{kind}s")):
                 try:
-                    profiles[name] = read(table, f"{variable}[{name!r}]")
+                    with _usable(f"{variable}[{shown(name)}]"):
+                        profiles[name] = read(table, f"{variable}[{name!r}]")
                 except ProfileError as error:
                     faults[kind, name] = error
             return profiles
@@ -157,7 +182,8 @@ class Settings:
         projects = {"demo": DEMO, "default": DEMO, **found("project", project)}
         if self.project is not None:
             try:
-                projects["default"] = project(self.project, "djconn_project")
+                with _usable("djconn_project"):
+                    projects["default"] = project(self.project, "djconn_project")
             except ProfileError as error:
                 faults["project", "default"] = error
         profiles = Profiles(
@@ -185,7 +211,8 @@ class Settings:
         found = {}
         for name, given in self.environments.items():
             try:
-                found[name] = read_one(name, given, confdir, looked_for=self.mode != "replay")
+                with _usable(f"djconn_environments[{shown(name)}]"):
+                    found[name] = read_one(name, given, confdir, looked_for=self.mode != "replay")
             except ProfileError as error:
                 faults["environment", name] = error
         return found
@@ -200,6 +227,45 @@ class Settings:
     def at_once(self) -> int:
         """How many scenarios run at once: while some wait, for a reload or an age, others work."""
         return self.jobs or 2 * (os.cpu_count() or 1)
+
+
+def _check_type(name: str, value: object, types: tuple[type, ...]) -> None:
+    """Raise :class:`ProfileError` where ``value`` is of none of ``types``; True and False are no numbers."""
+    from sphinx_djconn.lab import ProfileError  # noqa: PLC0415 - as above
+
+    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+        known = " or ".join(_KINDS[each] for each in types)
+        raise ProfileError(f"{name} is {shown(value)}; it must be {known}")
+
+
+@contextmanager
+def _usable(variable: str) -> Iterator[None]:
+    """Raise :class:`ProfileError` where what the block reads is a value that nothing could be done with.
+
+    Such are texts that cannot be paths, and objects that are not what they look like.
+    """
+    from sphinx_djconn.lab import ProfileError  # noqa: PLC0415 - as above
+
+    try:
+        yield
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        OSError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise ProfileError(
+            f"{variable} cannot be used ({type(error).__name__}: {shown(str(error))})"
+        ) from error
+
+
+def shown(value: object) -> str:
+    """Return ``value`` for a message, cut where it is long."""
+    text = reprlib.repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def given(config: Config) -> dict[str, Any]:

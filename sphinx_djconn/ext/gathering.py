@@ -1,20 +1,27 @@
 """Find or make a recording of every scenario, and say at its place why one has none."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from sphinx.config import Config
 from sphinx.util import logging
 from sphinx.util.display import status_iterator
 
+from sphinx_djconn.ext.bugs import Bugs, warn
 from sphinx_djconn.ext.config import Settings
 from sphinx_djconn.ext.elsewhere import is_usable
 from sphinx_djconn.ext.recorded import Absence
 from sphinx_djconn.ext.registry import DeclaredMatrix, DeclaredScenario, Registry
 from sphinx_djconn.ext.results import Results
 from sphinx_djconn.lab import LabError, ProfileError, RunError
-from sphinx_djconn.lab.errors import AbsentError, EnvironmentMakingError, UnresolvedError
+from sphinx_djconn.lab.errors import (
+    AbsentError,
+    Cancelled,
+    EnvironmentMakingError,
+    UnexpectedError,
+    UnresolvedError,
+)
 from sphinx_djconn.lab.keys import portable
 from sphinx_djconn.store import Key, Store, Stored, StoreError
 from sphinx_djconn.values import digest
@@ -50,6 +57,7 @@ class Gathering:
         profiles: "Profiles",
         store: Store,
         settings: Settings,
+        bugs: Bugs | None = None,
         *,
         accepts_absence: bool = False,
     ) -> None:
@@ -62,6 +70,7 @@ class Gathering:
         self._absences: dict[str, Absence] = {}
         self._djangos: dict[str, str] = {}
         self._troubles: list[_Trouble] = []
+        self._bugs = bugs or Bugs()
         self._results = Results(
             registry,
             store,
@@ -69,6 +78,7 @@ class Gathering:
             self._stamps,
             self._absences,
             self._djangos,
+            self._bugs,
             accepts_absence=accepts_absence,
         )
         self._scenarios = self._results.scenarios
@@ -112,8 +122,9 @@ class Gathering:
         scenarios = self._checked(declared)
         if self._settings.mode == "replay":
             for name, scenario in scenarios.items():
-                self._keys[name] = key = laboratory.keys.of(scenario, None)
-                self._find(self._scenarios[name], key)
+                with self._one(name, "its recording was looked for"):
+                    self._keys[name] = key = laboratory.keys.of(scenario, None)
+                    self._find(self._scenarios[name], key)
         elif scenarios:
             making = max(1, self._settings.at_once // 2)  # which keeps a processor busy, as a run does not
             with closing(laboratory.environments(scenarios, making)) as groups:
@@ -149,17 +160,38 @@ class Gathering:
                 self._keys[name] = laboratory.keys.of(scenarios[name], None)
                 self._absent(declared, environment, _subtype(environment))
                 continue
-            self._keys[name] = key = laboratory.keys.of(scenarios[name], environment)
-            same = self._settled.get(key.name)
-            if same is not None:  # it was run in an earlier round
-                if same in self._stamps:
-                    self._stamps[name], self._djangos[name] = self._stamps[same], self._djangos[same]
-                else:
-                    self._absences[name] = self._absences[same]
-            elif not self._find(declared, key):
-                wanted.setdefault(key.name, []).append(name)
+            found = True
+            with self._one(name, "its recording was looked for"):
+                self._keys[name] = laboratory.keys.of(scenarios[name], environment)
+                found = self._is_found(declared, self._keys[name])
+            if not found:
+                wanted.setdefault(self._keys[name].name, []).append(name)
         if wanted:
             self._run(wanted, laboratory)
+
+    @contextmanager
+    def _one(self, name: str, doing: str) -> Iterator[None]:
+        """Have what is unexpected in the block concern the scenario ``name`` alone."""
+        try:
+            yield
+        except LabError as error:
+            self._absent(self._scenarios[name], error, _subtype(error))
+        except Cancelled:
+            raise
+        except Exception as error:  # noqa: BLE001 - one scenario's trouble
+            self._absent(self._scenarios[name], LabError(self._bugs.message(error, doing, name)), "run")
+
+    def _is_found(self, declared: DeclaredScenario, key: Key) -> bool:
+        """Return whether the scenario need not run: it has a recording, or has run in this build."""
+        same = self._settled.get(key.name)
+        if same is None:
+            return self._find(declared, key)
+        if same in self._stamps:
+            name = declared.name
+            self._stamps[name], self._djangos[name] = self._stamps[same], self._djangos[same]
+        else:
+            self._absences[declared.name] = self._absences[same]
+        return True
 
     def _refused(self) -> bool:
         """Return whether there is a matrix whose cells nobody knows."""
@@ -180,7 +212,8 @@ class Gathering:
                 stringify_func=lambda done: done[0],
             ):
                 for same in wanted[self._keys[name].name]:
-                    self._take(self._scenarios[same], outcome, self._keys[name].scenario)
+                    with self._one(same, "its recording was kept"):
+                        self._take(self._scenarios[same], outcome, self._keys[name].scenario)
                 self._settled[self._keys[name].name] = name
 
     def _find(self, declared: DeclaredScenario, key: Key) -> bool:
@@ -217,8 +250,11 @@ class Gathering:
     def _take(self, declared: DeclaredScenario, outcome: "Outcome", ran: "Scenario") -> None:
         """Take the outcome of ``ran``, which is equal to the scenario of ``declared``."""
         if outcome.recording is None:
-            assert outcome.error is not None
-            self._absent(declared, outcome.error, _subtype(outcome.error), ran)
+            error = outcome.error
+            assert error is not None
+            if isinstance(error, UnexpectedError) and error.__cause__ is not None:
+                error = LabError(self._bugs.message(error.__cause__, "it was run", declared.name))
+            self._absent(declared, error, _subtype(error), ran)
             return
         try:
             self._found(declared, self._store.write(outcome.recording))
@@ -293,8 +329,3 @@ def _subtype(error: LabError) -> str:
 def is_suppressed(subtype: str, config: Config) -> bool:
     """Return whether ``suppress_warnings`` of conf.py suppresses the warnings ``djconn.`` + ``subtype``."""
     return logging.is_suppressed_warning("djconn", subtype, config.suppress_warnings)
-
-
-def warn(subject: str, message: str, subtype: str, location: str) -> None:
-    """Warn of ``subject``, a directive or role, at ``location``, a file and a line."""
-    logger.warning("%s: %s", subject, message, type="djconn", subtype=subtype, location=location)

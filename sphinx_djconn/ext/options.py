@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from sphinx_djconn.claims import Verdict
+from sphinx_djconn.lab import MOST_SECONDS
 from sphinx_djconn.scenario import GARBAGE_COLLECTION, PROJECT_DEFAULT, GarbageCollection, axis_text
 
 _MOST_RUNS = 1000
@@ -123,8 +124,8 @@ def seconds(text: str | None) -> float:
         number = float(value)
     except ValueError:
         number = 0
-    if not 0 < number < float("inf"):
-        raise ValueError(f"`{text}` is no time limit: use seconds, such as `10`")
+    if not 0 < number <= MOST_SECONDS:
+        raise ValueError(f"`{text}` is no time limit: use seconds, such as `10`, and at most {MOST_SECONDS:,}")
     return number
 
 

@@ -1,5 +1,7 @@
 """What a page shows of the results: evidence, verdicts and figures in the place of its placeholders."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from docutils import nodes
@@ -10,7 +12,9 @@ from sphinx_djconn.claims import Judgement
 from sphinx_djconn.evidence import NOT_CHECKED, djconn_fold, failure, table
 from sphinx_djconn.ext import checked_with
 from sphinx_djconn.ext.badges import UNDECLARED, claim_badge
+from sphinx_djconn.ext.bugs import warn
 from sphinx_djconn.ext.domain import domain_of
+from sphinx_djconn.ext.latex import spell
 from sphinx_djconn.ext.nodes import (
     claims_placeholder,
     evidence_placeholder,
@@ -36,15 +40,32 @@ class Rendering:
         """Replace all placeholders of ``document``, the page that the env reads or writes now."""
         self._results.rendered.add(self._env.docname)
         for place in list(document.findall(evidence_placeholder)):
-            place.replace_self(self._evidence(place))
+            place.replace_self(self._safely(place["scenario"], partial(self._evidence, place)))
         for matrix in list(document.findall(matrix_placeholder)):
-            matrix.replace_self(self._matrix(matrix))
+            matrix.replace_self(self._safely(matrix["matrix"], partial(self._matrix, matrix)))
         for proof in list(document.findall(proof_placeholder)):
-            proof.replace_self(self._proof(proof))
+            proof.replace_self(self._safely(proof["claim"], partial(self._proof, proof)))
         for fact in list(document.findall(fact_placeholder)):
             fact.replace_self(self._figure(fact))
         for listing in list(document.findall(claims_placeholder)):
             listing.replace_self(self._claims(listing))
+
+    def _safely(self, name: str, made: Callable[[], list[nodes.Node]]) -> list[nodes.Node]:
+        """Return what ``made`` returns; what is unexpected in it concerns ``name`` alone, and is said there."""
+        lost = len(self._results.lost)
+        try:
+            found = made()
+        except Exception as error:  # noqa: BLE001 - one placeholder's trouble
+            message = self._results.bugs.message(error, "its evidence was shown", name)
+            warn(f"djconn `{name}`", message, "run", self._env.docname)
+            self._results.seal = None
+            lost = -1
+            found = failure(f"The evidence of {name} cannot be shown: {message}.", ())
+        if domain_of(self._env).format == "latex" and self._env.config.latex_engine == "pdflatex":
+            spell(found)
+        if len(self._results.lost) != lost:
+            self._results.rendered.discard(self._env.docname)  # so that the next build writes it again
+        return found
 
     def _evidence(self, place: evidence_placeholder) -> list[nodes.Node]:
         from sphinx_djconn.evidence import evidence  # noqa: PLC0415 - most builds write no evidence
@@ -59,7 +80,8 @@ class Rendering:
             why = f"is {NOT_CHECKED}" if accepted else "has no evidence"
             return failure(f"The scenario {name} {why}: {absence.message}.", absence.log, accepted=accepted)
         recording = self._results.recording(name)
-        assert recording is not None
+        if recording is None:
+            return failure(f"The scenario {name} has no evidence: {self._results.absences[name].message}.", ())
         return evidence(recording.key.scenario, recording.runs, place["parts"].split())
 
     def _matrix(self, place: matrix_placeholder) -> list[nodes.Node]:

@@ -1,9 +1,10 @@
 """The reports of ``-b djconn``: what it prints, and the files that it writes."""
 
 import json
+import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from xml.etree import ElementTree
@@ -27,6 +28,11 @@ logger = logging.getLogger(__name__)
 _NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """What no XML document may hold, not even as a reference."""
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_MEANT: Final = re.compile(r"[\\`*_\[\]<>#|~&@$]")
+_ADDRESS: Final = re.compile(r"(?P<before>\b(?:https?|ftp|mailto|www|xmpp))(?P<sign>[:.])", re.IGNORECASE)
+"""What GitHub makes a link of by itself."""
+
 
 def report(env: BuildEnvironment, folder: Path) -> bool:
     """Write the reports into ``folder``, and a line for each claim; return whether all is as declared.
@@ -35,6 +41,7 @@ def report(env: BuildEnvironment, folder: Path) -> bool:
     """
     results = domain_of(env).results
     assert results is not None, "all pages are read"
+    facts = dict(_facts(results))  # before all else: a recording that is read may turn out not to be usable
     judged = [_judged(claim, results) for claim in results.claims.values()]
     others = list(_others(results))
     for claim in judged:
@@ -50,7 +57,7 @@ def report(env: BuildEnvironment, folder: Path) -> bool:
     output = filter(None, (*map(_line, judged), *(each.line for each in others), versions, counted))
     _write(folder, "output.txt", "".join(f"{line}\n" for line in output))
     _write(folder, "claims.json", _json([_claim(each, results) for each in judged]))
-    _write(folder, "facts.json", _json(dict(_facts(results))))
+    _write(folder, "facts.json", _json(facts))
     _write(folder, "junit.xml", _junit(judged, others))
     _write(folder, "summary.md", _summary(judged, others, counted, versions))
     _say_what_no_warning_said(env, judged, others)
@@ -215,7 +222,21 @@ def _plain(facts: Facts) -> dict[str, Any]:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(_strict(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _strict(value: Any) -> Any:
+    """Return ``value`` as JSON has it: numbers that JSON lacks as texts, what is not known with a reason."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(value)]
+    if isinstance(value, Unknown):
+        return {"unknown": value.reason}
+    if isinstance(value, Mapping):
+        return {str(key): _strict(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(each) for each in value]
+    return value
 
 
 def _junit(judged: list[_Judged], others: list[_Other]) -> str:
@@ -264,18 +285,23 @@ def _summary(judged: list[_Judged], others: list[_Other], counted: str, versions
     lines += ["", "| verdict | claim | in | reason |", "|---|---|---|---|"]
     for each in judged:
         verdict = f"**{each.verdict}** (declared {each.claim.declared})" if each.failed else each.verdict
-        cells = (verdict, each.claim.sentence, each.claim.told_in, each.judgement.reason)
-        lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+        cells = (each.claim.sentence, each.claim.told_in, each.judgement.reason)
+        lines.append("| " + " | ".join([verdict, *map(markdown, cells)]) + " |")
     for title, some in (
         ("What could not be checked", [each for each in others if each.failed]),
         ("What is not checked here", [each for each in others if each.not_checked]),
     ):
         if some:
-            lines += ["", f"## {title}", "", *(f"- {_cell(each.line)}" for each in some)]
+            lines += ["", f"## {title}", "", *(f"- {markdown(each.line)}" for each in some)]
     return "\n".join(lines) + "\n"
 
 
-def _cell(text: str) -> str:
-    """Return ``text`` for a cell of a Markdown table, none of it taken for Markdown or HTML."""
-    escaped = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
-    return " ".join(escaped.split())
+def markdown(text: str) -> str:
+    """Return ``text`` as one line of Markdown in which none of it is taken for Markdown or HTML.
+
+    Addresses, names of users (``@``) and numbers of issues (``#``) make no links on GitHub, either.
+    """
+    line = " ".join(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text).split())
+    line = _MEANT.sub(lambda match: "\\" + match[0], line)
+    line = _ADDRESS.sub(lambda match: match["before"] + "\\" + match["sign"], line)
+    return line.replace("\\<", "&lt;")

@@ -16,6 +16,7 @@ from sphinx_djconn.claims import (
     judge_cells,
 )
 from sphinx_djconn.evidence import NOT_CHECKED
+from sphinx_djconn.ext.bugs import Bugs, warn
 from sphinx_djconn.ext.choosing import ChoiceError, Chosen, chosen, narrowed
 from sphinx_djconn.ext.recorded import Absence, Recorded
 from sphinx_djconn.ext.registry import (
@@ -66,12 +67,13 @@ class Results(Recorded):
         store: Store,
         keys: Mapping[str, Key],
         stamps: Mapping[str, str],
-        absences: Mapping[str, Absence],
+        absences: dict[str, Absence],
         djangos: Mapping[str, str] | None = None,
+        bugs: Bugs | None = None,
         *,
         accepts_absence: bool = False,
     ) -> None:
-        super().__init__(store, keys, stamps, absences)
+        super().__init__(store, keys, stamps, absences, bugs)
         self.accepts_absence = accepts_absence
         self.misplaced: dict[str, str] = {}
         self.missing: dict[str, tuple[str, ...]] = {}
@@ -137,7 +139,11 @@ class Results(Recorded):
         """
         if name not in self._judgements:
             claim = self.claims[name]
-            self._judgements[name] = self._judge_search(claim) if claim.releases else self._judge(claim)
+            try:
+                self._judgements[name] = self._judge_search(claim) if claim.releases else self._judge(claim)
+            except Exception as error:  # noqa: BLE001 - one claim's trouble
+                message = self.bugs.message(error, "it was judged", name)
+                self._judgements[name] = self._unproven(claim, f"unproven: {message}", message)
         return self._judgements[name]
 
     def is_as_declared(self, claim: DeclaredClaim) -> bool:
@@ -196,6 +202,8 @@ class Results(Recorded):
             expression = self._checked(about, lambda scenario: claim_expression(claim, scenario))
         except ExpressionError as error:
             return self._unproven(claim, error.shown, str(error))
+        names = {about.label(cell): cell.name for cell in about.cells}
+        facts = {label: self.facts(name) for label, name in names.items()}
         absent = [cell for cell in about.cells if self._is_absent(cell)]
         if expression is None or (absent and about.matrix is None):
             self._note_missing(claim, absent)
@@ -205,8 +213,6 @@ class Results(Recorded):
             )
             reason = "no run reached its end" if absence is None else absence.message
             return self._unproven(claim, f"{message} says why", reason)
-        names = {about.label(cell): cell.name for cell in about.cells}
-        facts = {label: self.facts(name) for label, name in names.items()}
         sometimes = claim.sometimes is not None
         found = judge_cells(expression, facts, sometimes=sometimes)
         found = found._replace(cell=names[found.cell] if about.matrix is not None and found.cell else "")
@@ -270,24 +276,31 @@ class Results(Recorded):
         Raises :class:`FactError` where there is none.
         """
         try:
-            about = chosen(self.declared, name)
-            if not text:
-                raise FactError("name a fact after the scenario, as in `keep-alive threads`")
-            expression = self._checked(about, lambda scenario: figure_expression(text, scenario))
-            absent = [cell for cell in about.cells if self._is_absent(cell)]
-            if expression is None or absent:
-                what = f"cell `{absent[0].name}`" if absent and about.matrix else f"{about.kind} `{name}`"
-                missing = self._uninstalled(absent)
-                why = f": {'; '.join(missing)}" if missing else "; its own warning says why"
-                raise FactError(f"no run of the {what} reached its end{why}", absent=bool(missing))
-            runs = [run for cell in about.cells for run in self.facts(cell.name)]
-            figures = [expression.figure(run) for run in runs]
-            unknown = next((figure for figure in figures if isinstance(figure, Unknown)), None)
-            if unknown is not None:
-                raise FactError(unknown.reason)
-            return figure_text(figures)
+            return self._figure(name, text)
+        except FactError:
+            raise
         except (ExpressionError, ChoiceError) as error:
             raise FactError(str(error)) from error
+        except Exception as error:
+            raise FactError(self.bugs.message(error, "the figure was looked up", name)) from error
+
+    def _figure(self, name: str, text: str) -> str:
+        about = chosen(self.declared, name)
+        if not text:
+            raise FactError("name a fact after the scenario, as in `keep-alive threads`")
+        expression = self._checked(about, lambda scenario: figure_expression(text, scenario))
+        runs = [run for cell in about.cells for run in self.facts(cell.name)]
+        absent = [cell for cell in about.cells if self._is_absent(cell)]
+        if expression is None or absent:
+            what = f"cell `{absent[0].name}`" if absent and about.matrix else f"{about.kind} `{name}`"
+            missing = self._uninstalled(absent)
+            why = f": {'; '.join(missing)}" if missing else "; its own warning says why"
+            raise FactError(f"no run of the {what} reached its end{why}", absent=bool(missing))
+        figures = [expression.figure(run) for run in runs]
+        unknown = next((figure for figure in figures if isinstance(figure, Unknown)), None)
+        if unknown is not None:
+            raise FactError(unknown.reason)
+        return figure_text(figures)
 
     def checked_with(self, claim: DeclaredClaim, *, anywhere: bool = False) -> set[str]:
         """Return the versions of Django that ``claim`` was checked with, in the cells that it chooses.
@@ -302,6 +315,12 @@ class Results(Recorded):
             with suppress(ChoiceError):
                 cells = narrowed(chosen(self.declared, claim.scenario), None if anywhere else claim.where).cells
         return {self._djangos[cell.name] for cell in cells if cell.name in self._djangos}
+
+    def told(self, scenario: str, message: str, subtype: str) -> None:
+        """Warn at the place of ``scenario``. A build in which that happens seals nothing."""
+        declared = self.scenarios[scenario]
+        self.seal = None
+        warn(declared.subject, message, subtype, str(declared.place))
 
     def outdated(self, written: Mapping[str, str]) -> list[str]:
         """Return the pages that show something else than what they were ``written`` with."""

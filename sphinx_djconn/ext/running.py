@@ -112,7 +112,7 @@ class _Running(Directive, Generic[_T]):
         self.page.shown.add(name)
         box = nodes.container(classes=["djconn-scenario"])
         box["classes"] += values.get("class", "").split()
-        if "name" in self.options:
+        if values.get("name"):
             self.add_name(box)
         self.set_source_info(box)
         caption, messages = self.parse_inline(values.get("caption", name))

@@ -5,9 +5,10 @@ both are plain values that can be sent to another machine. ``profiles`` says wha
 each server is started, ``environments`` what it runs in, ``keys`` what a recording depends on, with ``trees``
 of files, ``scheduler`` runs many at once; ``run`` executes one, with ``projects`` (settings, databases),
 ``starting``, ``installed`` and ``port`` (a command filled in), ``process`` and ``inside/supervisor`` (what is
-started ends), ``forking``,
+started ends), ``folders`` (nothing stays of a build that was killed), ``forking``,
 ``inside/warm`` and ``inside/readied`` (what is started has less to do), ``feed`` and ``sources`` (what is
-heard), ``player``, ``clients``, ``meeting``, ``quiet`` (what is done) and ``logs`` (what may be shown).
+heard), ``player``, ``clients``, ``meeting``, ``quiet`` (what is done), ``logs`` and ``masking`` (what may be
+shown).
 """
 
 from typing import TYPE_CHECKING, Final
@@ -39,8 +40,12 @@ else:
 DEFAULT_TIMEOUT: Final = 30.0
 """Seconds that one run may take, where nothing else is said."""
 
+MOST_SECONDS: Final = 86_400
+"""The longest limit of time, in seconds: a day. The system cannot wait for any number of them."""
+
 __all__ = [
     "DEFAULT_TIMEOUT",
+    "MOST_SECONDS",
     "Database",
     "LabError",
     "Laboratory",

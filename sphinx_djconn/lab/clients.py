@@ -5,6 +5,7 @@ here, no redirect is followed, and no proxy of the building machine's environmen
 """
 
 import functools
+import http.client
 import json
 import socket
 import threading
@@ -18,6 +19,7 @@ import requests.adapters
 import urllib3
 import urllib3.connection
 import urllib3.connectionpool
+from urllib3.util.connection import is_connection_dropped
 
 from sphinx_djconn.lab.feed import Feed
 from sphinx_djconn.scenario import Request
@@ -30,6 +32,8 @@ _QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
 second waits for the acknowledgement of the first, which Linux otherwise delays by 40 ms."""
 
 _LARGEST_JSON: Final = 1 << 20
+_DEEPEST_JSON: Final = 100
+_TOO_DEEP: Final = f"it is nested more than {_DEEPEST_JSON} levels deep"
 _CHUNK: Final = 1 << 16
 _WITHOUT_BODY: Final = frozenset({204, 304})
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -132,11 +136,15 @@ class Serials:
 
 
 class _Received(NamedTuple):
-    """A response: its status, the bytes of its body, what these say in JSON, and what shows where they end."""
+    """A response: its status, the bytes of its body, what these say in JSON, and what shows where they end.
+
+    ``unknown`` says why the JSON is not known, if it is not.
+    """
 
     status: int
     size: int
     json: Any
+    unknown: str
     close_delimited: bool
 
 
@@ -201,6 +209,7 @@ class Client:
             size=received.size,
             json=received.json if request.label else None,
             **({"close_delimited": True} if received.close_delimited else {}),
+            **({"unknown": [[[], received.unknown]]} if received.unknown and request.label else {}),
         )
         return received.status
 
@@ -229,10 +238,13 @@ class Client:
             kept, size = bytearray(), 0
             for chunk in response.iter_content(_CHUNK):
                 size += len(chunk)
+                if time.monotonic() >= self._feed.deadline:  # a body without an end, or one that drips
+                    raise TimeoutError
                 if size <= _LARGEST_JSON:
                     kept += chunk
-            body = _json(response, bytes(kept), size)
-            return _Received(response.status_code, size, body, _is_close_delimited(request.method, response))
+            value, unknown = _json(response, bytes(kept), size)
+            delimited = _is_close_delimited(request.method, response)
+            return _Received(response.status_code, size, value, unknown, delimited)
 
     def hang_up(self) -> None:
         """Close the connection, where one is open; the next request opens another."""
@@ -249,7 +261,7 @@ class Client:
 
     def look(self) -> None:
         """Close a connection that the server has closed, as the next request would."""
-        if self._observer.open is not None and not self._observer.open.is_connected:
+        if self._observer.open is not None and is_connection_dropped(self._observer.open):
             self.notice_loss()
 
     def notice_loss(self) -> None:
@@ -273,17 +285,41 @@ def _is_close_delimited(method: str, response: requests.Response) -> bool:
     return not response.raw.chunked and "Content-Length" not in response.headers
 
 
-def _json(response: requests.Response, body: bytes, size: int) -> Any:
-    if size > _LARGEST_JSON or "json" not in response.headers.get("Content-Type", ""):
-        return None
+def _json(response: requests.Response, body: bytes, size: int) -> tuple[Any, str]:
+    """Return the JSON in a response, ``None`` where it has none; and why it is not known, where that is so."""
+    if "json" not in response.headers.get("Content-Type", ""):
+        return None, ""
+    if size > _LARGEST_JSON:
+        return None, f"it is in a body of {size:,} bytes, of which more than {_LARGEST_JSON:,} are not read"
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):  # no JSON, or nested as deeply as nobody reads it
-        return None
+        value = json.loads(body)
+    except RecursionError:
+        return None, _TOO_DEEP
+    except ValueError as error:
+        return None, "it has a number with more digits than can be read" if "digits" in str(error) else ""
+    return (None, _TOO_DEEP) if _is_deeper(value, _DEEPEST_JSON) else (value, "")
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Return whether ``value`` has lists and objects within each other to more than ``levels``."""
+    inside = [value]
+    for _ in range(levels + 1):
+        inside = [each for each in inside if isinstance(each, (list, dict))]
+        if not inside:
+            return False
+        inside = [item for each in inside for item in (each.values() if isinstance(each, dict) else each)]
+    return True
 
 
 def _name(error: BaseException) -> str:
-    """Return the class of the innermost cause: messages name ports and addresses of memory."""
+    """Return the class of the innermost cause: messages name ports and addresses of memory.
+
+    What a response has too much of to be read by Python's ``http.client`` is said.
+    """
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
+    if isinstance(error, http.client.LineTooLong):
+        return "a header line of more than 65,536 bytes, which is the most that can be read"
+    if type(error) is http.client.HTTPException and "headers" in str(error):
+        return "more than 100 headers, which is the most that can be read"
     return type(error).__name__

@@ -7,6 +7,7 @@
     ├── AbsentError       a server, or what it needs, is not installed
     │   └── EnvironmentMakingError   an environment could not be made; carries the end of the output
     │       └── UnresolvedError          no releases fulfil what it is to have: the docs are wrong
+    ├── UnexpectedError   a bug of this package; its cause is the exception that was raised
     └── RunError          a run that did not come to its end; carries the end of the server's log
         ├── PreparationError   the project's settings or migrations failed, before any server
         ├── ServerError        the server ended, or never listened
@@ -48,6 +49,17 @@ class EnvironmentMakingError(AbsentError):
 
 class UnresolvedError(EnvironmentMakingError):
     """No releases fulfil the requirements of an environment: on other machines neither."""
+
+
+class UnexpectedError(LabError):
+    """A bug of this package: an exception that nothing expects. It is the ``__cause__`` of this one."""
+
+    @classmethod
+    def of(cls, cause: Exception) -> "UnexpectedError":
+        """Return the error for ``cause``."""
+        error = cls(f"a bug of sphinx_djconn: {type(cause).__name__}: {cause}")
+        error.__cause__ = cause
+        return error
 
 
 class RunError(LabError):

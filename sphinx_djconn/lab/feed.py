@@ -9,6 +9,7 @@ when the server's process ends or the build is interrupted.
 
 import selectors
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,9 +17,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sphinx_djconn.lab.errors import Cancelled, FloodError, ServerError, TimeLimitError
+from sphinx_djconn.lab.errors import Cancelled, FloodError, RunError, ServerError, TimeLimitError
 from sphinx_djconn.lab.known import Known
 from sphinx_djconn.lab.sources import Bell, Source
+from sphinx_djconn.trace.events import check
 
 Value = TypeVar("Value")
 
@@ -123,7 +125,11 @@ class Feed(Known):
         """Read what the processes have written, after the bell was set for what they write from now on."""
         if self._waiting:
             self._bell.set(waits=True)
-        told = [(event, source) for source in self._sources for event in source.events()]
+        told = []
+        try:
+            told = [(event, source) for source in self._sources for event in source.events()]
+        except (LookupError, TypeError, ValueError, struct.error, OSError) as error:
+            self._doubt(error)
         for event, source in sorted(told, key=lambda each: each[0]["t"]):
             self._take(source, event)
 
@@ -144,6 +150,12 @@ class Feed(Known):
             )
         if alive and "error" in self.reports:
             raise ServerError(f"the server could not be started: {self.reports['error']}")
+        if "forged" in self.reports:
+            raise RunError(
+                "what came from the probe is not what a probe writes, so nothing of this run is evidence; let "
+                "the project write neither to the socket of `DJCONN_SOCKET` nor to files beside it "
+                f"({self.reports['forged']:.200})"
+            )
         if "lost" in self.reports:
             raise ServerError(
                 "what watches over the server ended before it, killed perhaps for want of memory; "
@@ -180,6 +192,12 @@ class Feed(Known):
             mine = self._drains
         self._wake.send(b"d")
         self.wait(lambda: self._drained >= mine, "the probe's events", alive=False)
+
+    def supervisor_is_lost(self, seconds: float) -> bool:
+        """Return whether the supervisor was killed: it does not report the end within ``seconds``."""
+        with self._condition:
+            self._condition.wait_for(lambda: "gone" in self.reports or "lost" in self.reports, seconds)
+            return "gone" not in self.reports
 
     def notify(self) -> None:
         """Make those who wait test again: something outside of the feed has changed."""
@@ -276,18 +294,26 @@ class Feed(Known):
         source.close()
 
     def _take(self, source: Source, event: dict[str, Any]) -> None:
-        """Note what was heard; nothing where it is no event of ours."""
-        with suppress(KeyError, TypeError):
-            if source.process == 0:
-                self.reports.update(event)
-            elif event["k"] == "file":
+        """Note what was heard. What the probe would not say, somebody else has: then nothing is evidence."""
+        if source.process == 0:
+            self.reports.update(event)
+            return
+        try:
+            if event["k"] == "file":
                 source.open(self._log.parent, event)
             elif event["k"] == "meet":
                 self.arrived[event["r"], event["at"]] = source.stream
                 self._selector.unregister(source.stream)
                 self._sources.remove(source)
             else:
+                check({"p": source.process, **event})
                 self.note(event, source.process)
+        except (LookupError, TypeError, ValueError, struct.error, OSError) as error:
+            self._doubt(error)
+
+    def _doubt(self, error: Exception) -> None:
+        """Note that something else than a probe has written what was read."""
+        self.reports.setdefault("forged", f"{type(error).__name__}: {error}")
 
 
 def _ending(status: int) -> str:

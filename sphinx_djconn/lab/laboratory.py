@@ -9,9 +9,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from sphinx_djconn.lab import DEFAULT_TIMEOUT
+from sphinx_djconn.lab import DEFAULT_TIMEOUT, MOST_SECONDS
 from sphinx_djconn.lab.environments.ready import CURRENT, Ready, current
 from sphinx_djconn.lab.errors import AbsentError, LabError, PreparationError, RunError, ServerError
+from sphinx_djconn.lab.folders import sweep
 from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.keys import Keys
 from sphinx_djconn.lab.process import Launcher
@@ -47,7 +48,7 @@ class Laboratory:
     ) -> None:
         self.profiles = profiles
         self.keys = Keys(profiles)
-        self._databases = Databases(cache, self.keys)
+        self._databases = Databases(cache, self.keys, timeout)
         self._served: ServedDatabases | None = None
         self._launchers: dict[str, Launcher] = {}
         self._environments: Environments | None = None
@@ -58,6 +59,7 @@ class Laboratory:
         self._timeout = timeout
         self._lock = threading.Lock()
         self._interruption = Interruption()
+        sweep()
 
     def run(self, scenario: Scenario) -> Recording:
         """Execute every run of ``scenario``.
@@ -70,7 +72,7 @@ class Laboratory:
         self.profiles.check(scenario)
         environment = self.environment(scenario)
         key = self.keys.of(scenario, environment)
-        seconds = self._timeout if scenario.timeout is None else scenario.timeout
+        seconds = min(self._timeout if scenario.timeout is None else scenario.timeout, MOST_SECONDS)
         served = self._serving(scenario)
         traces: list[Trace] = []
         notes: dict[str, None] = {}
@@ -158,7 +160,7 @@ class Laboratory:
 
         with self._lock:
             if self._served is None:
-                self._served = ServedDatabases(self.keys)
+                self._served = ServedDatabases(self.keys, self._timeout, self._interruption)
         return self._served
 
     def warm_up(self, *, databases: bool = True) -> None:
@@ -173,7 +175,7 @@ class Laboratory:
     def begin_servers(self, scenarios: Iterable[Scenario]) -> None:
         """Begin to start the database servers that ``scenarios`` share, and return at once."""
         for scenario in scenarios:
-            with suppress(LabError):  # which its own run will raise
+            with suppress(Exception):  # which its own run will raise
                 self.profiles.check(scenario)
                 served = self._serving(scenario)
                 if served is not None:
@@ -197,6 +199,7 @@ class Laboratory:
 
     def close(self) -> None:
         """End the warm processes, and what was begun in vain."""
+        self._interruption.happen()  # a database server that is being started is not waited for
         self._databases.close()
         if self._served is not None:
             self._served.close()

@@ -6,12 +6,13 @@ import sys
 import sysconfig
 import tempfile
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-_SECRET_NAME: Final = re.compile("API|AUTH|TOKEN|KEY|SECRET|PASS|SIGNATURE|CREDENTIAL", re.IGNORECASE)
+from sphinx_djconn.lab.masking import forms, is_secret, lines
+
 _PLAIN_NAME: Final = re.compile("LANG|LANGUAGE|LC_.*|TERM|COLORTERM|TZ|PYTHON.*|DJANGO_SETTINGS_MODULE")
 """Environment variables whose values say nothing of anybody."""
 
@@ -19,7 +20,20 @@ _PLAIN_VALUE: Final = re.compile(r"[A-Za-z]*|[\d.]*|localhost:\d+")
 """Values that are words of everybody's: hidden, they would be missed in the server's own sentences."""
 
 _SECRET: Final = "<secret>"  # noqa: S105 - what is shown for one
-_LEAST_SECRET: Final = 8
+_ENVIRONMENT: Final = "<environment>"
+_MASKS: Final = {
+    _SECRET: "it was masked as a secret",
+    "<password>": "it was masked as a secret",
+    _ENVIRONMENT: "it was masked as a value of the environment",
+}
+"""What is shown for what nobody may see, and why nothing is known of a value that has it."""
+
+_LEAST_VALUE: Final = 8
+"""The least characters of a value of the environment that is hidden though it is no secret."""
+
+_SHORT: Final = 6
+"""A secret with fewer characters, or of digits alone, is looked for where no letter or digit is beside it."""
+
 _LONGEST_LINE: Final = 2000
 
 _URL_PASSWORD: Final = re.compile(r"://[^/\s:@]*:(?P<password>[^/\s@]+)@")
@@ -64,9 +78,9 @@ class Sanitizer:
         names: Mapping[str, str] | None = None,
     ) -> None:
         machine = _of_machine(tempfile.gettempdir(), Path.cwd(), Path.home())
-        hidden = _of_environment((*os.environ.items(), *env))
+        hidden = _of_environment((*os.environ.items(), *_begun_with(), *env))
         known = machine | _of_paths(dict(places)) | hidden | dict(names or {})
-        self._known = known | dict.fromkeys(_parts(secrets), _SECRET)
+        self._known = known | {form: _SECRET for secret in lines(secrets) for form in forms(secret)}
 
     def text(self, text: str, ports: Iterable[int] = (), pids: Iterable[int] = ()) -> str:
         """Return ``text`` with everything replaced; ``ports`` and ``pids`` are those of the run."""
@@ -78,9 +92,16 @@ class Sanitizer:
         replace = _Replacing(self._known, text, ports, set(pids) - {0})
         return tuple(replace(line) for line in text.split("\n")[: _count(text)])
 
-    def value(self, value: Any) -> Any:
-        """Return a value of JSON with everything replaced in its texts, keys of objects among them."""
-        return _mapped(value, _Replacing(self._known, "\n".join(_texts(value)), (), ()))
+    def value(self, value: Any) -> tuple[Any, list[list[Any]]]:
+        """Return a value of JSON with everything replaced in its texts, keys of objects among them.
+
+        With it comes what is not known of it any more, so that no claim may compare it: a list of places (keys
+        and indices, from the outside in) and reasons. Paths of this machine are not among it: they are replaced
+        by what stands for them everywhere, as ``<project>``.
+        """
+        replace = _Replacing(self._known, "\n".join(_texts(value)), (), ())
+        lost: list[list[Any]] = []
+        return _mapped(value, replace, [], lost), lost
 
 
 @cache
@@ -115,13 +136,25 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(list(value.values()))
 
 
-def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+def _mapped(value: Any, replace: "_Replacing", place: list[Any], lost: list[list[Any]]) -> Any:
     if isinstance(value, str):
-        return change(value)
+        shown, reason = replace.examined(value)
+        if reason:
+            lost.append([place, reason])
+        return shown
     if isinstance(value, list):
-        return [_mapped(each, change) for each in value]
+        return [_mapped(each, replace, [*place, index], lost) for index, each in enumerate(value)]
     if isinstance(value, dict):
-        return {change(key): _mapped(each, change) for key, each in value.items()}
+        names = {key: replace.examined(key) for key in value}
+        if len({text for text, _ in names.values()}) < len(names):  # two of them are shown alike
+            lost.append([place, "it has names that were masked as secrets, or are of this machine"])
+        changed = {}
+        for key, each in value.items():
+            name, reason = names[key]
+            changed[name] = _mapped(each, replace, [*place, name], lost)
+            if reason:
+                lost.append([[*place, name], f"its name is not known: {reason}", True])
+        return changed
     return value
 
 
@@ -139,17 +172,47 @@ class _Replacing:
 
     def _alternative(self, text: str) -> str:
         """Return a pattern of ``text``: of a secret anywhere, of the rest not within a word."""
-        if self._known[text] == _SECRET:
+        if self._known[text] == _SECRET and (len(text) < _SHORT or text.isdigit()):
+            return rf"(?<![A-Za-z0-9]){re.escape(text)}(?![A-Za-z0-9])"
+        if self._known[text] == _SECRET and len(text) >= _SHORT and not text.isdigit():
             return re.escape(text)
         before = r"(?<!\w)" if text[0].isalnum() else ""
         after = r"(?!\w)" if text[-1].isalnum() else ""
         return before + re.escape(text) + after
 
     def __call__(self, line: str) -> str:
+        """Return ``line`` with everything replaced."""
+        return self._without_times(self._without_names(line)[0])
+
+    def examined(self, text: str) -> tuple[str, str]:
+        """Return ``text`` with everything replaced, and why it is not known any more; nothing where it is."""
+        named, masks = self._without_names(text)
+        shown = self._without_times(named)
+        if masks:
+            return shown, _MASKS[max(masks, key=lambda mask: mask != _ENVIRONMENT)]
+        if shown == named and not _ESCAPES.search(text) and not _SURROGATE.search(text):
+            return shown, ""
+        visible = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in shown[:60])
+        return shown, f"it is another one in each run, or cannot be shown as it is: `{visible}`"
+
+    def _without_names(self, line: str) -> tuple[str, list[str]]:
+        """Return ``line`` without secrets, and names and paths of this machine; and what stands for secrets."""
+        masks: list[str] = []
+
+        def shown(match: re.Match[str]) -> str:
+            found = self._known[match[0]]
+            masks.extend([found] if found in _MASKS else [])
+            return found
+
+        # Before control characters go, too: they are what separates variables in /proc/self/environ.
+        line = self._pattern.sub(shown, line)
         line = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", _ESCAPES.sub("", line))
-        line = self._pattern.sub(lambda match: self._known[match[0]], line)
-        line = _URL_PASSWORD.sub(f"://{_SECRET}@", line)
-        line = _PATH.sub(_shown_path, line)
+        line = self._pattern.sub(shown, line)
+        line, passwords = _URL_PASSWORD.subn(f"://{_SECRET}@", line)
+        return _PATH.sub(_shown_path, line), [*masks, *[_SECRET] * passwords]
+
+    def _without_times(self, line: str) -> str:
+        """Return ``line`` without times, ports, process ids and addresses, cut where it is long."""
         for pattern in _TIMES:
             line = pattern.sub("<time>", line)
         line = self._port.sub(r"\g<before><port>", line)
@@ -190,20 +253,25 @@ def _shown_path(match: re.Match[str]) -> str:
 @lru_cache(maxsize=8)
 def _of_environment(variables: tuple[tuple[str, str], ...]) -> dict[str, str]:
     """Return the values that are to be hidden, with what is shown for them."""
-    hidden = {}
+    hidden: dict[str, str] = {}
     for name, value in variables:
-        secret = bool(_SECRET_NAME.search(name))
-        plain = bool(_PLAIN_NAME.fullmatch(name) or _PLAIN_VALUE.fullmatch(value))
-        if os.path.exists(value) or (plain and not secret):  # noqa: PTH110 - of a long value, too
+        if os.path.exists(value):  # noqa: PTH110 - of a long value, too
             continue
-        for part in _parts([value, *_URL_PASSWORD.findall(value)], _LEAST_SECRET):
-            hidden[part] = _SECRET if secret else "<environment>"
+        for password in _URL_PASSWORD.findall(value):
+            hidden |= dict.fromkeys(forms(password), _SECRET)
+        if is_secret(name, value):
+            hidden |= {form: _SECRET for line in lines([value]) for form in forms(line)}
+        elif not (_PLAIN_NAME.fullmatch(name) or _PLAIN_VALUE.fullmatch(value)):
+            hidden |= {line: _ENVIRONMENT for line in lines([value], _LEAST_VALUE) if line not in hidden}
     return hidden
 
 
-def _parts(secrets: Iterable[str], least: int = 1) -> Iterator[str]:
-    """Yield ``secrets``, one that has several lines by lines."""
-    for secret in secrets:
-        lines = [line.strip() for line in secret.splitlines()]
-        minimum = least if len(lines) == 1 else _LEAST_SECRET
-        yield from (line for line in lines if len(line) >= minimum)
+@cache
+def _begun_with() -> tuple[tuple[str, str], ...]:
+    """Return the variables that this process was started with, which conf.py may have taken away since."""
+    try:
+        found = Path("/proc/self/environ").read_bytes()
+    except OSError:
+        return ()
+    pairs = (os.fsdecode(pair).partition("=") for pair in found.split(b"\0"))
+    return tuple((name, value) for name, _, value in pairs if value)

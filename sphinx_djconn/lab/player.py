@@ -73,6 +73,7 @@ class Player:
         self._tasks: dict[tuple[int, int], Task] = {}
         self._number = 0
         self._answered = False
+        self._cause = ""
         self._process, self._base_url = 0, ""
 
     def play(self, sequence: Sequence) -> None:
@@ -165,10 +166,12 @@ class Player:
         if status is None and self._process in feed.gone:
             # The supervisor is about to say how the server ended, if it was the server.
             feed.wait(lambda: False, f"the response to {sent}", seconds=_SETTLING)
+        if status is None:
+            self._cause = client.error + self._handler_ended(number)
         if request.status is not None and status != request.status:
             raise StepError(
                 f"{sent} was expected to answer {request.status} and "
-                f"{f'had no response ({client.error})' if status is None else f'answered {status}'}; "
+                f"{f'had no response ({self._cause})' if status is None else f'answered {status}'}; "
                 "correct the step, or look in the server's log",
                 line=request.line,
             )
@@ -191,13 +194,20 @@ class Player:
         )
         self._ends_are_told = self._ends_are_told and bool(ended)
 
+    def _handler_ended(self, number: int) -> str:
+        """Return what a message says of the process that handled a request, where that has ended."""
+        process = self._feed.begun.get(number)
+        if process is None or process not in self._feed.gone:
+            return ""
+        return f": the server's process that handled it, P{process}, was killed or ended by itself"
+
     def _check_answers(self, sequence: Sequence) -> None:
         """Raise :class:`StepError` where no request had a response: claims about that would be idle."""
         if self._number and not self._answered:
             first = next(sequence.requests())
             raise StepError(
-                f"none of the {self._number} requests had a response; see that the server can be reached at "
-                "the address it listens on, and look in its log",
+                f"none of the {self._number} requests had a response ({self._cause}); see that the server can "
+                "be reached at the address it listens on, and look in its log",
                 line=first.line,
             )
 

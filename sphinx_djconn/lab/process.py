@@ -67,17 +67,20 @@ class SupervisedProcess:
     def finish(self, interruption: Interruption, seconds: float) -> dict[str, Any]:
         """Wait for its end, for ``seconds`` at most, and return the supervisor's reports.
 
-        These are ``exit``, ``late`` and ``flood``; there are none where the supervisor was killed.
-        Raises ``Cancelled``.
+        These are ``exit``, ``late`` and ``flood``; there are none where the supervisor was killed. It is
+        late, too, when even the supervisor does not report in time. Raises ``Cancelled``.
         """
         self.reports.settimeout(seconds + FAREWELL)
         reports: dict[str, Any] = {}
         ends = interruption.ends(self.kill)
         with ends, self.reports.makefile("rb") as lines, suppress(ConnectionResetError):
-            for line in lines:
-                reports.update(json.loads(line))
-                if "exit" in reports:
-                    break
+            try:
+                for line in lines:
+                    reports.update(json.loads(line))
+                    if "exit" in reports:
+                        break
+            except TimeoutError:
+                reports["late"] = True
         return reports
 
     def kill(self) -> None:
@@ -205,12 +208,12 @@ class Launcher:
 
 
 def tail(log: Path) -> bytes:
-    """Return the end of ``log``, enough for a message; nothing where there is no such file."""
+    """Return the end of ``log``, enough for a message; nothing where it cannot be read."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _TAIL))
             return file.read(_TAIL)
-    except FileNotFoundError:
+    except OSError:
         return b""
 
 

@@ -10,6 +10,7 @@ from dataclasses import field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, assert_never
 
+from sphinx_djconn.lab import MOST_SECONDS
 from sphinx_djconn.lab.database import DATABASES, Database
 from sphinx_djconn.lab.environments.ready import CURRENT
 from sphinx_djconn.lab.errors import ProfileError
@@ -22,18 +23,22 @@ if TYPE_CHECKING:
 
 Profile = TypeVar("Profile")
 
+_MOST_LOG: Final = 1 << 34
+
 
 @value
 class Project:
     """A Django project: the folder its ``manage.py`` is in, its settings module, its fixtures.
 
     ``apart`` are folders within it that no run depends on, as those of the docs and what they become.
+    ``timeout`` is how many seconds its migrations and fixtures may take; ``None`` for the limit of the build.
     """
 
     path: Path
     settings: str
     fixtures: tuple[str, ...] = ()
     apart: tuple[Path, ...] = ()
+    timeout: float | None = None
 
     def application(self, interface: str) -> str:
         """Return where the project's application is, as servers take it; ``interface`` is wsgi or asgi.
@@ -167,8 +172,10 @@ def read_server(table: Mapping[str, Any], variable: str) -> Server:
         table.get("stop_seconds", Server.stop_seconds),
         table.get("log_limit", Server.log_limit),
     )
-    if not isinstance(stop_seconds, (int, float)) or not isinstance(log_limit, int):
-        raise ProfileError(f"{variable}: 'stop_seconds' and 'log_limit' must be numbers")
+    if not is_seconds(stop_seconds) and stop_seconds != 0:
+        raise ProfileError(f"{variable}['stop_seconds'] must be a number from 0 to {MOST_SECONDS:,}")
+    if not isinstance(log_limit, int) or isinstance(log_limit, bool) or not 0 < log_limit <= _MOST_LOG:
+        raise ProfileError(f"{variable}['log_limit'] must be a number of bytes from 1 to {_MOST_LOG:,}")
     return Server(
         tuple(command),
         requires=tuple(table.get("requires", ())),
@@ -190,7 +197,7 @@ def read_project(value: object, confdir: Path, variable: str = "djconn_project")
             f"{variable} must be {{'path': ..., 'settings': ...}}, with 'fixtures' if there are any: "
             "the folder that manage.py is in, seen from conf.py, and the settings module"
         )
-    _only(variable, value, {"path", "settings", "fixtures"})
+    _only(variable, value, {"path", "settings", "fixtures", "timeout"})
     path = (confdir / str(value["path"])).resolve()
     if not path.is_dir():
         raise ProfileError(
@@ -203,7 +210,18 @@ def read_project(value: object, confdir: Path, variable: str = "djconn_project")
     fixtures = value.get("fixtures", ())
     if not isinstance(fixtures, (list, tuple)) or not _texts(fixtures):
         raise ProfileError(f"{variable}: 'fixtures' must be a list of names, as for loaddata")
-    return Project(path, settings, tuple(fixtures))
+    timeout = value.get("timeout")
+    if timeout is not None and not is_seconds(timeout):
+        raise ProfileError(
+            f"{variable}['timeout'] must be a number of seconds above 0 and up to {MOST_SECONDS:,}: how long "
+            "the migrations and fixtures may take"
+        )
+    return Project(path, settings, tuple(fixtures), timeout=timeout)
+
+
+def is_seconds(value: object) -> bool:
+    """Return whether ``value`` is a number of seconds that a limit can have."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= MOST_SECONDS
 
 
 def tables(variable: str, value: object) -> Iterable[tuple[str, Mapping[str, Any]]]:

@@ -2,17 +2,17 @@
 
 import json
 import os
-import secrets
 import shutil
 import tempfile
 import threading
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, NamedTuple, Protocol, Self
 
 from sphinx_djconn.lab.environments.ready import Ready
-from sphinx_djconn.lab.errors import PreparationError
+from sphinx_djconn.lab.errors import PreparationError, RunError
+from sphinx_djconn.lab.folders import RUN, TemporaryFolder, candidates, end_processes_of
 from sphinx_djconn.lab.forking import inherited
 from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.keys import Keys
@@ -29,8 +29,10 @@ PLACE: Final = Path("/proc/djconn")
 _LONGEST_PLACE: Final = 80
 """Bytes of a path that leave room for the names of a run's folder and of its socket."""
 
+_EVERYWHERE: Final = Path("/tmp")  # noqa: S108 - short, and on every system
+
 _SECONDS: Final = 120.0
-"""How long the migrations and fixtures of a project may take."""
+"""How long the migrations and fixtures of a project may take, where conf.py allows no more."""
 
 _SHOWN: Final = 20
 """Lines of output that a message about a failed preparation carries."""
@@ -41,26 +43,28 @@ class Folder:
 
     def __init__(self) -> None:
         # Short, and in the system's folder: the name of a local socket has about 100 bytes.
-        place = tempfile.gettempdir()
-        short = place if len(os.fsencode(place)) <= _LONGEST_PLACE else "/tmp"  # noqa: S108
-        self.path = Path(short, f"djconn-{secrets.token_hex(6)}")
+        short = (path for path in candidates() if len(os.fsencode(path)) <= _LONGEST_PLACE)
+        self._folder = TemporaryFolder(next(short, _EVERYWHERE), RUN)
+        self.path = self._folder.path
 
     def __enter__(self) -> Self:
         """Make it; it has a name before."""
-        self.path.mkdir(mode=0o700)
+        self._folder.make()
         try:
             self.path.joinpath("djconn_reload.py").write_text("# The reload step touches this file.\n")
         except OSError:
-            self._remove()
+            self._folder.remove()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
         """Remove it, and all that is in it."""
-        self._remove()
+        self._folder.remove()
 
-    def _remove(self) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
+    @property
+    def is_whole(self) -> bool:
+        """Whether what the lab has put there still is; only the project, or a cleaner, can have removed it."""
+        return all(self.path.joinpath(name).exists() for name in ("djconn_reload.py", "settings.json"))
 
     def take(self, prepared: Path) -> None:
         """Take copies of the databases in the folder ``prepared``."""
@@ -69,11 +73,13 @@ class Folder:
 
     def secrets(self) -> list[str]:
         """Return the secrets in the project's settings, once a process has loaded them."""
+        from sphinx_djconn.lab.masking import is_secret  # noqa: PLC0415 - with the rest of what masks
+
         try:
-            found: list[str] = json.loads(self.path.joinpath("secrets").read_text("utf-8"))
-        except (OSError, ValueError):
+            found = json.loads(self.path.joinpath("secrets").read_text("utf-8"))
+            return [value for name, value in found if is_secret(name, value)]
+        except (OSError, ValueError, TypeError):
             return []
-        return found
 
     def tell(self, settings: Mapping[str, Any]) -> None:
         """Write down what the settings module of the run reads."""
@@ -98,6 +104,13 @@ def variables_in(place: Path, project: Project, environment: Ready, *, probe: bo
         own_path = []
         variables.pop("PYTHONHOME", None)
     search = [*([str(PROBE)] if probe else []), str(_INSIDE), str(place), str(project.path)]
+    if os.pathsep in str(_INSIDE):
+        raise RunError(
+            f"nothing can be run by an extension that lies in a folder with `{os.pathsep}` in its path, which "
+            "separates the paths in PYTHONPATH; install it elsewhere"
+        )
+    # In PYTHONPATH, such a path would be two: the probe, and what prepares databases, put it in its place.
+    apart = {"DJCONN_PATH": search.pop()} if os.pathsep in search[-1] else {}
     return variables | {
         "DJANGO_SETTINGS_MODULE": "djconn_settings",
         "DJCONN_SETTINGS": str(place / "settings.json"),
@@ -106,15 +119,20 @@ def variables_in(place: Path, project: Project, environment: Ready, *, probe: bo
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": os.pathsep.join([*search, *filter(None, own_path)]),
         **({"DJCONN_SOCKET": str(place / "s")} if probe else {}),
+        **apart,
     }
 
 
 class Databases:
-    """The prepared databases of projects, kept in ``cache`` from one build to the next."""
+    """The prepared databases of projects, kept in ``cache`` from one build to the next.
 
-    def __init__(self, cache: Path, keys: Keys) -> None:
+    ``timeout`` is :confval:`djconn_timeout`, in seconds.
+    """
+
+    def __init__(self, cache: Path, keys: Keys, timeout: float) -> None:
         self._cache = cache
         self._keys = keys
+        self._timeout = timeout
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
         self._failures: dict[str, PreparationError] = {}
@@ -125,7 +143,7 @@ class Databases:
         name = self._keys.databases(project, environment)
         if launcher.is_warm and not self._cache.joinpath(name).is_dir():
             with suppress(OSError):  # they will be made when they are needed, or it will be said why not
-                self._begun[name] = Preparation(project, environment, launcher, wait=False)
+                self._begun[name] = Preparation(project, environment, launcher, self._timeout, wait=False)
 
     def close(self) -> None:
         """End what has begun and that nobody has needed."""
@@ -169,7 +187,7 @@ class Databases:
                 if begun.finish(interruption):
                     self._keep(begun.folder.path, prepared)
                     return
-        with closing(Preparation(project, environment, launcher)) as preparation:
+        with closing(Preparation(project, environment, launcher, self._timeout)) as preparation:
             if not preparation.finish(interruption):
                 raise preparation.failure()
             self._keep(preparation.folder.path, prepared)
@@ -208,12 +226,32 @@ class OnServer(Protocol):
         """Texts that no page may show."""
 
 
+class _Limit(NamedTuple):
+    """How many seconds a preparation may take, and what to say where they were not enough."""
+
+    seconds: float
+    message: str
+
+    @classmethod
+    def of(cls, project: Project, timeout: float) -> Self:
+        if project.timeout is not None:
+            seconds, source = project.timeout, "the `timeout` of the project in conf.py; raise that"
+        elif timeout > _SECONDS:
+            seconds = timeout
+            source = "the `djconn_timeout` of conf.py; raise that, or give the project a `timeout` of its own"
+        else:
+            seconds = _SECONDS
+            source = "the default limit; raise `djconn_timeout`, or give the project a `timeout` in conf.py"
+        return cls(seconds, f"it took more than {seconds:g} seconds, {source}")
+
+
 class Preparation:
     """The process that makes the databases of ``project`` in ``environment``, and the folder in which it does.
 
-    ``wait`` asks it to wait for the warm process; else nothing may come of it. ``databases`` are those on a
-    server; else they are files in the folder. In the folder it also says how many are ``wanted``: where that
-    is more than there are on the server, it has done nothing else.
+    ``timeout`` is :confval:`djconn_timeout`, in seconds. ``wait`` asks it to wait for the warm process; else
+    nothing may come of it. ``databases`` are those on a server; else they are files in the folder. In the
+    folder it also says how many are ``wanted``: where that is more than there are on the server, it has done
+    nothing else.
     """
 
     def __init__(
@@ -221,11 +259,13 @@ class Preparation:
         project: Project,
         environment: Ready,
         launcher: Launcher,
+        timeout: float,
         *,
         wait: bool = True,
         databases: OnServer | None = None,
     ) -> None:
         self.folder = Folder()
+        self._limit = _Limit.of(project, timeout)
         self._databases = databases
         self._project = project
         self._environment = environment
@@ -236,7 +276,7 @@ class Preparation:
             self.folder.__enter__()
             own = {} if databases is None else databases.settings
             self.folder.tell(settings_in(self.folder.path, project, own))
-            self._process.start(env=env, cwd=project.path, seconds=_SECONDS)
+            self._process.start(env=env, cwd=project.path, seconds=self._limit.seconds)
         except BaseException:
             self.close()
             raise
@@ -246,7 +286,9 @@ class Preparation:
 
         Raises :class:`PreparationError` and ``Cancelled``.
         """
-        reports = self._process.finish(interruption, _SECONDS)
+        reports = self._process.finish(interruption, self._limit.seconds)
+        if not {"exit", "gone"} & reports.keys():
+            end_processes_of(self.folder.path)  # the supervisor was killed
         if not reports:
             return False
         if reports.get("exit") != 0:
@@ -257,7 +299,8 @@ class Preparation:
     def failure(self, reports: Mapping[str, Any] | None = None, output: bytes = b"") -> PreparationError:
         """Return the error that tells what went wrong."""
         places = {**self._environment.places, self._project.path: "<project>", self.folder.path: "<run>"}
-        return _explained(self._project, self.folder, places, reports or {}, output, self._databases)
+        late = self._limit.message if reports and "late" in reports else ""
+        return _explained(self._project, self.folder, places, reports or {}, output, self._databases, late)
 
     def close(self) -> None:
         """End it, and remove its folder."""
@@ -272,6 +315,7 @@ def _explained(
     reports: Mapping[str, Any],
     output: bytes,
     databases: OnServer | None,
+    late: str,
 ) -> PreparationError:
     from sphinx_djconn.lab.logs import Sanitizer  # noqa: PLC0415 - for what hardly ever happens
 
@@ -282,8 +326,8 @@ def _explained(
     if not folder.secrets():  # nobody knows them: no line of the settings may be shown
         shown = tuple(line for line in shown if not line.startswith("    "))
     last = next((line for line in reversed(shown) if line.strip()), "no output")
-    if "late" in reports:
-        last = f"it took more than {_SECONDS:g} seconds; {last}"
+    if late:
+        last = f"{late}; the last line of its output: {last}"
     if "flood" in reports:
         last = f"it wrote more than a preparation may; {last}"
     return PreparationError(

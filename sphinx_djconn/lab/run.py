@@ -11,6 +11,7 @@ from sphinx_djconn.lab.database import Database
 from sphinx_djconn.lab.environments.ready import Ready
 from sphinx_djconn.lab.errors import FloodError, RunError
 from sphinx_djconn.lab.feed import Feed
+from sphinx_djconn.lab.folders import end_processes_of
 from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.logs import LineCounter, Sanitizer
 from sphinx_djconn.lab.player import Player
@@ -131,6 +132,8 @@ class Run:
             try:
                 with self._interruption.ends(feed.cancel), self._interruption.ends(process.kill):
                     player.play(self._scenario.sequence)
+                    if not folder.is_whole:
+                        raise _removed()
                     events, log = list(feed.events), _whole(process.log, server.log_limit)
                     player.close()  # many servers wait for the clients that they have
                     process.terminate(server.stop_seconds)
@@ -142,10 +145,13 @@ class Run:
                     )
             except RunError as error:
                 sanitizer = self._sanitizer(folder, project, databases)
+                error = error if folder.is_whole else _removed(error)
                 raise _explained(error, sanitizer, starting, feed, process.log) from error
             finally:
                 process.end()  # and not its reports, which the feed reads
                 player.close()
+                if feed.supervisor_is_lost(_GRACE):
+                    end_processes_of(folder.path)
         finally:
             feed.close()
         if "stubborn" in feed.reports:
@@ -237,6 +243,16 @@ def _explained(error: RunError, sanitizer: Sanitizer, starting: Starting, feed: 
     return type(error)(error.message, lines[-_TAIL:], error.line)
 
 
+def _removed(error: RunError | None = None) -> RunError:
+    """Return the error of a run whose folder was removed, and what that ended in."""
+    result = "" if error is None else f"; then {error.message}"
+    return RunError(
+        "the folder of the run was removed while it went on: by the project, for which it is the folder for "
+        f"temporary files (TMPDIR), or by a program that cleans up; remove files there one by one{result}",
+        line=None if error is None else error.line,
+    )
+
+
 def _whole(log: Path, limit: int) -> bytes:
     """Return what the server has written; raise :class:`FloodError` where that is more than it may."""
     if log.stat().st_size > limit:
@@ -250,7 +266,7 @@ def _not_possible(error: OSError) -> str:
         if error.errno in (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
         else "see that the system's folder for temporary files (TMPDIR) has room and can be written"
     )
-    return f"the run could not go on: {error.strerror}; {advice}"
+    return f"the run could not go on: {error.strerror or type(error).__name__}; {advice}"
 
 
 def _ports(wire: list[dict[str, Any]], starting: Starting) -> list[int]:
@@ -262,7 +278,12 @@ def _without_secrets(event: Event, sanitizer: Sanitizer) -> Event:
     """Return ``event`` with nothing of the project's that a page must not show."""
     if event.kind not in _FOREIGN:
         return event
-    return event._replace(data={name: sanitizer.value(value) for name, value in event.data.items()})
+    data = dict(event.data)
+    lost = list(data.pop("unknown", ()))
+    for name, value in data.items():
+        data[name], masked = sanitizer.value(value)
+        lost += masked if name == "json" else ()
+    return event._replace(data={**data, "unknown": lost} if lost else data)
 
 
 def _of_server(database: Database, label: str) -> dict[str, str]:

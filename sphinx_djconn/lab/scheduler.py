@@ -4,7 +4,7 @@ from collections.abc import Generator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Final, NamedTuple, assert_never
 
-from sphinx_djconn.lab.errors import LabError
+from sphinx_djconn.lab.errors import Cancelled, LabError, UnexpectedError
 from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.scenario import Close, DatabaseFault, Reload, Request, Scenario, Together, Wait
 from sphinx_djconn.store import Recording
@@ -69,6 +69,10 @@ class Scheduler:
             return Outcome(self._laboratory.run(scenario), None)
         except LabError as error:
             return Outcome(None, error)
+        except Cancelled:
+            raise
+        except Exception as error:  # noqa: BLE001 - one scenario's trouble: the others run
+            return Outcome(None, UnexpectedError.of(error))
 
 
 def _waiting(scenario: Scenario) -> float:

@@ -57,7 +57,9 @@ class RunDatabases:
     def settings(self) -> dict[str, Any]:
         """What the settings module of a process has to know of them."""
         kind, options = self._database.kind, dict(self._database.options)
-        return {"databases": {"entry": self._entry, "kind": kind, "options": options, "made": len(self._names)}}
+        own = self._database.dsn is None
+        made = {"kind": kind, "options": options, "made": len(self._names), "own": own}
+        return {"databases": {"entry": self._entry, **made}}
 
     @property
     def label(self) -> str:
@@ -124,11 +126,15 @@ class _Preparing(NamedTuple):
 
 
 class ServedDatabases:
-    """The servers of one build, and the databases of its projects on them. May be used by several threads."""
+    """The servers of one build, and the databases of its projects on them. May be used by several threads.
 
-    def __init__(self, keys: Keys) -> None:
+    ``timeout`` is :confval:`djconn_timeout`, in seconds.
+    """
+
+    def __init__(self, keys: Keys, timeout: float, interruption: Interruption) -> None:
         self._keys = keys
-        self._clusters = Clusters()
+        self._timeout = timeout
+        self._clusters = Clusters(interruption=interruption)
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._idle: dict[tuple[Any, ...], list[Cluster]] = {}
@@ -206,7 +212,7 @@ class ServedDatabases:
 
     def _prepare(self, cluster: Cluster, database: Database, preparing: _Preparing) -> list[str]:
         """Migrate the project's databases; how many there are, its settings have to be asked."""
-        plain = Database(database.title, database.kind)  # with no pool: it would be of no use
+        plain = Database(database.title, database.kind, dsn=database.dsn)  # with no pool: it would be of no use
         prefix, count, made = f"t{next(self._numbers)}", 1, 0
         while made < count:
             databases = RunDatabases(cluster, plain, prefix, count)
@@ -214,7 +220,8 @@ class ServedDatabases:
                 cluster.create_database(name)
             made = count
             project, environment, launcher, interruption = preparing
-            with closing(Preparation(project, environment, launcher, databases=databases)) as preparation:
+            begun = Preparation(project, environment, launcher, self._timeout, databases=databases)
+            with closing(begun) as preparation:
                 if not preparation.finish(interruption):
                     raise preparation.failure()
                 count = int(preparation.folder.path.joinpath("wanted").read_text())

@@ -64,23 +64,27 @@ def _content(path: str) -> str:
 
 
 def _files(folder: str, apart: Collection[str]) -> Iterator[str]:
-    """Yield the files as texts, those of the folder itself first: objects for each would take too long."""
-    try:
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-    except OSError:
-        return
-    folders = []
-    for entry in entries:
-        if entry.name.startswith("."):
+    """Yield the files as texts, those of the folder itself first: objects for each would take too long.
+
+    However deep they are, as far as the system has paths for them.
+    """
+    pending = [folder]
+    while pending:
+        try:
+            with os.scandir(pending.pop()) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError:
             continue
-        if entry.is_dir(follow_symlinks=False):
-            if entry.name not in _SKIPPED_FOLDERS and entry.path not in apart:
-                folders.append(entry.path)
-        elif not entry.name.endswith(_SKIPPED_SUFFIXES) and _is_file(entry):
-            yield entry.path
-    for each in folders:
-        yield from _files(each, apart)
+        folders = []
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name not in _SKIPPED_FOLDERS and entry.path not in apart:
+                    folders.append(entry.path)
+            elif not entry.name.endswith(_SKIPPED_SUFFIXES) and _is_file(entry):
+                yield entry.path
+        pending.extend(reversed(folders))
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

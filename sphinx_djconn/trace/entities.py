@@ -160,6 +160,9 @@ class Session(NamedTuple):
 class RequestEntity:
     """A request: what the client saw of it, and what the probe saw of it inside the server.
 
+    ``json`` is the body of the response where that is JSON, with :class:`Unknown` in place of what was masked;
+    ``body`` is the same as readers see it.
+
     ``begun`` and ``ended`` are nanoseconds of the monotonic clock, ``None`` where Django never saw the
     request; ``ended`` is ``None``, too, if nobody saw its end, and ``ended_in`` is the thread that saw it.
     ``view_begun`` and ``view_ended`` are those of its view, and ``answered`` is when the client had the
@@ -180,6 +183,7 @@ class RequestEntity:
     status: int | None = None
     error: str | None = None
     json: Any = None
+    body: Any = None
     http: HttpConnection | None = None
     http_new: bool = False
     thread: Thread | None = None

@@ -68,6 +68,7 @@ the events themselves follow. A request that has come to a meeting has a socket 
 """
 
 from collections.abc import Iterable, Mapping
+from types import NoneType
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 Kind: TypeAlias = Literal[
@@ -135,26 +136,91 @@ class Event(NamedTuple):
 
 
 _COMMON = frozenset({"t", "k", "p", "th", "r", "o", "s"})
+_ALWAYS: Final[Mapping[str, Any]] = {"t": int, "k": str, "p": int}
+_SOMETIMES: Final[Mapping[str, Any]] = {
+    "th": int,
+    "r": (int, NoneType),
+    "o": int,
+    "s": int,
+    "g": int,
+    "pid": (int, NoneType),
+    "inode": int,
+    "pooled": bool,
+    "foreign": bool,
+    "alias": str,
+    "vendor": str,
+    "task": int,
+    "h": (int, NoneType),
+    "new": bool,
+    "status": (int, NoneType),
+    "close_delimited": bool,
+    "error": (str, NoneType),
+    "unknown": list,
+    "label": (str, NoneType),
+    "phase": (str, NoneType),
+    "room": int,
+}
+_FIELDS: Final[Mapping[Kind, Mapping[str, Any]]] = {
+    "process.start": {"pid": int, "ppid": int, "python": str},
+    "process.child": {"pid": int},
+    "django": {"version": str},
+    "thread.start": {"name": str, "ident": int, "native": int, "main": (bool, int)},
+    "listening": {"host": str, "port": int},
+    "http.thread": {"port": int},
+    "greenlet.start": {"g": int, "ident": int},
+    "greenlet.end": {"g": int},
+    "databases": {"aliases": list},
+    "db.wrapper": {"w": int},
+    "db.open": {"w": int, "c": int},
+    "db.failed": {"w": int, "error": str},
+    "db.use": {"w": int, "c": int},
+    "db.health": {"c": (int, NoneType), "usable": int},
+    "db.usable": {"c": (int, NoneType), "usable": int},
+    "db.close": {"w": int, "c": int, "why": str, "phase": str},
+    "db.collected": {"w": int, "c": int},
+    "step": {"n": int, "text": str},
+    "collector": {"mode": str},
+    "db.fault": {"action": str},
+    "http.open": {"h": int, "client": str, "port": int},
+    "http.close": {"h": int, "by": str},
+    "request.sent": {"client": str, "method": str, "path": str},
+    "request.error": {"error": str},
+    "events.read": {"processes": list},
+    "processes.seen": {"processes": list},
+    "db.sessions": {"sessions": list},
+}
+"""What is read of each kind; it may have more."""
 
 
 def decode(wire: Mapping[str, Any]) -> Event:
     """Return the event of one wire object; raise :class:`TraceError` where it is none."""
-    try:
-        event = Event(
-            wire["t"],
-            wire["k"],
-            wire["p"],
-            wire.get("th", 0),
-            wire.get("r"),
-            wire.get("o", 0),
-            {key: value for key, value in wire.items() if key not in _COMMON},
-            wire.get("s", 0),
-        )
-    except (KeyError, TypeError) as error:
-        raise TraceError(f"not an event: {wire!r:.200}") from error
-    if event.kind not in KINDS:
-        raise TraceError(f"not an event: `{event.kind}` is none of `sphinx_djconn.trace.events.KINDS`")
-    return event
+    check(wire)
+    return Event(
+        wire["t"],
+        wire["k"],
+        wire["p"],
+        wire.get("th", 0),
+        wire.get("r"),
+        wire.get("o", 0),
+        {key: value for key, value in wire.items() if key not in _COMMON},
+        wire.get("s", 0),
+    )
+
+
+def check(wire: Any) -> None:
+    """Raise :class:`TraceError` where ``wire`` is no event: of no kind, or with a field of another type."""
+    if not isinstance(wire, dict):
+        raise TraceError(f"not an event: {wire!r:.200}")
+    kind = wire.get("k")
+    fields = _FIELDS.get(kind, {}) if isinstance(kind, str) else {}  # type: ignore[call-overload]
+    for name, types in (*_ALWAYS.items(), *fields.items()):
+        if not isinstance(wire.get(name), types):
+            raise TraceError(f"not an event, because of `{name}`: {wire!r:.200}")
+    for name, types in _SOMETIMES.items():
+        if name in wire and not isinstance(wire[name], types):
+            raise TraceError(f"not an event, because of `{name}`: {wire!r:.200}")
+    if kind not in KINDS:
+        raise TraceError(f"not an event: `{kind}` is none of `sphinx_djconn.trace.events.KINDS`")
 
 
 def encode(event: Event) -> dict[str, Any]:

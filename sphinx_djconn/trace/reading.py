@@ -7,7 +7,8 @@ of its migration check) has a name of its own kind: ``main``, ``S1``.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
@@ -25,7 +26,7 @@ from sphinx_djconn.trace.entities import (
     Session,
     Thread,
 )
-from sphinx_djconn.trace.events import Event
+from sphinx_djconn.trace.events import Event, TraceError
 from sphinx_djconn.trace.served import Served
 
 
@@ -42,8 +43,12 @@ class Trace:
 
     @cached_property
     def entities(self) -> "Entities":
-        """The entities, read once; if the garbage collector ran automatically, as if it had not run."""
-        return Entities(as_if_never_run(self.events) if self.is_collected_automatically else self.events)
+        """The entities, read once; if the garbage collector ran automatically, as if it had not run.
+
+        Raises :class:`TraceError` if the events contradict each other.
+        """
+        with _readable():
+            return Entities(as_if_never_run(self.events) if self.is_collected_automatically else self.events)
 
     @cached_property
     def entities_freed_at_once(self) -> "Entities | None":
@@ -53,13 +58,15 @@ class Trace:
         """
         if not self.is_collected_automatically or not self.entities.sessions:
             return None
-        events = freed_at_once(self.events)
-        return Entities(events) if events != as_if_never_run(self.events) else None
+        with _readable():
+            events = freed_at_once(self.events)
+            return Entities(events) if events != as_if_never_run(self.events) else None
 
     @cached_property
     def undecided(self) -> int | None:
         """The first request whose success depends on when the garbage collector ran, if there is one."""
-        return undecided(self.events) if self.is_collected_automatically else None
+        with _readable():
+            return undecided(self.events) if self.is_collected_automatically else None
 
     @property
     def depends_on_collector(self) -> bool:
@@ -74,7 +81,19 @@ class Trace:
     @cached_property
     def imbalances(self) -> tuple[Imbalance, ...]:
         """What does not balance in the events, read once."""
-        return imbalances_of(self.events, self.entities.name_of)
+        with _readable():
+            return imbalances_of(self.events, self.entities.name_of)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Raise :class:`TraceError` if the block cannot read events that contradict each other."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+        if isinstance(error, TraceError):
+            raise
+        raise TraceError(f"its events contradict each other ({type(error).__name__}: {error})") from error
 
 
 class Entities(Served):

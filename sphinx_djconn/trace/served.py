@@ -17,6 +17,7 @@ from sphinx_djconn.trace.entities import (
     Thread,
 )
 from sphinx_djconn.trace.events import Event
+from sphinx_djconn.trace.unknown import with_unknown
 
 NEVER_SEEN: Final = "Django's handler never saw the request"
 """Why facts of a request that was answered outside of Django's handler, or not at all, are not known."""
@@ -169,7 +170,8 @@ class Served:
         request = self.request(event.request or 0)
         request.status = event.data.get("status")
         request.error = event.data.get("error")
-        request.json = event.data.get("json")
+        request.body = event.data.get("json")
+        request.json = with_unknown(request.body, event.data.get("unknown", ()), f"{request.label}.json")
         request.http = self.http_connections.get(event.data.get("h") or 0)
         request.http_new = bool(event.data.get("new"))
         request.answered = event.at

@@ -165,7 +165,7 @@ def test_a_project_is_told_of_where_it_is_the_default(docs: Docs) -> None:
         ),
         ({"djconn_timeout": 0}, "djconn_timeout must be a number of seconds above 0"),
         ({"djconn_jobs": -1}, "djconn_jobs must be 0"),
-        ({"djconn_servers": ["runserver"]}, "djconn_servers must be a dictionary of profiles by name"),
+        ({"djconn_servers": ["runserver"]}, "djconn_servers is ['runserver']; it must be a dictionary"),
         ({"djconn_projects": {"shop": "../shop"}}, "djconn_projects['shop'] must be a dictionary"),
     ],
 )

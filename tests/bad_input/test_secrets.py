@@ -1,12 +1,20 @@
 """A project that tells everything it knows: nothing of it that is secret gets into a page."""
 
+import base64
 import html
+import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
-from building import WITNESS, Built, Docs
+from building import WITNESS, Built, Docs, documentation
+
+from sphinx_djconn.lab.logs import Sanitizer
+from sphinx_djconn.lab.masking import is_secret
+from sphinx_djconn.trace.unknown import Unknown, UnknownMember, with_unknown
 
 SECRETS = {
     "the SECRET_KEY": "django-insecure-0123456789-&<abc>",
@@ -201,7 +209,8 @@ def test_what_is_hidden_says_so_and_the_rest_is_told(built: Built) -> None:
 
 def test_a_figure_of_what_is_hidden_is_hidden(built: Built) -> None:
     page = html.unescape(built.read("index.html"))
-    assert '<span class="djconn-fact"><secret></span>' in page
+    assert '<span class="djconn-fact djconn-unproven">?</span>' in page
+    assert "`told.json.key` is not known: it was masked as a secret" in built.errors
     assert '<span class="djconn-fact"><project>/views.py</span>' in page
     assert '<span class="djconn-fact"><site-packages>/django/__init__.py</span>' in page
 
@@ -209,3 +218,153 @@ def test_a_figure_of_what_is_hidden_is_hidden(built: Built) -> None:
 def test_the_sentences_of_django_are_whole(built: Built) -> None:
     page = built.read("index.html")
     assert "This is a development server. Do not use it in a production setting." in page
+
+
+FORMS = """
+import base64
+import json
+import urllib.parse
+
+
+def forms(request):
+    password = settings.PASSWORD
+    told = {
+        "plain": f"x{password}x",
+        "repr": repr(password),
+        "json": json.dumps(password),
+        "url": f"https://db/?password={urllib.parse.quote(password)}",
+        "form": urllib.parse.urlencode({"password": password}),
+        "basic": base64.b64encode(f"user:{password}".encode()).decode(),
+        "hex": password.encode().hex(),
+    }
+    print(told, flush=True)
+    return JsonResponse(told)
+
+
+def environ(request):
+    with open("/proc/self/environ") as file:
+        found = file.read()
+    print(found, flush=True)
+    return JsonResponse({"environ": found, "word": "django", "number": 7})
+
+
+def word(request):
+    return JsonResponse({"word": "django", "prefix": settings.CACHE_MIDDLEWARE_KEY_PREFIX})
+"""
+
+SEVEN = "sommers"
+AWKWARD = 'it\'s "<&>" é/1'
+SHORT_TOKEN = "ab12-xy"
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory, databases: Path) -> "Iterator[tuple[Docs, Built]]":
+    with documentation(tmp_path_factory.mktemp("second") / "docs", databases) as docs:
+        settings = f"""
+        PASSWORD = {AWKWARD!r}
+        OTHER_PASSWORD = {SEVEN!r}
+        CACHE_MIDDLEWARE_KEY_PREFIX = "django"
+        """
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MAIL_PASSWORD", SHORT_TOKEN)
+            docs.configure(djconn_project=docs.project(settings=settings, views=SETTINGS_IMPORT + FORMS))
+            docs.page(
+                "index",
+                """
+                .. djconn:scenario:: told
+                   :show: log, responses, requests
+
+                   browser: GET /forms as forms
+                   browser: GET /environ as environ
+                   browser: GET /word as word
+
+                .. djconn:claim:: a-word-is-no-secret
+                   :in: told
+                   :expect: word.json.word == "django" and word.json.prefix == "django"
+
+                   The word is django.
+                """,
+            )
+            built = docs.build("djconn")
+            docs.build("text")
+        yield docs, built
+
+
+SETTINGS_IMPORT = "from django.conf import settings\n"
+
+
+def test_a_word_of_everybody_s_is_not_masked(second: tuple[Docs, Built]) -> None:
+    _, built = second
+    assert built.code == 0, built.errors
+    assert json.loads(built.read("claims.json"))[0]["verdict"] == "holds"
+
+
+def test_no_form_of_a_secret_is_anywhere(second: tuple[Docs, Built]) -> None:
+    docs, _ = second
+    written = [AWKWARD, repr(AWKWARD)[1:-1], json.dumps(AWKWARD)[1:-1], quote(AWKWARD), quote_plus(AWKWARD)]
+    written += [AWKWARD.encode().hex(), base64.b64encode(f"user:{AWKWARD}".encode()).decode()]
+    written += [SEVEN, SHORT_TOKEN]
+    texts = everything(docs)
+    assert len(texts) > 4
+    assert [(path.name, form) for form in written for path, text in texts.items() if form in text] == []
+
+
+def test_what_was_masked_is_unknown_to_claims_and_the_rest_is_known(second: tuple[Docs, Built]) -> None:
+    _, built = second
+    (run,) = json.loads(built.read("facts.json"))["told"]["runs"]
+    assert run["forms.json"]["plain"] == {
+        "unknown": "`forms.json.plain` is not known: it was masked as a secret"
+    }
+    assert run["environ.json"]["environ"] == {
+        "unknown": "`environ.json.environ` is not known: it was masked as a secret"
+    }
+    assert run["environ.json"]["number"] == 7
+    assert run["word.json"] == {"word": "django", "prefix": "django"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("CACHE_MIDDLEWARE_KEY_PREFIX", "django", False),
+        ("PASSWORD", "sommers", True),
+        ("PASSWORD", "django", False),
+        ("DB_PWD", "x1y2", True),
+        ("SECRET_KEY", "a key that no page may show", True),
+        ("AUTHOR", "Jane Doe", False),
+        ("AWS_KEY", "AKIAIOSFODNN7EXAMPLE", True),
+        ("API_URL", "https://api.example.com/v1/things", False),
+        ("API_URL", "https://api.example.com/?k=550e8400e29b41d4a716446655440000", True),
+        ("AUTHENTICATION_BACKENDS", "django.contrib.auth.backends.ModelBackend", False),
+        ("STATIC_URL", "d41d8cd98f00b204e9800998ecf8427e", False),
+    ],
+)
+def test_a_name_and_how_hard_it_is_to_guess_decide_what_is_a_secret(
+    name: str, value: str, expected: bool
+) -> None:
+    assert is_secret(name, value) is expected
+
+
+def test_only_what_was_masked_is_unknown_and_paths_are_shown_as_everywhere() -> None:
+    sanitizer = Sanitizer({Path("/srv/site"): "<project>"}, ["sommers"])
+    value = {"a": [1, {"b": "xsommersx"}], "path": "/srv/site/views.py", "when": "2024-01-01 10:00:00", "n": 7}
+    shown, lost = sanitizer.value(value)
+    assert shown == {"a": [1, {"b": "x<secret>x"}], "path": "<project>/views.py", "when": "<time>", "n": 7}
+    assert [place for place, _ in lost] == [["a", 1, "b"], ["when"]]
+    known = with_unknown(shown, lost, "first.json")
+    assert known["a"] == [1, {"b": Unknown("`first.json.a.1.b` is not known: it was masked as a secret")}]
+    assert isinstance(known["when"], Unknown)
+    assert known["path"] == "<project>/views.py"
+
+
+def test_a_member_whose_name_was_masked_is_unknown_and_so_are_all_where_names_are_alike() -> None:
+    sanitizer = Sanitizer({}, ["sommers", "winters"])
+    shown, lost = sanitizer.value({"sommers": 1, "other": 2})
+    assert shown == {"<secret>": 1, "other": 2}
+    assert with_unknown(shown, lost, "first.json") == {
+        "<secret>": UnknownMember(
+            "`first.json.<secret>` is not known: its name is not known: it was masked as a secret"
+        ),
+        "other": 2,
+    }
+    shown, lost = sanitizer.value({"sommers": 1, "winters": 2})
+    assert isinstance(with_unknown(shown, lost, "first.json"), Unknown)

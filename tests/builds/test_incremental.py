@@ -8,6 +8,8 @@ from building import Built, Docs
 from choosing import a_few
 from kept_pages import ONE, SHOWING, TELL_MODULES
 
+from sphinx_djconn import store
+
 TWO = """
     Two
     ===
@@ -253,7 +255,10 @@ DAMAGES = [
     (lambda text: text[: len(text) // 2], "is cut short, or was changed"),
     (lambda text: text[:20], "is no recording of this version"),
     (lambda _: "", "is no recording of this version"),
-    (lambda text: text.replace('"format":1', '"format":0', 1), "has format 0, not 1"),
+    (
+        lambda text: text.replace(f'"format":{store._FORMAT}', '"format":0', 1),
+        f"has format 0, not {store._FORMAT}",
+    ),
     (lambda text: text.replace('"t":', '"u":', 1), "is cut short, or was changed"),
     (lambda _: "[1, 2]\n", "is no recording of this version"),
     (lambda _: "\udcff\udcfe", "is no recording of this version"),
@@ -282,6 +287,8 @@ def test_a_recording_of_another_instrument_is_run_again(pages: Docs) -> None:
         head, _, runs = path.read_text("utf-8").partition("\n")
         parts = json.loads(head)
         parts["parts"]["instrument"] = "older"
+        del parts["seal"]
+        parts["seal"] = store._seal(parts)
         path.write_text(json.dumps(parts) + "\n" + runs, "utf-8")
     built, _ = build(pages)
     assert built.ran == ["apart", "kept"]

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from building import Docs
 
+from sphinx_djconn import store
+
 PAGE = """
     Replay
     ======
@@ -156,6 +158,8 @@ def test_replay_goes_with_another_machine_s_python_and_packages(recorded: Docs) 
     head, _, runs = path.read_text("utf-8").partition("\n")
     parts = json.loads(head)
     parts["parts"] |= {"environment": "other", "python": "3.99", "django": "1.0", "instrument": "other"}
+    del parts["seal"]
+    parts["seal"] = store._seal(parts)
     path.write_text(json.dumps(parts) + "\n" + runs, "utf-8")
     assert recorded.build().warnings == []
     configure(recorded, "auto", djconn_project=recorded.project())

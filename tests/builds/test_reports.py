@@ -145,7 +145,7 @@ def test_summary_md_is_a_table_whatever_the_sentences_hold(wrong: Built) -> None
     summary = wrong.read("summary.md")
     assert "5 claims, 3 as declared: 2 holds, 2 refuted, 1 unproven" in summary
     assert f"Checked with Django {version('django')}." in summary
-    assert r"| holds | One thread \| for &lt;both> & all. | kept | first.thread is T1" in summary
+    assert r"| holds | One thread \| for &lt;both\> \& all. | kept | first.thread is T1" in summary
     assert "| **refuted** (declared holds) | Two threads. | kept |" in summary
     rows = [line for line in summary.splitlines() if line.startswith("|")]
     assert len(rows) == 7

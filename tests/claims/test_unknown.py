@@ -11,6 +11,7 @@ import pytest
 from sphinx_djconn.claims import Verdict, judge, parse
 from sphinx_djconn.claims.logic import conjunction, disjunction, negation
 from sphinx_djconn.trace import Facts, Unknown
+from sphinx_djconn.trace.unknown import with_unknown
 
 LABELS = ("a", "b", "c")
 NEVER_SEEN = Unknown("Django's handler never saw the request")
@@ -163,3 +164,82 @@ def test_no_unknown_fact_makes_a_claim_hold(count: int) -> None:
                         for each in range(3)
                     }
                     assert isinstance(found, Unknown) or possible == {found}
+
+
+MASKED = "it was masked as a secret"
+BODY = {
+    "user": "<secret>",
+    "users": [{"name": "ada", "key": "<secret>"}, {"name": "bob"}],
+    "names": ["<secret>", "bob"],
+    "number": 7,
+}
+PLACES = [[["user"], MASKED], [["users", 0, "key"], MASKED], [["names", 0], MASKED]]
+NAMELESS = {"<secret>": 1, "other": 2}
+RESPONSES = Facts(
+    {
+        "a.json": with_unknown(BODY, PLACES, "a.json"),
+        "b.json": with_unknown(NAMELESS, [[["<secret>"], f"its name is not known: {MASKED}", True]], "b.json"),
+        "c.json": with_unknown("<secret>", [[[], MASKED]], "c.json"),
+    },
+    LABELS,
+    frozenset(),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a.json.user == '<secret>'", None),
+        ("a.json.user != 'ada'", None),
+        ("a.json.user is None", None),
+        ("'x' not in a.json.user", None),
+        ("a.json.number == 7", True),
+        ("len(a.json.users) == 2", True),
+        ("'user' in a.json", True),
+        ("'nobody' not in a.json", True),
+        ("a.json == a.json", None),
+        ("a.json != a.json", None),
+        ("a.json.users == a.json.users", None),
+        ("a.json.users != []", True),
+        ("a.json == b.json", False),
+        ("'bob' in a.json.names", True),
+        ("'ada' not in a.json.names", None),
+        ("a.json.names == ['ada', 'bob']", None),
+        ("a.json.names == ['ada', 'eve']", False),
+        ("set(a.json.names) == {'bob'}", None),
+        ("min(a.json.names) == 'bob'", None),
+        ("len(set(a.json.names)) == 2", None),
+        ("b.json.other == 2", True),
+        ("b.json.third is None", None),
+        ("'other' in b.json", True),
+        ("'third' in b.json", None),
+        ("'third' not in b.json", None),
+        ("len(b.json) == 2", True),
+        ("c.json is not None", None),
+        ("c.json == b.json", None),
+        ("'x' in c.json", None),
+    ],
+)
+def test_what_was_masked_in_a_response_decides_nothing_wherever_it_is(text: str, expected: bool | None) -> None:
+    found = parse(text, LABELS).evaluate(RESPONSES)
+    assert isinstance(found, Unknown) if expected is None else found is expected, found
+
+
+def test_the_reason_names_what_was_masked() -> None:
+    for text, path in (
+        ("a.json.users == a.json.users", "a.json.users.0.key"),
+        ("a.json.user == 'ada'", "a.json.user"),
+        ("c.json == 1", "c.json"),
+    ):
+        judgement = judge(parse(text, LABELS), [RESPONSES])
+        assert judgement.verdict is Verdict.UNPROVEN
+        assert f"`{path}` is not known: {MASKED}" in judgement.reason
+    judgement = judge(parse("'third' not in b.json", LABELS), [RESPONSES])
+    assert f"its name is not known: {MASKED}" in judgement.reason
+
+
+def test_names_that_are_not_known_may_be_any_name() -> None:
+    other = RESPONSES._replace(figures={**RESPONSES.figures, "a.json": {"first": 1, "other": 2}})
+    assert isinstance(parse("a.json == b.json", LABELS).evaluate(other), Unknown)
+    other = RESPONSES._replace(figures={**RESPONSES.figures, "a.json": {"first": 1}})
+    assert parse("a.json == b.json", LABELS).evaluate(other) is False

@@ -14,7 +14,6 @@ from servers_at_hand import installed
 
 from sphinx_djconn.lab.clusters import Clusters
 from sphinx_djconn.lab.clusters.engine import Engine
-from sphinx_djconn.lab.clusters.folder import Folder, sweep
 
 AT_MOST = 2.0
 BUILD = textwrap.dedent(
@@ -114,24 +113,6 @@ def test_where_the_supervisor_is_killed_too_the_next_build_removes_the_folder(
     assert folder not in left(short)
     assert len(left(short)) == 1
     following.kill()
-
-
-def test_a_folder_that_is_held_or_was_just_made_is_not_swept(tmp_path: Path) -> None:
-    held = Folder([Path("/tmp")])
-    held.make(None)
-    fresh = Path("/tmp/djconn-cluster-of-a-test")
-    fresh.mkdir()
-    try:
-        sweep(Path("/tmp"))
-        assert held.path.exists()
-        assert fresh.exists()
-        os.utime(fresh, (0, 0))
-        sweep(Path("/tmp"))
-        assert held.path.exists()
-        assert not fresh.exists()
-    finally:
-        held.remove()
-    assert not held.path.exists()
 
 
 @pytest.mark.skipif(not Path("/proc/sysvipc/shm").exists(), reason="there is no list of shared memory")

@@ -65,7 +65,7 @@ def test_a_time_limit_says_what_was_heard_last(feed: Feed, process: Path) -> Non
     with pytest.raises(TimeLimitError, match=r"; no Python process of the server was heard of; raise"):
         feed.wait(lambda: False, "nothing")
     with process.open("r+b") as file:
-        file.write(b'{"t": 1, "k": "process.start", "pid": 7}\n')
+        file.write(b'{"t": 1, "k": "process.start", "pid": 7, "ppid": 1, "python": "3"}\n')
     with pytest.raises(TimeLimitError, match=r"; the last that was heard is `process.start`, of process P1; "):
         feed.wait(lambda: False, "nothing")
 

@@ -15,7 +15,7 @@ from sphinx_djconn.lab.feed import Feed
 from sphinx_djconn.lab.profiles import read_project
 from sphinx_djconn.lab.quiet import QUIET
 from sphinx_djconn.scenario import Scenario, parse_sequence
-from sphinx_djconn.trace import Facts, Trace, facts_of
+from sphinx_djconn.trace import Facts, Trace, Unknown, facts_of
 
 VIEWS = """
 from django.http import HttpResponseRedirect, StreamingHttpResponse
@@ -305,7 +305,7 @@ def test_each_run_begins_anew(traces: Callable[..., tuple[Trace, ...]]) -> None:
 
 def test_json_that_is_very_large_is_no_figure(run: Run) -> None:
     figures = run("browser: GET /large -> 200 as large\nbrowser: GET /count as small").figures
-    assert figures["large.json"] is None
+    assert isinstance(figures["large.json"], Unknown)
     assert figures["small.json"] == {"visits": 1}
 
 

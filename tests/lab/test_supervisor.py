@@ -145,3 +145,40 @@ def test_what_cannot_be_executed_says_so_in_the_log(supervised: Supervised) -> N
     assert "pid" in supervised.report()
     assert supervised.report() == {"exit": 127}
     assert supervised.folder.joinpath("log").read_text() == "/nowhere/server: No such file or directory\n"
+
+
+def wait_for(supervised: Supervised, name: str) -> list[psutil.Process]:
+    limit = time.monotonic() + TIME
+    while True:
+        found = supervised.children()
+        if name in [each.name() for each in found]:
+            return found
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("script", ["sleep 60", "(setsid sleep 60 &) ; sleep 60"])
+def test_a_server_that_removes_its_folder_ends_with_the_lab(supervised: Supervised, script: str) -> None:
+    supervised.start("sh", "-c", f"rm -rf {supervised.folder}; {script}")
+    left = wait_for(supervised, "sleep")
+    time.sleep(0.2)  # it looks at the log meanwhile
+    assert not supervised.folder.exists()
+    assert supervised.process.poll() is None
+    supervised.lab.close()
+    assert supervised.process.wait(TIME) == 0
+    assert not [each for each in left if each.is_running()]
+
+
+def test_a_server_whose_folder_is_gone_before_it_starts_is_told(supervised: Supervised) -> None:
+    spec = {"argv": ["sleep", "60"], "env": {}, "cwd": "/", "log": "/nowhere/log", "log_limit": 1, "seconds": 9}
+    supervised.tell(json.dumps(spec))
+    assert "/nowhere/log" in str(supervised.report()["error"])
+    assert supervised.reports() == ["gone"]
+
+
+def test_a_command_that_nobody_knows_leaves_nothing_running(supervised: Supervised) -> None:
+    supervised.start("sleep", "60")
+    left = wait_for(supervised, "sleep")
+    supervised.tell("stop soon")
+    supervised.process.wait(TIME)
+    assert not [each for each in left if each.is_running()]

@@ -95,13 +95,13 @@ def test_the_probe_tells_of_no_kind_that_is_not_described():
 def test_events_of_several_processes_are_merged_by_their_time():
     told = [
         decode({"t": at, "k": kind, "p": process})
-        for at, kind, process in [(3, "end", 1), (1, "begin", 2), (2, "step", 1)]
+        for at, kind, process in [(3, "end", 1), (1, "begin", 2), (2, "serving", 1)]
     ]
-    assert [event.kind for event in in_order(told)] == ["begin", "step", "end"]
+    assert [event.kind for event in in_order(told)] == ["begin", "serving", "end"]
 
 
 def test_events_of_one_moment_stay_in_the_order_of_their_arrival():
-    kinds = ["step", "begin", "response", "end"]
+    kinds = ["serving", "begin", "response", "end"]
     told = [decode({"t": 5, "k": kind, "p": 1}) for kind in kinds]
     assert [event.kind for event in in_order(told)] == kinds
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from sphinx_djconn.lab.clusters.cluster import Cluster
@@ -13,6 +14,8 @@ from sphinx_djconn.lab.clusters.postgresql import PostgreSQL
 from sphinx_djconn.lab.clusters.server import GivenServer, PrivateServer
 from sphinx_djconn.lab.database import CONNECTIONS
 from sphinx_djconn.lab.errors import ClusterError, LabError, ProfileError
+from sphinx_djconn.lab.folders import sweep
+from sphinx_djconn.lab.interruption import Interruption
 
 _ENGINES: Final[Mapping[str, type[Engine]]] = {each.kind: each for each in (PostgreSQL, MariaDB)}
 
@@ -20,15 +23,21 @@ _ENGINES: Final[Mapping[str, type[Engine]]] = {each.kind: each for each in (Post
 class Clusters:
     """Starts clusters when they are needed first. ``dsns`` maps kinds to servers that conf.py names.
 
+    ``interruption`` ends those that are being started.
+
     May be used by several threads; one that is closed leaves nothing behind.
     """
 
-    def __init__(self, dsns: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, dsns: Mapping[str, str] | None = None, *, interruption: Interruption | None = None
+    ) -> None:
         self._dsns = dict(dsns or {})
+        self._interruption = interruption or Interruption()
         self._lock = threading.Lock()
         self._shared: dict[tuple[str, str | None], Future[Cluster]] = {}
         self._own: list[Cluster] = []
         self._closed = False
+        sweep()
 
     def warm_up(self, kind: str, dsn: str | None = None) -> None:
         """Begin to start the shared cluster of ``kind``, and return at once."""
@@ -57,7 +66,7 @@ class Clusters:
                 f"a scenario wants a {kind} of its own, for a restart or a limit of connections, and conf.py "
                 "names a server for all; take the DSN out of conf.py"
             )
-        cluster = _private(_engine(kind), max_connections, tuple(settings))
+        cluster = _private(_engine(kind), max_connections, tuple(settings), interruption=self._interruption)
         with self._lock:
             if not self._closed:
                 self._own.append(cluster)
@@ -85,14 +94,18 @@ class Clusters:
             future = self._shared.get((kind, dsn))
             if future is None:
                 future = self._shared[kind, dsn] = Future()
-                threading.Thread(target=self._start, args=(kind, dsn, future), name=f"djconn-{kind}").start()
+                # A build that is interrupted while it reads pages does not wait for it: its supervisor ends it.
+                start = partial(self._start, kind, dsn, future)
+                threading.Thread(target=start, name=f"djconn-{kind}", daemon=True).start()
             return future
 
     def _start(self, kind: str, dsn: str | None, future: Future[Cluster]) -> None:
         try:
             engine = _engine(kind)
             cluster = (
-                _private(engine, CONNECTIONS) if dsn is None else Cluster(engine, GivenServer(engine, dsn))
+                _private(engine, CONNECTIONS, interruption=self._interruption)
+                if dsn is None
+                else Cluster(engine, GivenServer(engine, dsn))
             )
         except BaseException as error:  # noqa: BLE001 - it is for whoever asks for the cluster
             future.set_exception(error)
@@ -106,8 +119,14 @@ def _engine(kind: str) -> Engine:
     return _ENGINES[kind]()
 
 
-def _private(engine: Engine, connections: int, settings: tuple[tuple[str, str], ...] = ()) -> Cluster:
-    server = PrivateServer(engine, connections, settings)
+def _private(
+    engine: Engine,
+    connections: int,
+    settings: tuple[tuple[str, str], ...] = (),
+    *,
+    interruption: Interruption,
+) -> Cluster:
+    server = PrivateServer(engine, connections, settings, interruption)
     try:
         return Cluster(engine, server)
     except BaseException:

@@ -15,8 +15,9 @@ from typing import Any, Final, TypeVar
 
 from sphinx_djconn.lab.clusters.folder import Folder
 from sphinx_djconn.lab.clusters.privileges import disguise
-from sphinx_djconn.lab.errors import ClusterError
+from sphinx_djconn.lab.errors import Cancelled, ClusterError
 from sphinx_djconn.lab.forking import inherited
+from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.logs import Sanitizer
 from sphinx_djconn.lab.process import Launcher, SupervisedProcess, tail
 
@@ -42,11 +43,15 @@ Result = TypeVar("Result")
 
 
 class Daemon:
-    """What is started for a cluster in ``folder``; ``label`` names the server in messages."""
+    """What is started for a cluster in ``folder``; ``label`` names the server in messages.
 
-    def __init__(self, label: str, folder: Folder) -> None:
+    Once the build is interrupted, nothing is started any more: ``Cancelled`` is raised.
+    """
+
+    def __init__(self, label: str, folder: Folder, interruption: Interruption) -> None:
         self.label = label
         self.folder = folder
+        self._interruption = interruption
         self._disguise = disguise()
         self._launcher = Launcher(sys.executable, warm=False)
         self._process: SupervisedProcess | None = None
@@ -56,6 +61,7 @@ class Daemon:
     def begin(self, argv: Sequence[str]) -> None:
         """Start ``argv``, after the one before has ended."""
         before = self._process
+        self._interruption.check()
         process = self._launcher.supervise([*self._disguise.prefix, *argv], self.folder.path)
         self._process = process
         if before is None:
@@ -68,6 +74,17 @@ class Daemon:
         process.start(
             env={**env, "LC_ALL": "C", "TZ": "UTC"}, cwd=self.folder.path, seconds=_LIFE, log_limit=_LOG_LIMIT
         )
+        try:
+            self._interruption.check()
+        except Cancelled:  # which may have come before there was a process to kill
+            self.kill()
+            raise
+
+    def kill(self) -> None:
+        """Kill what is running, in whatever thread that is waited for."""
+        process = self._process
+        if process is not None:
+            process.kill()
 
     def run(self, argv: Sequence[str], seconds: float) -> None:
         """Execute ``argv`` to its end. Raises :class:`ClusterError`."""

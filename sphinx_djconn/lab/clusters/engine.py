@@ -31,6 +31,7 @@ class Address:
     """Where a server listens, and as whom to connect. ``host`` is a folder or a file where it is a socket.
 
     ``database`` is the one from which others are made; ``options`` are the driver's.
+    ``own`` tells that the build has started it: then no variable of the environment is meant for it.
     """
 
     host: str = ""
@@ -39,6 +40,7 @@ class Address:
     password: str = field(default="", repr=False)
     database: str = ""
     options: tuple[tuple[str, str], ...] = ()
+    own: bool = False
 
 
 class Connection(ABC):

@@ -1,9 +1,12 @@
 """PostgreSQL: its programs, its statements, psycopg 3."""
 
 import importlib
+import os
 import re
 import signal
-from collections.abc import Set
+import threading
+from collections.abc import Iterator, Set
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +17,7 @@ from sphinx_djconn.lab.clusters.engine import server_options as options
 from sphinx_djconn.lab.database import RESERVED, WITNESS
 from sphinx_djconn.lab.errors import AbsentError
 
+_ENVIRONMENT: Final = threading.Lock()
 _CONNECT_TIMEOUT: Final = 10
 _INITIAL_SETTINGS: Final = (16,)
 _STRATEGY: Final = (15,)
@@ -84,7 +88,7 @@ class PostgreSQL(Engine):
 
     def address(self, folder: Path) -> Address:
         """Return the address of a private cluster's administrator."""
-        return Address(str(folder), 5432, "postgres", database="postgres")
+        return Address(str(folder), 5432, "postgres", database="postgres", own=True)
 
     def parsed(self, dsn: str) -> Address:
         """Return what libpq reads in ``dsn``, with its defaults and variables of the environment."""
@@ -110,9 +114,9 @@ class PostgreSQL(Engine):
         given |= {"host": address.host, "port": address.port, "user": address.user}
         given |= {"password": address.password, "dbname": address.database}
         given = {name: value for name, value in given.items() if value or name == "options"}
-        connection: Connection = self._driver.connect(
-            **given, autocommit=True, application_name="sphinx_djconn", prepare_threshold=None
-        )
+        given |= {"autocommit": True, "application_name": "sphinx_djconn", "prepare_threshold": None}
+        with _without_variables("PG") if address.own else nullcontext():
+            connection: Connection = self._driver.connect(**given)
         return connection
 
     def settings(self, address: Address, database: str) -> dict[str, Any]:
@@ -182,6 +186,17 @@ class PostgreSQL(Engine):
         """Return the names of the databases that begin with ``prefix``."""
         found = rows(connection, "SELECT datname FROM pg_database ORDER BY datname")
         return [str(name) for (name,) in found if str(name).startswith(prefix)]
+
+
+@contextmanager
+def _without_variables(prefix: str) -> Iterator[None]:
+    """Hide variables of the environment from libpq: PGSERVICE, for one, cannot be overridden otherwise."""
+    with _ENVIRONMENT:
+        hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(prefix)}
+        try:
+            yield
+        finally:
+            os.environ.update(hidden)
 
 
 def _quoted(name: str) -> str:

@@ -3,6 +3,7 @@
 import secrets
 from abc import ABC, abstractmethod
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final, final
 
 from sphinx_djconn.lab.clusters.daemon import Daemon
@@ -10,6 +11,7 @@ from sphinx_djconn.lab.clusters.engine import APPLICATION, Address, Connection, 
 from sphinx_djconn.lab.clusters.folder import Folder
 from sphinx_djconn.lab.database import CONNECTIONS
 from sphinx_djconn.lab.errors import ClusterError, LabError, ProfileError
+from sphinx_djconn.lab.interruption import Interruption
 
 PREFIX: Final = "djconn_"
 _INITIALISING: Final = 60.0
@@ -59,11 +61,15 @@ class Server(ABC):
 class PrivateServer(Server):
     """A server of this build's own, which is started here; the application can hold ``connections``.
 
-    ``settings`` are the server's own, by their names.
+    ``settings`` are the server's own, by their names. ``interruption`` ends it while it starts.
     """
 
     def __init__(
-        self, engine: Engine, connections: int = CONNECTIONS, settings: tuple[tuple[str, str], ...] = ()
+        self,
+        engine: Engine,
+        connections: int = CONNECTIONS,
+        settings: tuple[tuple[str, str], ...] = (),
+        interruption: Interruption | None = None,
     ) -> None:
         self._engine = engine
         self._settings = settings
@@ -71,16 +77,18 @@ class PrivateServer(Server):
         self._binaries = engine.binaries()
         folder = Folder()
         self.admin = engine.address(folder.path)
-        self.application = Address(self.admin.host, self.admin.port, APPLICATION)
+        self.application = replace(self.admin, user=APPLICATION, database="")
         self.names = ""
         self.owner = APPLICATION
-        self.daemon = Daemon(engine.label, folder)
+        interruption = interruption or Interruption()
+        self.daemon = Daemon(engine.label, folder, interruption)
         self._ballast: list[Connection] = []
         self._first: Connection | None = None
         try:
-            self.daemon.run(engine.initialise(self._binaries, folder.path), _INITIALISING)
-            self._first = self._start()
-            engine.add_application(self._first)
+            with interruption.ends(self.daemon.kill):
+                self.daemon.run(engine.initialise(self._binaries, folder.path), _INITIALISING)
+                self._first = self._start()
+                engine.add_application(self._first)
         except BaseException:
             self.daemon.close()
             raise

@@ -7,7 +7,7 @@ from typing import Final
 from sphinx_djconn.lab.environments.environments import Environments
 from sphinx_djconn.lab.environments.ready import Ready
 from sphinx_djconn.lab.environments.specification import Specification
-from sphinx_djconn.lab.errors import LabError
+from sphinx_djconn.lab.errors import Cancelled, LabError, UnexpectedError
 
 _TICK: Final = 0.5
 """Seconds after which Ctrl-C is heard, and something is told, at the latest."""
@@ -37,8 +37,12 @@ def in_turn(
                 there[name] = environments.get(specification)
             else:
                 missing.setdefault(specification, []).append(name)
+        except Cancelled:
+            raise
         except LabError as error:
             there[name] = error
+        except Exception as error:  # noqa: BLE001 - one environment's trouble: the others are made
+            there[name] = UnexpectedError.of(error)
     with ThreadPoolExecutor(at_once, "djconn-make") as executor:
         making = {executor.submit(_outcome, environments, each): each for each in missing}
         try:
@@ -70,3 +74,7 @@ def _outcome(environments: Environments, specification: Specification) -> Found:
         return environments.get(specification)
     except LabError as error:
         return error
+    except Cancelled:
+        raise
+    except Exception as error:  # noqa: BLE001 - as above
+        return UnexpectedError.of(error)

@@ -5,18 +5,20 @@ Runs in the server's process, on Python 3.6 and later. ``DJCONN_SETTINGS`` names
 values that must not get into pages), ``conn_max_age`` and ``conn_health_checks`` (absent where the
 project's own stand), ``apps`` and ``asgi`` (applications that a server brings with it, and what they
 serve), ``databases`` (where they are on a server: its ``kind``, the ``entry`` of DATABASES, whose NAME all
-names begin with, and ``options``). What changes: ``DATABASES``, ``ALLOWED_HOSTS`` lets the lab's clients in,
-and a server's applications are installed.
+names begin with, ``options``, and ``own``, whether the build started that server). What changes: ``DATABASES``,
+``ALLOWED_HOSTS`` lets the lab's clients in, and a server's applications are installed.
 """
 
 import importlib
 import json
 import os
 import re
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, Tuple
 
-# django.views.debug.SafeExceptionReporterFilter hides settings by this pattern.
-_HIDDEN = re.compile("API|AUTH|TOKEN|KEY|SECRET|PASS|SIGNATURE|HTTP_COOKIE", re.IGNORECASE)
+# As django.views.debug.SafeExceptionReporterFilter does, and more: the lab decides which are secrets.
+_HIDDEN = re.compile(
+    "API|AUTH|TOKEN|KEY|SECRET|PASS|PWD|SIGNATURE|CREDENTIAL|PRIVATE|SALT|COOKIE|CERT", re.IGNORECASE
+)
 _LEAST_SECRET = 4
 _URL_PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
 
@@ -28,6 +30,17 @@ _ENGINES = {"postgresql": ("postgresql", "postgis"), "mariadb": ("mysql", "maria
 _NOT_KEPT = frozenset(
     {"host", "hostaddr", "port", "user", "password", "passwd", "passfile", "dbname", "db"}
     | {"database", "service", "pool", "unix_socket", "read_default_file", "read_default_group", "assume_role"}
+)
+
+
+# What libpq takes from the environment beside what DATABASES says, and what could lead it elsewhere than to the
+# server of the run (https://www.postgresql.org/docs/current/libpq-envars.html).
+_LIBPQ = (
+    *("PGSERVICE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGHOSTADDR", "PGOPTIONS", "PGAPPNAME", "PGCLIENTENCODING"),
+    *("PGDATESTYLE", "PGTZ", "PGGEQO", "PGCONNECT_TIMEOUT", "PGTARGETSESSIONATTRS", "PGLOADBALANCEHOSTS"),
+    *("PGSSLMODE", "PGREQUIRESSL", "PGSSLNEGOTIATION", "PGSSLCERT", "PGSSLKEY", "PGSSLROOTCERT", "PGSSLCRL"),
+    *("PGREQUIREAUTH", "PGCHANNELBINDING", "PGREQUIREPEER", "PGGSSENCMODE", "PGMINPROTOCOLVERSION"),
+    *("PGMAXPROTOCOLVERSION",),
 )
 
 
@@ -71,8 +84,8 @@ def _on_server(settings: Dict[str, Any], given: Dict[str, Any], number: int) -> 
     return ours
 
 
-def _secrets(name: str, value: Any) -> Iterator[str]:
-    """Yield the texts in ``value`` that Django's error page would hide."""
+def _secrets(name: str, value: Any) -> Iterator[Tuple[str, str]]:
+    """Yield the texts in ``value`` that may be secrets, each with its name."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _secrets(str(key), inner)
@@ -81,8 +94,9 @@ def _secrets(name: str, value: Any) -> Iterator[str]:
             yield from _secrets(name, inner)
     elif isinstance(value, str):
         if len(value) >= _LEAST_SECRET and _HIDDEN.search(name):
-            yield value
-        yield from _URL_PASSWORD.findall(value)
+            yield name, value
+        for password in _URL_PASSWORD.findall(value):
+            yield "PASSWORD", password
 
 
 def _load() -> Dict[str, Any]:
@@ -96,6 +110,9 @@ def _load() -> Dict[str, Any]:
     with open(spec["secrets"], "w") as file:
         json.dump(sorted(secrets), file)
     settings["DATABASES"] = _private(settings.get("DATABASES", {}), spec)
+    if spec.get("databases", {}).get("own"):
+        for name in _LIBPQ:  # now: the project's settings may read them
+            os.environ.pop(name, None)
     added = spec.get("apps", ())
     if added:
         installed = list(settings.get("INSTALLED_APPS", ()))

@@ -26,6 +26,9 @@ def main() -> None:
     """Migrate every database that is not a mirror of another, and load the fixtures."""
     with open(os.environ["DJCONN_SETTINGS"]) as file:
         spec = json.load(file)
+    apart = os.environ.get("DJCONN_PATH")
+    if apart is not None and apart not in sys.path:  # PYTHONPATH cannot hold a path with a `:`
+        sys.path.insert(sys.path.index(spec["folder"]) + 1, apart)
     own = [alias for alias, each in settings.DATABASES.items() if not (each.get("TEST") or {}).get("MIRROR")]
     with open(os.path.join(spec["folder"], "wanted"), "w") as file:
         file.write(str(len(own)))

@@ -4,11 +4,15 @@
 with ``folder``, one with what to start (``argv``, ``env``, ``cwd``, ``log``, ``log_limit`` in bytes,
 ``seconds``). Then come commands: ``stop SECONDS`` (SIGTERM, and SIGKILL after so many seconds) and
 ``kill``. It writes lines of JSON to standard output: ``{"pid": n}``, ``{"exit": status}``,
-``{"flood": true}``, ``{"late": true}``, ``{"stubborn": true}`` (SIGTERM was not enough), ``{"gone": true}``.
+``{"flood": true}``, ``{"late": true}``, ``{"stubborn": true}`` (SIGTERM was not enough), ``{"gone": true}``,
+``{"error": message}`` where the server could not be started.
 
 Whatever ends the process that started it closes its standard input, and that is the end of the server
 too: then it also removes ``folder``, which nobody else can any more. On Linux it is the "subreaper" of
 its descendants, so that a server's grandchild that went into a session of its own is found as well.
+
+Once the server is started, nothing here needs a file or a folder: the server may remove all of them. Whatever
+goes wrong here, the server's processes are killed.
 """
 
 import contextlib
@@ -47,10 +51,24 @@ class Supervisor:
         self.deadline: float = time.monotonic() + spec["seconds"]
         self.kill_at: float | None = None
         self.orphaned = False
+        self.log = -1
 
     def run(self, woken: int, commands: bytes) -> None:
         """Start the server and stay until it and all its descendants are gone."""
-        self.start()
+        try:
+            self.start()
+            self.watch(woken, commands)
+        except OSError as error:
+            tell(error=str(error))
+        finally:
+            self.kill_all()
+        if self.orphaned:
+            remove_tree(self.folder)
+        else:
+            tell(gone=True)
+
+    def watch(self, woken: int, commands: bytes) -> None:
+        """Obey ``commands`` and those that follow until the server, or the lab, is gone."""
         commands = self.obey(commands)
         while True:
             readable, _, _ = select.select([0, woken], [], [], self.patience())
@@ -65,11 +83,6 @@ class Supervisor:
                 commands = self.obey(commands + received)
             if self.is_over():
                 break
-        self.kill_all()
-        if self.orphaned:
-            shutil.rmtree(self.folder, ignore_errors=True)
-        else:
-            tell(gone=True)
 
     def obey(self, commands: bytes) -> bytes:
         """Do what the lines of ``commands`` say; return what is no whole line yet."""
@@ -92,15 +105,15 @@ class Supervisor:
 
     def start(self) -> None:
         """Fork the server: this process has one thread, so the child can run any code."""
-        log = os.open(self.spec["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self.log = os.open(self.spec["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         parent = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
             os.setsid()
             die_with_parent(parent)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            os.dup2(log, 1)
-            os.dup2(log, 2)
+            os.dup2(self.log, 1)
+            os.dup2(self.log, 2)
             os.closerange(3, _HIGHEST)
             signal.set_wakeup_fd(-1)
             restore_signals()
@@ -110,7 +123,6 @@ class Supervisor:
                 os.write(2, f"{self.spec['cwd']}: {error.strerror}\n".encode())
                 os._exit(127)
             self.become()
-        os.close(log)
         tell(pid=self.pid)
 
     def patience(self) -> float:
@@ -128,7 +140,7 @@ class Supervisor:
         if now >= self.deadline:
             tell(late=True)
             return True
-        if not self.exited and os.stat(self.spec["log"]).st_size > self.spec["log_limit"]:
+        if not self.exited and os.fstat(self.log).st_size > self.spec["log_limit"]:
             tell(flood=True)
             return True
         return False
@@ -153,13 +165,15 @@ class Supervisor:
 
     def kill_all(self) -> None:
         """Kill the server and all its descendants, and wait until the last one is gone."""
+        if self.pid == 0:
+            return
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):  # there is none any more
             while True:
                 if os.waitpid(-1, os.WNOHANG)[0] == 0:
                     for pid in children():
-                        with contextlib.suppress(ProcessLookupError):
+                        with contextlib.suppress(ProcessLookupError, PermissionError):
                             os.kill(pid, signal.SIGKILL)
                     os.waitpid(-1, 0)
 
@@ -173,6 +187,49 @@ def children() -> Iterator[int]:
                 with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as stat:
                     if int(stat.read().rpartition(b")")[2].split()[1]) == me:
                         yield int(name)
+
+
+def remove_tree(folder: str) -> None:
+    """Remove ``folder``, as far as that is possible: however deep it is, and whatever its permissions are."""
+    with contextlib.suppress(RecursionError):
+        shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        _remove_deep(folder)
+
+
+def _remove_deep(folder: str) -> None:
+    """Remove ``folder`` with one open descriptor and names of one part, at whatever depth."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+    os.chmod(folder, 0o700)
+    here = os.open(folder, flags)
+    within: list[str] = []
+    try:
+        while True:
+            inner = _first_folder(here)
+            if inner is not None:
+                os.chmod(inner, 0o700, dir_fd=here)
+                found = os.open(inner, flags, dir_fd=here)
+                within.append(inner)
+            elif within:
+                found = os.open("..", flags, dir_fd=here)
+                os.rmdir(within.pop(), dir_fd=found)
+            else:
+                break
+            os.close(here)
+            here = found
+    finally:
+        os.close(here)
+    os.rmdir(folder)
+
+
+def _first_folder(here: int) -> str | None:
+    """Remove the files in the folder that is open as ``here`` up to the first folder; return its name."""
+    for name in os.listdir(here):
+        try:
+            os.unlink(name, dir_fd=here)
+        except OSError:
+            return name
+    return None
 
 
 def control(option: int, value: int) -> None:
@@ -236,7 +293,7 @@ def supervise(kind: type[Supervisor]) -> None:
     if len(rest) == _LINES:
         kind(json.loads(rest[0]), folder).run(woken, rest[1])
     else:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
 
 
 if __name__ == "__main__":

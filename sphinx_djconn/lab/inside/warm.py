@@ -27,15 +27,15 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sphinx_djconn.lab.inside.readied import Readied, ready
-    from sphinx_djconn.lab.inside.supervisor import Supervisor, die_with_parent, supervise
+    from sphinx_djconn.lab.inside.supervisor import Supervisor, die_with_parent, remove_tree, supervise
 else:  # this folder, and not the package, is on the path of what runs here
     from readied import Readied, ready
-    from supervisor import Supervisor, die_with_parent, supervise
+    from supervisor import Supervisor, die_with_parent, remove_tree, supervise
 
 _PROBE = os.path.join(
     os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
@@ -114,9 +114,10 @@ def main() -> None:
     control, answer = socket.socket(fileno=os.dup(0)), os.dup(1)
     _open_streams()
     attach = _load_probe()
-    for name in _MODULES:
-        with contextlib.suppress(Exception):  # another version of Django, or a module it lacks
-            importlib.import_module(name)
+    with _ending_with(parent, control):
+        for name in _MODULES:
+            with contextlib.suppress(Exception):  # another version of Django, or a module it lacks
+                importlib.import_module(name)
     _keep_still()
     fit = not _is_configured() and not _has_printed()
     with contextlib.suppress(OSError):  # the lab is gone: what it has handed over has to be cleared away
@@ -186,6 +187,37 @@ def _load_probe() -> Callable[[], None]:
 def _has_printed() -> bool:
     """Return whether what was imported has printed anything: a server's log has that in an ordinary start."""
     return os.fstat(2).st_size > 0
+
+
+@contextlib.contextmanager
+def _ending_with(parent: int, control: socket.socket) -> Iterator[None]:
+    """End this process while the block runs, should the process ``parent`` end: imports can take seconds.
+
+    What ``parent`` has handed over on ``control`` is cleared away first.
+    """
+
+    def look(*_: object) -> None:
+        if os.getppid() != parent:
+            with contextlib.suppress(Exception):
+                _clear_away(control, parent)
+            os._exit(0)
+
+    before = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, _PARENT_CHECK, _PARENT_CHECK)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _clear_away(control: socket.socket, parent: int) -> None:
+    """Remove the folders of what was handed over on ``control``, and will not be started."""
+    while (received := _received(control, parent)) is not None:
+        first = os.read(received[1], 1 << 16).split(b"\n", 1)[0]
+        if received[0] == b"f":
+            remove_tree(json.loads(first)["folder"])
+        os.close(received[1])
 
 
 def _ready_project(fd: int, base: list[str], attach: Callable[[], None]) -> None:
@@ -269,6 +301,9 @@ def _take_on(spec: dict[str, Any], base: list[str]) -> None:
     sys.orig_argv[:] = spec["argv"]  # by which a reloader starts itself again
     _, *argv = spec["argv"]
     search = os.environ["PYTHONPATH"].split(os.pathsep)
+    if "DJCONN_PATH" in os.environ:
+        run = os.path.dirname(os.environ["DJCONN_SETTINGS"])
+        search.insert(search.index(run) + 1, os.environ["DJCONN_PATH"])
     if argv[0] == "-m":
         sys.argv = ["-m", *argv[2:]]
         first = spec["cwd"]

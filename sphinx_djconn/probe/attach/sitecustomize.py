@@ -30,10 +30,19 @@ def attach() -> None:
     here = os.path.dirname(os.path.abspath(__file__))
     # Children find this folder through PYTHONPATH; this process must not see it again.
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != here]
+    add_path()
     address = os.environ.get("DJCONN_SOCKET")
     if not address:
         return
     load_probe().start(address)
+
+
+def add_path() -> None:
+    """Put the project's folder behind the run's, where it has a ``:``, which PYTHONPATH cannot hold."""
+    project = os.environ.get("DJCONN_PATH")
+    if project and project not in sys.path:
+        run = os.path.dirname(os.environ.get("DJCONN_SETTINGS", ""))
+        sys.path.insert(sys.path.index(run) + 1 if run in sys.path else 0, project)
 
 
 def _make_way() -> None:
