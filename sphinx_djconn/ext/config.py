@@ -36,9 +36,10 @@ class Settings:
     project: Any = _value(
         None,
         (dict, tuple, list, type(None)),
-        "the Django project that scenarios run: ``{'path': …, 'settings': …, 'fixtures': […]}``, with "
-        "the folder that ``manage.py`` is in (seen from conf.py), the settings module, and fixtures as "
-        "for ``loaddata``; the demo site where it is not set",
+        "the Django project that scenarios run: ``{'path': …, 'settings': …, 'fixtures': […], 'env': {…}}``, "
+        "with the folder that ``manage.py`` is in (seen from conf.py), the settings module, fixtures as "
+        "for ``loaddata``, and variables of the server's processes, in whose values ``{folder}`` stands for a "
+        "folder of the run's own; the demo site where it is not set",
     )
     projects: Any = _value({}, (dict,), "more projects by name, each as ``djconn_project``, for ``:project:``")
     servers: Any = _value(

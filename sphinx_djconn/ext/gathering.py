@@ -1,6 +1,6 @@
 """Find or make a recording of every scenario, and say at its place why one has none."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,16 +13,23 @@ from sphinx_djconn.ext.elsewhere import is_usable
 from sphinx_djconn.ext.recorded import Absence
 from sphinx_djconn.ext.registry import DeclaredMatrix, DeclaredScenario, Registry
 from sphinx_djconn.ext.results import Results
+from sphinx_djconn.ext.seal import Dependencies
+from sphinx_djconn.inputs import Inputs
 from sphinx_djconn.lab import LabError, ProfileError, RunError
+from sphinx_djconn.lab.environments.ready import CURRENT, current
 from sphinx_djconn.lab.errors import AbsentError, EnvironmentMakingError, UnresolvedError
+from sphinx_djconn.lab.inputs.reasons import committed_reasons, reasons, told
+from sphinx_djconn.lab.inputs.roots import COMMITTED, root_of, shown
+from sphinx_djconn.lab.inputs.variables import ALL
 from sphinx_djconn.lab.keys import portable
 from sphinx_djconn.store import Key, Store, Stored, StoreError
 from sphinx_djconn.values import digest
 
 if TYPE_CHECKING:
-    from sphinx_djconn.ext.seal import Seal
+    from sphinx_djconn.ext.names import Names
     from sphinx_djconn.lab import Laboratory, Outcome, Profiles
     from sphinx_djconn.lab.environments import Ready
+    from sphinx_djconn.lab.inputs import Machines
     from sphinx_djconn.scenario import Scenario
 
 logger = logging.getLogger(__name__)
@@ -50,6 +57,7 @@ class Gathering:
         profiles: "Profiles",
         store: Store,
         settings: Settings,
+        names: "Names",
         *,
         accepts_absence: bool = False,
     ) -> None:
@@ -74,13 +82,35 @@ class Gathering:
         self._scenarios = self._results.scenarios
         self._settled: dict[str, str] = {}
         self._from_elsewhere = False
+        self._machines: Machines | None = None
+        self._names = names
+        self._used: dict[str, Inputs] = {}
+        self._written: set[str] = set()
 
-    def leaves(self, seal: "Seal") -> bool:
-        """Return whether nothing was wrong, and ``seal`` covers what every recording depends on."""
-        scenarios = (key.scenario for key in self._keys.values())
+    def can_be_sealed(self) -> bool:
+        """Return whether nothing was wrong, and files and variables are all that the recordings depend on.
+
+        That is: no server of a database, no environment but the one that builds the docs.
+        """
         return not (self._troubles or self._from_elsewhere) and all(
-            seal.covers(each, self._profiles) for each in scenarios
+            key.scenario.environment == CURRENT
+            and not self._profiles.databases[key.scenario.database].has_server
+            for key in self._keys.values()
         )
+
+    def depends_on(self, machines: "Machines") -> Dependencies:
+        """Return the paths and variables that the recordings depend on, on this machine."""
+        paths: dict[str, None] = {}
+        variables: dict[str, None] = {}
+        for name, key in self._keys.items():
+            project, inputs = self._profiles.projects[key.scenario.project], self._used.get(name)
+            if inputs is not None:
+                paths |= dict.fromkeys(machines.of(project, self._environment_of(key)).looked_at(inputs))
+                variables |= dict.fromkeys(inputs.variables)
+        return Dependencies(paths, None if ALL in variables else variables)
+
+    def _environment_of(self, key: Key) -> "Ready | None":
+        return None if self._settings.mode == "replay" else current()
 
     def gather(self, laboratory: "Laboratory") -> Results:
         """Have ``laboratory`` run what has no valid recording, and return the results.
@@ -88,6 +118,7 @@ class Gathering:
         What a search for a release needs next depends on what it has found so far: all that are searches go on
         to the next round together.
         """
+        self._machines = laboratory.machines
         found = list(self._scenarios.values())
         searches = self._results.searches.values()
         while True:
@@ -100,6 +131,8 @@ class Gathering:
         ours = self._settings.mode != "replay" and self._settings.recordings is None
         if ours and not self._absences and not self._refused():
             self._store.prune(self._keys.values())
+        self._names.update({name: key.name for name, key in self._keys.items()})
+        self._tell_written()
         self._tell()
         # In the order of the pages, whatever came first.
         absences = {name: self._absences[name] for name in self._scenarios if name in self._absences}
@@ -112,8 +145,9 @@ class Gathering:
         scenarios = self._checked(declared)
         if self._settings.mode == "replay":
             for name, scenario in scenarios.items():
-                self._keys[name] = key = laboratory.keys.of(scenario, None)
-                self._find(self._scenarios[name], key)
+                self._keys[name] = laboratory.keys.of(scenario, None)
+            for name, stored in self._stored(scenarios).items():
+                self._replay(self._scenarios[name], stored, laboratory)
         elif scenarios:
             making = max(1, self._settings.at_once // 2)  # which keeps a processor busy, as a run does not
             with closing(laboratory.environments(scenarios, making)) as groups:
@@ -143,6 +177,7 @@ class Gathering:
     ) -> None:
         """Find or make the recordings of those ``scenarios`` whose ``environments`` are there."""
         wanted: dict[str, list[str]] = {}
+        open_: dict[str, Ready] = {}
         for name, environment in environments.items():
             declared = self._scenarios[name]
             if isinstance(environment, LabError):
@@ -151,15 +186,83 @@ class Gathering:
                 continue
             self._keys[name] = key = laboratory.keys.of(scenarios[name], environment)
             same = self._settled.get(key.name)
-            if same is not None:  # it was run in an earlier round
-                if same in self._stamps:
-                    self._stamps[name], self._djangos[name] = self._stamps[same], self._djangos[same]
-                else:
-                    self._absences[name] = self._absences[same]
-            elif not self._find(declared, key):
-                wanted.setdefault(key.name, []).append(name)
+            if same is None:
+                open_[name] = environment
+            elif same in self._stamps:  # it was run in an earlier round
+                self._stamps[name], self._djangos[name] = self._stamps[same], self._djangos[same]
+                self._used[name] = self._used[same]
+            else:
+                self._absences[name] = self._absences[same]
+        why: dict[str, list[str]] = {}
+        for name, stored in self._stored(open_).items():
+            reasons = self._why_again(self._scenarios[name], stored, open_[name], laboratory)
+            if reasons:
+                wanted.setdefault(self._keys[name].name, []).append(name)
+                why.setdefault(told(reasons), []).append(name)
+            elif isinstance(stored, Stored):
+                self._found(self._scenarios[name], stored)
         if wanted:
+            self._tell_why(why)
             self._run(wanted, laboratory)
+
+    def _stored(self, names: "Iterable[str]") -> "dict[str, Stored | StoreError | None]":
+        """Return what stands above the recordings of the scenarios ``names``, or what is wrong with them."""
+        found: dict[str, Stored | StoreError | None] = {}
+        for name in names:
+            try:
+                found[name] = stored = self._store.look(self._keys[name])
+            except StoreError as error:
+                found[name] = error
+            else:
+                self._written |= set(() if stored is None else stored.inputs.written)
+        return found
+
+    def _why_again(
+        self,
+        declared: DeclaredScenario,
+        stored: "Stored | StoreError | None",
+        environment: "Ready",
+        laboratory: "Laboratory",
+    ) -> list[str]:
+        """Return why the scenario has to be run; nothing where what is ``stored`` tells what a run would do."""
+        key = self._keys[declared.name]
+        if isinstance(stored, StoreError):
+            return [f"the recording {stored}"]
+        if self._settings.mode == "run":
+            return ["djconn_mode is 'run'"]
+        if stored is None:
+            return ["scenario edited" if self._names.was_edited(declared.name, key.name) else "no recording"]
+        changed = key.changes(stored.key)
+        if changed:
+            return changed
+        machine = laboratory.machines.of(self._profiles.projects[key.scenario.project], environment)
+        return reasons(
+            stored.inputs, machine, self._written, (stored.environment, environment.installed.distributions)
+        )
+
+    def _tell_why(self, why: Mapping[str, list[str]]) -> None:
+        """Say of all scenarios that are going to be run why they are; once, where many have the same reason."""
+        for reason, names in why.items():
+            groups: dict[str, list[str]] = {}
+            for name in names:
+                groups.setdefault(self._scenarios[name].group, []).append(name)
+            for group, cells in groups.items():
+                several = f"`{group}` ({len(cells)} of its cells)"
+                subject = several if len(cells) > 1 else f"`{cells[0]}`"
+                logger.info("djconn: running %s: %s", subject, reason)
+
+    def _tell_written(self) -> None:
+        """Say which files the project writes into its own folder, or beside the docs, while it runs."""
+        written = {
+            name for inputs in self._used.values() for name in inputs.written if root_of(name) in COMMITTED
+        }
+        files = sorted(shown(name) for name in written if not name.endswith(":"))
+        if files:
+            logger.info(
+                "djconn: while it runs, the project writes into its own folder: %s. No recording depends on "
+                "what is written there; to have it written elsewhere, see `env` of djconn_project",
+                told(files),
+            )
 
     def _refused(self) -> bool:
         """Return whether there is a matrix whose cells nobody knows."""
@@ -183,32 +286,25 @@ class Gathering:
                     self._take(self._scenarios[same], outcome, self._keys[name].scenario)
                 self._settled[self._keys[name].name] = name
 
-    def _find(self, declared: DeclaredScenario, key: Key) -> bool:
-        """Return whether a stored recording serves, or has to, since nothing may run."""
-        if self._settings.mode == "run":
-            return False
-        replay = self._settings.mode == "replay"
-        try:
-            stored = self._store.look(key)
-        except StoreError as error:
-            if replay:
-                self._missing(declared, f"the recording {error}")
-            else:
-                logger.info("djconn: the recording %s; running `%s` again", error, declared.name)
-            return replay
-        if stored is None:
-            if replay:
-                self._missing(declared, "there is no recording of it")
-            return replay
-        if not replay and dict(stored.key.parts) != dict(key.parts):
-            return False
-        differing = portable(key).differences(stored.key)
-        if differing:
-            self._stale(declared, f"its recording was made with another {' and '.join(differing)}")
-        self._found(declared, stored)
-        return True
+    def _replay(
+        self, declared: DeclaredScenario, stored: "Stored | StoreError | None", laboratory: "Laboratory"
+    ) -> None:
+        """Take what is ``stored``, whatever it was made from, and warn where that has changed."""
+        if isinstance(stored, StoreError):
+            self._missing(declared, f"the recording {stored}")
+        elif stored is None:
+            self._missing(declared, "there is no recording of it")
+        else:
+            key = self._keys[declared.name]
+            machine = laboratory.machines.of(self._profiles.projects[key.scenario.project], None)
+            changed = portable(key).changes(stored.key)
+            changed += committed_reasons(stored.inputs, machine, self._written)
+            if changed:
+                self._stale(declared, f"its recording was made from something else: {told(changed)}")
+            self._found(declared, stored)
 
     def _found(self, declared: DeclaredScenario, stored: Stored) -> None:
+        self._used[declared.name] = stored.inputs
         self._djangos[declared.name] = stored.key.parts.get("django", "")
         self._stamps[declared.name] = digest([stored.digest, self._keys[declared.name].name])
         for note in stored.notes:
@@ -245,6 +341,10 @@ class Gathering:
         except StoreError:
             return False
         if stored is None or not is_usable(stored, key, self._profiles):
+            return False
+        assert self._machines is not None, "known since it was gathered"
+        machine = self._machines.of(self._profiles.projects[key.scenario.project], None)
+        if committed_reasons(stored.inputs, machine, {*self._written, *stored.inputs.written}):
             return False
         self._found(declared, stored)
         self._from_elsewhere = True

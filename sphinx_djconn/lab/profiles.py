@@ -22,11 +22,17 @@ if TYPE_CHECKING:
 
 Profile = TypeVar("Profile")
 
+OWN_VARIABLES: Final = frozenset(
+    {"DJANGO_SETTINGS_MODULE", "TMPDIR", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTHONPATH"}
+)
+"""Variables that every process of a run is given by the lab."""
+
 
 @value
 class Project:
     """A Django project: the folder its ``manage.py`` is in, its settings module, its fixtures.
 
+    ``env`` are variables of its servers' processes, in whose values ``{folder}`` stands for the run's folder.
     ``apart`` are folders within it that no run depends on, as those of the docs and what they become.
     """
 
@@ -34,6 +40,7 @@ class Project:
     settings: str
     fixtures: tuple[str, ...] = ()
     apart: tuple[Path, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
 
     def application(self, interface: str) -> str:
         """Return where the project's application is, as servers take it; ``interface`` is wsgi or asgi.
@@ -182,15 +189,15 @@ def read_server(table: Mapping[str, Any], variable: str) -> Server:
 
 
 def read_project(value: object, confdir: Path, variable: str = "djconn_project") -> Project:
-    """Return the project of ``djconn_project``: a table with ``path``, ``settings``, ``fixtures``."""
+    """Return the project of ``djconn_project``: a table with ``path``, ``settings``, ``fixtures``, ``env``."""
     if isinstance(value, (list, tuple)) and len(value) == 2 and _texts(value):  # noqa: PLR2004
         value = {"path": value[0], "settings": value[1]}
     if not isinstance(value, Mapping) or not {"path", "settings"} <= value.keys():
         raise ProfileError(
-            f"{variable} must be {{'path': ..., 'settings': ...}}, with 'fixtures' if there are any: "
+            f"{variable} must be {{'path': ..., 'settings': ...}}, with 'fixtures' and 'env' if there are any: "
             "the folder that manage.py is in, seen from conf.py, and the settings module"
         )
-    _only(variable, value, {"path", "settings", "fixtures"})
+    _only(variable, value, {"path", "settings", "fixtures", "env"})
     path = (confdir / str(value["path"])).resolve()
     if not path.is_dir():
         raise ProfileError(
@@ -203,7 +210,22 @@ def read_project(value: object, confdir: Path, variable: str = "djconn_project")
     fixtures = value.get("fixtures", ())
     if not isinstance(fixtures, (list, tuple)) or not _texts(fixtures):
         raise ProfileError(f"{variable}: 'fixtures' must be a list of names, as for loaddata")
-    return Project(path, settings, tuple(fixtures))
+    return Project(path, settings, tuple(fixtures), env=_project_env(value.get("env", {}), variable))
+
+
+def _project_env(env: object, variable: str) -> tuple[tuple[str, str], ...]:
+    if not isinstance(env, Mapping) or not _texts([*env, *env.values()]):
+        raise ProfileError(
+            f"{variable}['env'] must be a dictionary of texts, as {{'INDEX': '{{folder}}/index'}}"
+        )
+    for place in unknown_places(env.values(), ("folder",)):
+        raise ProfileError(
+            f"{variable}['env']: `{{{place}}}` means nothing. Known: {{folder}}, the run's own folder"
+        )
+    for name in env:
+        if name in OWN_VARIABLES or name.startswith("DJCONN_") or "=" in name or not name:
+            raise ProfileError(f"{variable}['env']: `{name}` cannot be set there; the extension sets it itself")
+    return tuple(sorted(env.items()))
 
 
 def tables(variable: str, value: object) -> Iterable[tuple[str, Mapping[str, Any]]]:
