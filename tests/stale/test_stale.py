@@ -5,85 +5,285 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from building import Built, Docs
+from building import Built, Docs, documentation
 
 import sphinx_djconn
 
-PAGE = """
-    Stale
-    =====
+SCENARIO = """
+.. djconn:scenario:: {name}
+   :server: {server}
 
-    .. djconn:scenario:: kept
+   browser: GET /{path} as first
 
-       browser: GET /{path} as first
+.. djconn:claim:: of-{name}
+   :in: {name}
+   :expect: first.json.told == "one"
 
-    .. djconn:claim:: answers
-       :in: kept
-       :expect: first.json.told == "{told}"
-
-       It is told.
+   One is told.
 """
+
+
+def page(docs: Docs, *names: str, server: str = "runserver", query: str = "") -> None:
+    """Write a page with a scenario for each of the views ``names``, which is to tell ``one``."""
+    scenarios = [SCENARIO.format(name=name, path=f"{name}{query}", server=server) for name in names]
+    docs.page("index", "\n".join(["Stale", "=====", *scenarios]))
+
+
+def write(docs: Docs, views: str, *names: str, settings: str = "", **values: object) -> None:
+    """Write a project with ``views`` and the page about those of the ``names``."""
+    views = textwrap.dedent(views)
+    docs.configure(djconn_project={**docs.project(views=views, settings=settings), **values})
+    page(docs, *(names or ("told",)))
+
+
+TELLING = """
+def told(request):
+    return JsonResponse({"told": TOLD})
+"""
+
+
+def reasons(built: Built) -> dict[str, str]:
+    """Return why the build has run each scenario."""
+    return dict(re.findall(r"^djconn: running `(.*?)`: (.*)$", built.status, re.MULTILINE))
+
+
+def refuted(built: Built) -> set[str]:
+    """Return the scenarios whose claims the build has refuted."""
+    found = re.findall(r"djconn:claim `of-(.*?)`: refuted", built.errors)
+    assert len(found) == len(built.warnings), built.errors
+    return set(found)
+
 
 VIEWS = """
-    def told(request):
-        return JsonResponse({"told": TOLD})
+import importlib
+from pathlib import Path
+
+from django.template.loader import render_to_string
+
+HERE = Path(__file__).parent
+
+
+def answer(text):
+    return JsonResponse({"told": text.strip() or "one"})
+
+
+def untouched(request):
+    return answer("one")
+
+
+def opened(request):
+    return answer(open("data.txt").read())
+
+
+def open_failed(request):
+    try:
+        return answer((HERE / "absent.txt").read_text())
+    except FileNotFoundError:
+        return answer("one")
+
+
+def exists(request):
+    return answer((HERE / ".env").read_text() if (HERE / ".env").exists() else "one")
+
+
+def is_file(request):
+    return answer(open("is_file.txt").read() if os.path.isfile("is_file.txt") else "one")
+
+
+def access(request):
+    return answer(open("access.txt").read() if os.access("access.txt", os.R_OK) else "one")
+
+
+def listed(request):
+    return answer("one" if len(os.listdir(HERE / "listed")) == 1 else "two")
+
+
+def globbed(request):
+    return answer("one" if not list(HERE.joinpath("listed").glob("*.md")) else "two")
+
+
+def imported(request):
+    return answer(importlib.import_module("inner.values").TOLD)
+
+
+def import_failed(request):
+    try:
+        return answer(importlib.import_module("local_values").TOLD)
+    except ImportError:
+        return answer("one")
+
+
+def shadowed(request):
+    return answer(getattr(importlib.import_module("colorsys"), "TOLD", "one"))
+
+
+def template(request):
+    return answer(render_to_string("told.txt"))
+
+
+def earlier_template(request):
+    return answer(render_to_string("earlier.txt"))
+
+
+def variable(request):
+    return answer(os.environ.get("SITE_TOLD", "one"))
+
+
+def variable_in(request):
+    return answer(os.environ["SITE_IN"] if "SITE_IN" in os.environ else "one")
+
+
+def all_variables(request):
+    return answer(dict(os.environ).get("SITE_ALL", "one"))
 """
 
+SETTINGS = """
+INSTALLED_APPS = ["app"]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [Path(__file__).parent / "first"],
+        "APP_DIRS": True,
+        "OPTIONS": {"context_processors": []},
+    }
+]
+"""
 
-def write(docs: Docs, views: str, settings: str = "", *, told: str = "one", **values: object) -> dict[str, str]:
-    """Write a project that answers ``/told`` with the value of ``TOLD``, and a page that asks for it."""
-    project = docs.project(views=textwrap.dedent(views) + textwrap.dedent(VIEWS), settings=settings)
-    docs.configure(djconn_project={**project, **values})
-    docs.page("index", PAGE.format(path="told", told=told))
-    return project
+FILES = {
+    "data.txt": "one",
+    "listed/a.txt": "one",
+    "inner/__init__.py": "",
+    "inner/values.py": "TOLD = 'one'\n",
+    "app/__init__.py": "",
+    "app/templates/told.txt": "one",
+    "app/templates/earlier.txt": "one",
+    "app/templates/unused.txt": "one",
+}
+
+CHANGED = {
+    "data.txt": "two",
+    "absent.txt": "two",
+    ".env": "two",
+    "is_file.txt": "two",
+    "access.txt": "two",
+    "listed/b.md": "two",
+    "inner/values.py": "TOLD = 'two'\n",
+    "local_values.py": "TOLD = 'two'\n",
+    "colorsys.py": "TOLD = 'two'\n",
+    "app/templates/told.txt": "two",
+    "first/earlier.txt": "two",
+}
+
+UNUSED = {
+    "app/templates/unused.txt": "two",
+    "build/lib/views.py": "two",
+    "site.egg-info/PKG-INFO": "two",
+    "coverage.xml": "two",
+    ".coverage": "two",
+    "more.py": "TOLD = 'two'\n",
+    "notes/README.md": "two",
+    "__pycache__/views.cpython-313.pyc": "two",
+    "db.sqlite3": "two",
+}
+
+WHY = {
+    "opened": "data.txt changed",
+    "open_failed": "new file absent.txt",
+    "exists": "new file .env",
+    "is_file": "new file is_file.txt",
+    "access": "new file access.txt",
+    "listed": "new file listed/b.md",
+    "globbed": "new file listed/b.md",
+    "imported": "inner/values.py changed",
+    "import_failed": "new file local_values.py",
+    "shadowed": "new file colorsys.py",
+    "template": "app/templates/told.txt changed",
+    "earlier_template": "new file first/earlier.txt",
+    "variable": "SITE_TOLD was set",
+    "variable_in": "SITE_IN changed",
+    "all_variables": "SITE_ALL was set, SITE_IN changed, SITE_TOLD was set",
+}
+
+UNDONE = {
+    "opened": "data.txt changed",
+    "open_failed": "absent.txt is gone",
+    "exists": ".env is gone",
+    "variable": "SITE_TOLD was unset",
+}
 
 
-def why(built: Built, name: str = "kept") -> str:
-    """Return why the build has run the scenario ``name``."""
-    found = re.findall(rf"^djconn: running `{re.escape(name)}`: (.*)$", built.status, re.MULTILINE)
-    assert len(found) == 1, built.status
-    assert name in built.ran
-    return str(found[0])
+def put(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
 
-def once(docs: Docs) -> Docs:
-    """Build, and once more, which runs nothing."""
-    first = docs.build()
-    assert first.warnings == []
-    assert why(first) == "no recording"
-    again = docs.build()
-    assert (again.ran, again.warnings) == ([], [])
-    return docs
+@pytest.fixture(scope="module")
+def builds(tmp_path_factory: pytest.TempPathFactory, databases: Path) -> Iterator[list[Built]]:
+    """Four builds: the first, and those after changes of no importance, after changes, and after their end."""
+    with (
+        documentation(tmp_path_factory.mktemp("stale") / "docs", databases) as docs,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        site = docs.folder / "site"
+        patch.setenv("SITE_IN", "one")
+        write(docs, VIEWS, "untouched", *WHY, settings=SETTINGS)
+        put(site, FILES)
+        found = [docs.build()]
+        put(site, UNUSED)
+        patch.setenv("GITHUB_RUN_ID", "1")
+        found.append(docs.build())
+        put(site, CHANGED)
+        patch.setenv("SITE_TOLD", "two")
+        patch.setenv("SITE_IN", "two")
+        patch.setenv("SITE_ALL", "two")
+        found.append(docs.build())
+        for name in CHANGED.keys() - FILES.keys():
+            site.joinpath(name).unlink()
+        put(site, FILES)
+        patch.delenv("SITE_TOLD")
+        patch.setenv("SITE_IN", "one")
+        patch.delenv("SITE_ALL")
+        found.append(docs.build())
+        yield found
 
 
-def refuted(docs: Docs) -> Built:
-    """Build, and expect the claim to be refuted by a run that was made now."""
-    built = docs.build()
-    assert "refuted" in built.warning("index.rst", kind="djconn.claim").text
-    return built
+def test_the_first_build_says_that_there_is_no_recording(builds: list[Built]) -> None:
+    assert reasons(builds[0]) == dict.fromkeys(["untouched", *WHY], "no recording")
+    assert builds[0].warnings == []
 
 
-def test_a_new_scenario_an_edited_one_and_the_mode_run_are_told_apart(docs: Docs) -> None:
-    write(docs, "TOLD = 'one'\n")
-    once(docs)
-    docs.page("index", PAGE.format(path="told?edited", told="one"))
-    assert why(docs.build()) == "scenario edited"
-    built = docs.build("html", "-D", "djconn_mode=run")
-    assert why(built) == "djconn_mode is 'run'"
+def test_what_no_run_uses_makes_nothing_stale(builds: list[Built]) -> None:
+    assert (builds[1].ran, builds[1].warnings) == ([], [])
 
 
-def test_a_changed_view_is_named(docs: Docs) -> None:
-    write(docs, "TOLD = 'one'\n")
-    once(docs)
-    write(docs, "TOLD = 'two'\n")
-    assert why(refuted(docs)) == "views.py changed"
-    write(docs, "TOLD = 'one'\n")
-    mended = docs.build()
-    assert (why(mended), mended.warnings) == ("views.py changed", [])
+@pytest.mark.parametrize("name", WHY)
+def test_what_a_run_has_used_or_looked_for_makes_it_stale(builds: list[Built], name: str) -> None:
+    assert reasons(builds[2]).get(name) == WHY[name]
+    assert name in refuted(builds[2])
+
+
+def test_a_run_depends_on_nothing_that_only_others_use(builds: list[Built]) -> None:
+    assert reasons(builds[2]).keys() == WHY.keys()
+
+
+@pytest.mark.parametrize("name", WHY)
+def test_what_is_mended_is_no_more_refuted(builds: list[Built], name: str) -> None:
+    assert builds[3].warnings == []
+    assert reasons(builds[3])[name] == UNDONE.get(name, reasons(builds[3])[name])
+
+
+def test_an_edited_scenario_and_the_mode_run_are_told_apart(docs: Docs) -> None:
+    write(docs, "TOLD = 'one'\n" + TELLING)
+    docs.build()
+    page(docs, "told", query="?edited")
+    assert reasons(docs.build()) == {"told": "scenario edited"}
+    assert reasons(docs.build("html", "-D", "djconn_mode=run")) == {"told": "djconn_mode is 'run'"}
 
 
 @pytest.fixture(scope="module")
@@ -108,34 +308,31 @@ def packages(environment: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-USING = "from djstale_sample import TOLD\n"
-
-
-def package(folder: Path, told: str = "one") -> Path:
+def package(folder: Path, name: str, told: str) -> Path:
     """Write a package as it lies in a checkout; return the folder to import it from."""
-    source = folder / "src" / "djstale_sample"
+    source = folder / "src" / name
     source.mkdir(parents=True, exist_ok=True)
     source.joinpath("__init__.py").write_text(f"TOLD = {told!r}\n")
     source.joinpath("unused.py").touch()
     return source.parent
 
 
-def install(source: Path, packages: Path, version: str = "1.0") -> None:
+def install(source: Path, packages: Path, version: str) -> None:
     """Do what pip does for a plain installation."""
-    for old in packages.glob("djstale_sample*"):
+    for old in packages.glob("djstale_plain*"):
         shutil.rmtree(old)
-    shutil.copytree(source / "djstale_sample", packages / "djstale_sample")
-    metadata = packages / f"djstale_sample-{version}.dist-info"
+    shutil.copytree(source / "djstale_plain", packages / "djstale_plain")
+    metadata = packages / f"djstale_plain-{version}.dist-info"
     metadata.mkdir()
-    metadata.joinpath("METADATA").write_text(f"Name: djstale-sample\nVersion: {version}\n")
-    metadata.joinpath("RECORD").write_text("djstale_sample/__init__.py,,\ndjstale_sample/unused.py,,\n")
+    metadata.joinpath("METADATA").write_text(f"Name: djstale-plain\nVersion: {version}\n")
+    metadata.joinpath("RECORD").write_text("djstale_plain/__init__.py,,\ndjstale_plain/unused.py,,\n")
 
 
 FINDER = """
 import sys
 from importlib.util import spec_from_file_location
 
-MAPPING = {{"djstale_sample": {place!r}}}
+MAPPING = {{"djstale_finder": {place!r}}}
 
 class _EditableFinder:
     @classmethod
@@ -149,213 +346,77 @@ def install():
 """What setuptools puts beside an editable installation."""
 
 
+INSTALLED = """
+def told(request):
+    from djstale_plain import TOLD
+    return JsonResponse({"told": TOLD})
+
+def by_path(request):
+    from djstale_path import TOLD
+    return JsonResponse({"told": TOLD})
+
+def by_finder(request):
+    from djstale_finder import TOLD
+    return JsonResponse({"told": TOLD})
+"""
+
+
 def with_path(source: Path, packages: Path) -> None:
-    packages.joinpath("_djstale_sample.pth").write_text(f"{source}\n")
+    """Do what hatch does for an editable installation of ``djstale_path``."""
+    packages.joinpath("_djstale_path.pth").write_text(f"{source}\n")
 
 
 def with_finder(source: Path, packages: Path) -> None:
-    module = "__editable___djstale_sample_1_0_finder"
-    packages.joinpath(f"{module}.py").write_text(FINDER.format(place=str(source / "djstale_sample")))
-    packages.joinpath("__editable__.djstale_sample-1.0.pth").write_text(
-        f"import {module}; {module}.install()\n"
-    )
+    """Do what setuptools does for one of ``djstale_finder``."""
+    module = "__editable___djstale_finder_1_0_finder"
+    packages.joinpath(f"{module}.py").write_text(FINDER.format(place=str(source / "djstale_finder")))
+    packages.joinpath("__editable__.djstale-1.0.pth").write_text(f"import {module}; {module}.install()\n")
 
 
-def once_apart(docs: Docs) -> None:
-    first = docs.build_apart()
-    assert first.warnings == [], first.errors
-    assert why(first) == "no recording"
-    assert docs.build_apart().ran == []
-
-
-def refuted_apart(docs: Docs) -> Built:
-    built = docs.build_apart()
-    assert "refuted" in built.warning("index.rst", kind="djconn.claim").text
-    return built
-
-
-@pytest.mark.parametrize("editable", [with_path, with_finder])
-def test_an_editable_package_that_changes_is_noticed_both_ways(
-    docs: Docs, packages: Path, editable: Callable[[Path, Path], None]
-) -> None:
-    editable(package(docs.folder), packages)
-    write(docs, USING)
-    once_apart(docs)
-    docs.folder.joinpath("src", "djstale_sample", "unused.py").write_text("# changed")
-    assert docs.build_apart().ran == []
-    package(docs.folder, "two")
-    assert why(refuted_apart(docs)) == "src/djstale_sample/__init__.py changed"
-    package(docs.folder)
-    mended = docs.build_apart()
-    assert (why(mended), mended.warnings) == ("src/djstale_sample/__init__.py changed", [])
-    # Another checkout, from which it is installed now.
-    editable(package(docs.folder / "other", "two"), packages)
-    assert "other/src/djstale_sample" in why(refuted_apart(docs))
-
-
-def test_a_package_that_is_installed_anew_is_noticed_both_ways(docs: Docs, packages: Path) -> None:
-    elsewhere = docs.folder / "elsewhere"
-    install(package(elsewhere), packages)
-    write(docs, USING)
-    once_apart(docs)
-    install(package(elsewhere), packages)
-    assert docs.build_apart().ran == []
-    install(package(elsewhere, "two"), packages)
-    assert why(refuted_apart(docs)) == "site-packages/djstale_sample/__init__.py changed"
-    install(package(elsewhere), packages, "1.1")
-    mended = docs.build_apart()
-    assert (why(mended), mended.warnings) == ("djstale-sample 1.0 -> 1.1", [])
-
-
-def test_a_package_that_is_not_used_makes_nothing_stale(docs: Docs, packages: Path) -> None:
-    write(docs, "TOLD = 'one'\n")
-    once_apart(docs)
-    install(package(docs.folder / "elsewhere"), packages)
-    assert docs.build_apart().ran == []
-
-
-def test_a_module_earlier_on_the_path_is_noticed(docs: Docs, packages: Path) -> None:
-    install(package(docs.folder / "elsewhere"), packages)
-    write(docs, USING)
-    once_apart(docs)
-    shadow = docs.folder / "site" / "djstale_sample.py"
-    shadow.write_text("TOLD = 'two'\n")
-    assert why(refuted_apart(docs)) == "new file djstale_sample.py"
-    shadow.unlink()
-    assert "djstale_sample.py is gone" in why(docs.build_apart())
-
-
-def test_a_folder_that_comes_first_in_pythonpath_is_noticed(
+def test_a_package_is_noticed_however_it_is_installed(
     docs: Docs, packages: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install(package(docs.folder / "elsewhere"), packages)
-    write(docs, USING)
-    once_apart(docs)
-    monkeypatch.setenv("PYTHONPATH", str(package(docs.folder / "first", "two")))
-    assert "djstale_sample" in why(refuted_apart(docs))
+    """The docs of a package, with an example project beside it; a plain installation, and two editable ones."""
 
+    def packages_tell(told: str, version: str = "1.0") -> None:
+        install(package(docs.folder / "elsewhere", "djstale_plain", told), packages, version)
+        package(docs.folder, "djstale_path", told)
+        package(docs.folder, "djstale_finder", told)
 
-OPTIONAL = """
-    try:
-        from local_values import TOLD
-    except ImportError:
-        TOLD = "one"
-"""
+    packages_tell("one")
+    with_path(docs.folder / "src", packages)
+    with_finder(docs.folder / "src", packages)
+    write(docs, INSTALLED, "told", "by_path", "by_finder")
+    first = docs.build_apart()
+    assert (len(first.ran), first.warnings) == (3, []), first.errors
 
+    packages_tell("one")  # with the same files, installed anew
+    docs.folder.joinpath("src", "djstale_path", "unused.py").write_text("# changed")
+    packages.joinpath("djstale_other").mkdir()
+    packages.joinpath("djstale_other-1.0.dist-info").mkdir()
+    assert docs.build_apart().ran == []
 
-def test_a_module_that_was_looked_for_in_vain_is_noticed_when_it_comes(docs: Docs) -> None:
-    write(docs, OPTIONAL)
-    once(docs)
-    docs.folder.joinpath("site", "local_values.py").write_text("TOLD = 'two'\n")
-    assert why(refuted(docs)) == "new file local_values.py"
+    packages_tell("two")
+    changed = docs.build_apart()
+    assert refuted(changed) == {"told", "by_path", "by_finder"}
+    assert reasons(changed) == {
+        "told": "site-packages/djstale_plain/__init__.py changed",
+        "by_path": "src/djstale_path/__init__.py changed",
+        "by_finder": "src/djstale_finder/__init__.py changed",
+    }
 
+    packages_tell("one", "1.1")
+    mended = docs.build_apart()
+    assert mended.warnings == []
+    assert reasons(mended)["told"] == "djstale-plain 1.0 -> 1.1"
 
-DOTENV = """
-    from pathlib import Path
-    ENV = Path(__file__).with_name(".env")
-    TOLD = ENV.read_text().strip() if {test} else "one"
-"""
-
-
-@pytest.mark.parametrize("test", ["ENV.exists()", "os.path.isfile(ENV)", "os.access(ENV, os.R_OK)"])
-def test_a_dotenv_that_appears_changes_or_goes_is_noticed(docs: Docs, test: str) -> None:
-    write(docs, DOTENV.format(test=test))
-    once(docs)
-    dotenv = docs.folder / "site" / ".env"
-    dotenv.write_text("two")
-    assert why(refuted(docs)) == "new file .env"
-    dotenv.write_text("one")
-    assert why(docs.build()) == ".env changed"
-    dotenv.unlink()
-    assert why(docs.build()) == ".env is gone"
-
-
-TRYING = """
-    try:
-        with open(os.path.join(os.path.dirname(__file__), ".env")) as file:
-            TOLD = file.read()
-    except FileNotFoundError:
-        TOLD = "one"
-"""
-
-
-def test_a_file_that_could_not_be_opened_is_noticed_when_it_comes(docs: Docs) -> None:
-    write(docs, TRYING)
-    once(docs)
-    docs.folder.joinpath("site", ".env").write_text("two")
-    assert why(refuted(docs)) == "new file .env"
-
-
-@pytest.mark.parametrize(
-    "read",
-    [
-        'os.environ.get("DATABASE_URL", "one")',
-        'os.getenv("DATABASE_URL", "one")',
-        'os.environ["DATABASE_URL"] if "DATABASE_URL" in os.environ else "one"',
-        'dict(os.environ).get("DATABASE_URL", "one")',
-        'next((v for k, v in os.environ.items() if k == "DATABASE_URL"), "one")',
-    ],
-)
-def test_a_variable_that_was_read_is_noticed(docs: Docs, monkeypatch: pytest.MonkeyPatch, read: str) -> None:
-    write(docs, f"TOLD = {read}\n")
-    once(docs)
-    monkeypatch.setenv("UNRELATED_" if "dict" not in read and "items" not in read else "CI", "1")
-    assert docs.build().ran == []
-    monkeypatch.setenv("DATABASE_URL", "two")
-    assert why(refuted(docs)) == "DATABASE_URL was set"
-    monkeypatch.setenv("DATABASE_URL", "one")
-    assert why(docs.build()) == "DATABASE_URL changed"
-    monkeypatch.delenv("DATABASE_URL")
-    assert why(docs.build()) == "DATABASE_URL was unset"
-
-
-def test_no_recording_tells_the_value_of_a_variable(docs: Docs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SIGNING_SECRET", "3b1c-very-secret")
-    write(docs, "TOLD = 'one' if os.environ['SIGNING_SECRET'] else 'two'\n")
-    once(docs)
-    text = docs.recordings[0].read_text("utf-8")
-    assert "SIGNING_SECRET" in text
-    assert "very-secret" not in text
-
-
-TEMPLATES = """
-    INSTALLED_APPS = ["app"]
-    TEMPLATES = [
-        {
-            "BACKEND": "django.template.backends.django.DjangoTemplates",
-            "DIRS": [Path(__file__).parent / "first"],
-            "APP_DIRS": True,
-        }
-    ]
-"""
-
-RENDERING = """
-    from django.template.loader import render_to_string
-
-    def told(request):
-        return JsonResponse({"told": render_to_string("told.txt").strip()})
-"""
-
-
-def test_a_template_that_changes_or_is_found_earlier_is_noticed(docs: Docs) -> None:
-    app = docs.folder / "site" / "app"
-    app.joinpath("templates").mkdir(parents=True)
-    app.joinpath("__init__.py").touch()
-    app.joinpath("templates", "told.txt").write_text("one\n")
-    app.joinpath("templates", "unused.txt").write_text("one\n")
-    docs.configure(djconn_project=docs.project(views=RENDERING, settings=TEMPLATES))
-    docs.page("index", PAGE.format(path="told", told="one"))
-    once(docs)
-    app.joinpath("templates", "unused.txt").write_text("two\n")
-    assert docs.build().ran == []
-    app.joinpath("templates", "told.txt").write_text("two\n")
-    assert why(refuted(docs)) == "app/templates/told.txt changed"
-    first = docs.folder / "site" / "first"
-    first.mkdir()
-    first.joinpath("told.txt").write_text("one\n")
-    built = docs.build()
-    assert built.warnings == []
-    assert "new file first/told.txt" in why(built)
+    # Found elsewhere: other checkouts, and a folder that comes first.
+    for name in ("djstale_path", "djstale_finder"):
+        package(docs.folder / "other", name, "two")
+    with_path(docs.folder / "other" / "src", packages)
+    with_finder(docs.folder / "other" / "src", packages)
+    monkeypatch.setenv("PYTHONPATH", str(package(docs.folder / "first", "djstale_plain", "two")))
+    assert refuted(docs.build_apart()) == {"told", "by_path", "by_finder"}
 
 
 MIGRATION = """
@@ -375,6 +436,7 @@ class Migration(migrations.Migration):
     operations = [migrations.RunPython(lambda apps, _: apps.get_model("app", "Told").objects.create())]
 """
 
+
 COUNTING = """
     def told(request):
         from app.models import Told
@@ -384,33 +446,25 @@ COUNTING = """
 
 
 def test_a_new_migration_is_noticed_and_makes_the_databases_anew(docs: Docs) -> None:
-    app = docs.folder / "site" / "app"
-    app.joinpath("migrations").mkdir(parents=True)
-    for name in ("__init__.py", "migrations/__init__.py"):
-        app.joinpath(name).touch()
-    app.joinpath("models.py").write_text(
-        "from django.db import models\n\nclass Told(models.Model):\n    pass\n"
-    )
-    app.joinpath("migrations", "0001_initial.py").write_text(MIGRATION)
-    docs.configure(djconn_project=docs.project(views=COUNTING, settings='INSTALLED_APPS = ["app"]\n'))
-    docs.page("index", PAGE.format(path="told", told="one"))
-    once(docs)
-    app.joinpath("migrations", "0002_fill.py").write_text(FILLING)
-    assert why(refuted(docs)) == "new file app/migrations/0002_fill.py"
+    models = "from django.db import models\n\nclass Told(models.Model):\n    pass\n"
+    app = {"__init__.py": "", "models.py": models}
+    app |= {"migrations/__init__.py": "", "migrations/0001_initial.py": MIGRATION}
+    put(docs.folder / "site" / "app", app)
+    write(docs, COUNTING, settings='INSTALLED_APPS = ["app"]\n')
+    assert docs.build().warnings == []
+    put(docs.folder / "site" / "app" / "migrations", {"0002_fill.py": FILLING})
+    built = docs.build()
+    assert reasons(built) == {"told": "new file app/migrations/0002_fill.py"}
+    assert refuted(built) == {"told"}
 
 
-def test_what_no_run_uses_makes_nothing_stale(docs: Docs) -> None:
-    write(docs, "TOLD = 'one'\n")
-    once(docs)
-    site = docs.folder / "site"
-    for name in (
-        *("build/lib/views.py", "site.egg-info/PKG-INFO", "coverage.xml", "more.py", "notes/README.md"),
-        *("__pycache__/views.cpython-313.pyc", "templates/unused.html", ".coverage", "locale/de/x.mo"),
-    ):
-        path = site / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("print()")
-    assert docs.build().ran == []
+def test_no_recording_tells_the_value_of_a_variable(docs: Docs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNING_SECRET", "3b1c-very-secret")
+    write(docs, "TOLD = 'one' if os.environ['SIGNING_SECRET'] else 'two'\n" + TELLING)
+    assert docs.build().warnings == []
+    text = docs.recordings[0].read_text("utf-8")
+    assert "SIGNING_SECRET" in text
+    assert "very-secret" not in text
 
 
 INDEXING = """
@@ -425,31 +479,23 @@ INDEXING = """
 
 
 def test_what_the_project_writes_is_said_and_makes_nothing_stale(docs: Docs) -> None:
-    write(docs, INDEXING)
+    write(docs, textwrap.dedent(INDEXING) + TELLING)
+    index = docs.folder / "site" / "search" / "index.json"
     first = docs.build()
     told = "while it runs, the project writes into its own folder: search, search/index.json."
     assert first.status.count(told) == 1
     assert "`env` of djconn_project" in first.status
-    assert docs.folder.joinpath("site", "search", "index.json").exists()
+    index.write_text("other")
     assert docs.build().ran == []
-    docs.folder.joinpath("site", "search", "index.json").write_text("other")
+    variables = {"SEARCH_INDEX": "{folder}/index/index.json"}
+    docs.configure(djconn_project={"path": "../site", "settings": "site_settings", "env": variables})
+    shutil.rmtree(index.parent)
+    elsewhere = docs.build()
+    assert reasons(elsewhere) == {"told": "what conf.py says of the project changed"}
+    assert elsewhere.warnings == []
+    assert "writes into its own folder" not in elsewhere.status
+    assert not index.parent.exists()
     assert docs.build().ran == []
-
-
-def test_the_variables_of_a_project_send_what_it_writes_elsewhere(docs: Docs) -> None:
-    write(docs, INDEXING, env={"SEARCH_INDEX": "{folder}/index/index.json"})
-    built = docs.build()
-    assert built.warnings == []
-    assert "writes into its own folder" not in built.status
-    assert not docs.folder.joinpath("site", "search").exists()
-    assert docs.build().ran == []
-
-
-def test_the_variables_of_a_project_are_those_of_its_processes(docs: Docs) -> None:
-    write(docs, "TOLD = os.environ['WHAT']\n", env={"WHAT": "one"})
-    once(docs)
-    write(docs, "TOLD = os.environ['WHAT']\n", env={"WHAT": "two"})
-    assert why(refuted(docs)) == "what conf.py says of the project changed"
 
 
 @pytest.mark.parametrize(
@@ -463,27 +509,19 @@ def test_the_variables_of_a_project_are_those_of_its_processes(docs: Docs) -> No
     ],
 )
 def test_variables_of_no_use_are_said(docs: Docs, env: object, told: str) -> None:
-    write(docs, "TOLD = 'one'\n", env=env)
-    warnings = docs.build().warnings
-    assert "djconn.config" in [each.kind for each in warnings]
-    assert any(told in each.text for each in warnings)
+    write(docs, "TOLD = 'one'\n" + TELLING, env=env)
+    warnings = [each for each in docs.build().warnings if each.kind == "djconn.config"]
+    assert [told in each.text for each in warnings] == [True]
 
 
-def test_data_that_is_read_while_serving_is_noticed(docs: Docs) -> None:
-    reading = "def told(request):\n    return JsonResponse({'told': open('data.txt').read()})\n"
-    docs.configure(djconn_project=docs.project(views=reading))
-    docs.page("index", PAGE.format(path="told", told="one"))
-    data = docs.folder / "site" / "data.txt"
-    data.write_text("one")
-    once(docs)
-    data.write_text("two")
-    assert why(refuted(docs)) == "data.txt changed"
+READING = """
+    def told(request):
+        return JsonResponse({"told": open("data.txt").read()})
+"""
 
 
 def test_a_file_that_changes_while_it_is_used_is_looked_at_again(docs: Docs) -> None:
-    changing = "def told(request):\n    return JsonResponse({'told': open('data.txt').read()})\n"
-    docs.configure(djconn_project=docs.project(views=changing))
-    docs.page("index", PAGE.format(path="told", told="one"))
+    write(docs, READING)
     data = docs.folder / "site" / "data.txt"
     data.write_text("one")
     with docs.source.joinpath("conf.py").open("a") as conf:
@@ -491,47 +529,44 @@ def test_a_file_that_changes_while_it_is_used_is_looked_at_again(docs: Docs) -> 
         conf.write("def setup(app):\n    app.connect('doctree-read', change)\n")
         conf.write(f"def change(*_):\n    open({str(data)!r}, 'w').write('one')\n")
     assert docs.build().warnings == []
-    assert why(docs.build()) == "data.txt changed while it was recorded"
+    assert reasons(docs.build()) == {"told": "data.txt changed while it was recorded"}
     assert docs.build().ran == []
 
 
 def test_the_same_on_another_machine_is_not_stale(docs: Docs) -> None:
-    """A checkout in another folder, with its recordings, on a machine that has built nothing."""
-    write(docs, "TOLD = 'one'\n")
+    """A checkout in another folder, with its recordings, where nothing was built before."""
+    write(docs, "TOLD = 'one'\n" + TELLING)
     with docs.source.joinpath("conf.py").open("a") as conf:
         conf.write("djconn_recordings = 'recordings'\n")
-    assert why(docs.build()) == "no recording"
+    assert docs.build().ran == ["told"]
     moved = docs.folder / "moved"
     for name in ("pages", "site"):
         shutil.copytree(docs.folder / name, moved / name)
     command = ["-b", "html", "-d", str(moved / "doctrees"), str(moved / "pages"), str(moved / "html")]
     assert docs.run(command).ran == []
-    moved.joinpath("site", "views.py").write_text("def index(request): pass\n")
-    assert why(docs.run(command)) == "views.py changed"
+    views = moved / "site" / "views.py"
+    views.write_text(views.read_text().replace("'one'", "'two'"))
+    replayed = docs.run([*command, "-D", "djconn_mode=replay"])
+    assert "made from something else: views.py changed;" in replayed.errors
+    assert reasons(docs.run(command)) == {"told": "views.py changed"}
 
 
-@pytest.mark.parametrize("server", ["gunicorn-sync", "uwsgi", "runserver-reload", "uvicorn"])
-def test_what_every_server_s_workers_use_is_recorded(docs: Docs, server: str) -> None:
-    reading = "def told(request):\n    return JsonResponse({'told': open('data.txt').read()})\n"
-    docs.configure(djconn_project=docs.project(views=reading))
-    docs.page(
-        "index",
-        PAGE.format(path="told", told="one").replace(":: kept\n", f":: kept\n       :server: {server}\n"),
-    )
+SERVERS = ("gunicorn-sync", "uwsgi", "runserver-reload", "uvicorn", "runserver")
+
+
+def test_what_the_workers_of_any_server_use_is_recorded(docs: Docs) -> None:
+    write(docs, READING)
     data = docs.folder / "site" / "data.txt"
     data.write_text("one")
-    once(docs)
-    data.write_text("two")
-    assert why(refuted(docs)) == "data.txt changed"
-
-
-def test_the_same_is_recorded_of_a_server_that_is_started_from_the_command_line(docs: Docs) -> None:
-    write(docs, OPTIONAL + "WHAT = os.environ.get('WHAT')\n")
-    once(docs)
+    scenarios = [SCENARIO.format(name=server, path="told", server=server) for server in SERVERS]
+    docs.page("index", "\n".join(["Stale", "=====", *scenarios]))
     docs.configure(djconn_project={"path": "../site", "settings": "site_settings"}, djconn_warm=False)
+    assert docs.build().warnings == []
     assert docs.build().ran == []
-    docs.folder.joinpath("site", "local_values.py").write_text("TOLD = 'two'\n")
-    assert why(refuted(docs)) == "new file local_values.py"
+    data.write_text("two")
+    built = docs.build()
+    assert reasons(built) == dict.fromkeys(SERVERS, "data.txt changed")
+    assert refuted(built) == set(SERVERS)
 
 
 OLD = """
@@ -598,33 +633,8 @@ print(timeit.timeit(lambda: os.environ.get("HOME"), number=number) / number)
     assert max(more) < 5e-6, more
 
 
-def test_the_log_groups_the_cells_of_a_matrix(docs: Docs) -> None:
-    write(docs, "TOLD = 'one'\n")
-    docs.page(
-        "index",
-        """
-        Matrix
-        ======
-
-        .. djconn:matrix:: ages
-           :conn-max-age: none, 0
-
-           browser: GET /told
-        """,
-    )
-    status = docs.build().status
-    assert "djconn: running `ages` (2 of its cells): no recording" in status
-
-
-@pytest.mark.parametrize("change", [lambda path: path.unlink(), lambda path: path.write_text("TOLD = 1\n")])
-def test_replay_says_which_file_has_changed(docs: Docs, change: Callable[[Path], None]) -> None:
-    write(docs, "from local_values import TOLD\n")
-    values = docs.folder / "site" / "local_values.py"
-    values.write_text("TOLD = 'one'\n")
-    with docs.source.joinpath("conf.py").open("a") as conf:
-        conf.write("djconn_recordings = 'recordings'\n")
-    docs.build()
-    change(values)
-    built = docs.build("html", "-D", "djconn_mode=replay")
-    text = built.warning("index.rst", kind="djconn.stale").text
-    assert re.search(r"made from something else: local_values.py (changed|is gone)", text)
+def test_the_log_has_one_line_for_the_cells_of_a_matrix(docs: Docs) -> None:
+    write(docs, "TOLD = 'one'\n" + TELLING)
+    matrix = ".. djconn:matrix:: ages\n   :conn-max-age: none, 0\n\n   browser: GET /told\n"
+    docs.page("index", f"Matrix\n======\n\n{matrix}")
+    assert "djconn: running `ages` (2 of its cells): no recording" in docs.build().status

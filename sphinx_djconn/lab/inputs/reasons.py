@@ -116,13 +116,13 @@ def _in_packages(inputs: Inputs, machine: Machine) -> Iterator[tuple[str, str]]:
 
 
 def _variables(inputs: Inputs, machine: Machine) -> Iterator[str]:
-    for name, before in inputs.variables.items():
-        if name != variables.ALL and (now := machine.variable(name)) != before:
+    names = set(inputs.variables)
+    if variables.ALL in names:
+        names |= {*machine.whole_environment}
+    for name in sorted(names - {variables.ALL}):
+        before, now = inputs.variables.get(name, ABSENT), machine.variable(name)
+        if now != before:
             yield f"{name} {'was set' if not before else 'changed' if now else 'was unset'}"
-    if variables.ALL in inputs.variables:
-        for name in machine.whole_environment:
-            if name not in inputs.variables:
-                yield f"{name} was set"
 
 
 def _trees(inputs: Inputs, machine: Machine) -> Iterator[str]:
