@@ -339,7 +339,7 @@ def _explained(
     secrets, names = folder.secrets(), {}
     if databases is not None:
         secrets, names = [*secrets, *databases.secrets], databases.shown
-    shown = Sanitizer(places, secrets, names=names).lines(output)
+    shown = Sanitizer(places, secrets, project.env, names).lines(output)
     if not folder.secrets():  # nobody knows them: no line of the settings may be shown
         shown = tuple(line for line in shown if not line.startswith("    "))
     last = next((line for line in reversed(shown) if line.strip()), "no output")

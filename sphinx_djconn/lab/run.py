@@ -172,7 +172,7 @@ class Run:
         return self._profiles.servers[self._scenario.server].is_given_its_port
 
     def _sanitizer(self, folder: Folder, project: Project, databases: "RunDatabases | None") -> Sanitizer:
-        env = self._profiles.servers[self._scenario.server].env
+        env = (*self._profiles.servers[self._scenario.server].env, *project.env)
         places = {**self._environment.places, project.path: "<project>", folder.path: "<run>"}
         if databases is None:
             return Sanitizer(places, folder.secrets(), env)

@@ -46,6 +46,11 @@ _HANDING_ON = frozenset(
 """Packages that read all variables to hand them on to another process."""
 
 _RELOADER = "django.utils.autoreload"
+_WATCHING = {
+    _RELOADER: ("iter_modules_and_files", "snapshot_files", "watched_files"),
+    "werkzeug._reloader": ("_find_stat_paths", "_find_watchdog_paths", "_iter_module_paths", "run_step"),
+}
+"""Functions of reloaders that look at files which nothing else may use."""
 
 # As they are now: a server may put others in their place.
 _write = os.write
@@ -80,16 +85,14 @@ class Inputs:
 
     def note_path(self, kind: str, path: Any) -> None:
         """Record a path as the functions of :mod:`os` take it; a descriptor is none."""
+        if not isinstance(path, int):
+            self.note(kind, self.absolute(path))
+
+    def absolute(self, path: Any) -> str:
+        """Return an absolute path as text."""
         if type(path) is not str:
-            if path is None:
-                path = "."
-            elif isinstance(path, int):
-                return
-            else:
-                path = os.fsdecode(_fspath(path))
-        if path[:1] != "/":
-            path = os.path.join(os.getcwd(), path)
-        self.note(kind, path)
+            path = "." if path is None else os.fsdecode(_fspath(path))
+        return path if path[:1] == "/" else os.path.join(os.getcwd(), path)
 
     def _open(self) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
@@ -186,8 +189,8 @@ class Inputs:
 
     def _listed(self, args: Any) -> None:
         caller = _getframe(3).f_code.co_filename
-        if caller[:17] == "<frozen importlib":
-            return  # which looks for a module, as ``module`` records
+        if caller[:17] == "<frozen importlib" or _is_watching(_getframe(3)):
+            return  # the first looks for a module, as ``module`` records
         kind = "l"
         if caller.endswith("pkgutil.py"):
             kind = "p"
@@ -236,10 +239,14 @@ class Inputs:
         stated = self._stated
 
         def look(path: Any, options: Any) -> None:
-            if not isinstance(path, int) and options.get("dir_fd") is None:
-                if type(path) is str and path[:1] == "/":
-                    stated[path] = None
-                self.note_path("s", path)
+            if isinstance(path, int) or options.get("dir_fd") is not None:
+                return
+            name = self.absolute(path)
+            if name not in stated:
+                if not _is_watching(_getframe(3)):
+                    self.note("s", name)
+                if not self.paused:
+                    stated[name] = None
 
         def noting(path: Any, *args: Any, **kwargs: Any) -> Any:
             if type(path) is not str or path not in stated:
@@ -297,6 +304,15 @@ def _quietly(call: Callable[..., None], *args: Any) -> None:
         call(*args)
     except Exception:  # noqa: BLE001 - as it says
         return
+
+
+def _is_watching(frame: Any) -> bool:
+    """Return whether a reloader looks at files, to find out which have changed."""
+    while frame is not None:
+        if frame.f_code.co_name in _WATCHING.get(frame.f_globals.get("__name__"), ()):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _pattern(frame: Any) -> Optional[str]:

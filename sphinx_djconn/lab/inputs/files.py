@@ -108,8 +108,9 @@ class Files:
         lines = {
             path: [*touch, digest]
             for path, (touch, digest) in sorted(self._known.items())
-            if max(touch[-2:]) < now - _SETTLED
+            if path in self._digests and max(touch[-2:]) < now - _SETTLED
         }
+        self._changed = False
         temporary = self._kept.with_name(f"{self._kept.name}-{secrets.token_hex(4)}.part")
         with suppress(OSError):  # then they are read once more
             self._kept.parent.mkdir(parents=True, exist_ok=True)

@@ -62,7 +62,8 @@ def committed_reasons(inputs: Inputs, machine: Machine, ignored: Collection[str]
 def told(found: Sequence[str]) -> str:
     """Return the reasons in ``found`` as one text, the first few in full."""
     more = len(found) - _MOST
-    return ", ".join(found if more <= 0 else [*found[:_MOST], f"and {more} more"])
+    text = ", ".join(found if more <= 0 else [*found[:_MOST], f"and {more} more"])
+    return text.encode("utf-8", "backslashreplace").decode()  # names of files may be no text
 
 
 def _files(inputs: Inputs, machine: Machine, ignored: Collection[str]) -> Iterator[tuple[str, str]]:
