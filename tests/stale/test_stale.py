@@ -527,7 +527,7 @@ def test_a_file_that_changes_while_it_is_used_is_looked_at_again(docs: Docs) -> 
     with docs.source.joinpath("conf.py").open("a") as conf:
         # When pages are read, the build has begun, and no server has.
         conf.write("def setup(app):\n    app.connect('doctree-read', change)\n")
-        conf.write(f"def change(*_):\n    open({str(data)!r}, 'w').write('one')\n")
+        conf.write(f"def change(*_):\n    import pathlib\n    pathlib.Path({str(data)!r}).write_text('one')\n")
     assert docs.build().warnings == []
     assert reasons(docs.build()) == {"told": "data.txt changed while it was recorded"}
     assert docs.build().ran == []
