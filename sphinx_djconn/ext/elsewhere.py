@@ -16,8 +16,8 @@ _OF_THE_MACHINE: Final = frozenset({"python", "database server"})
 def is_usable(stored: "Stored", key: "Key", profiles: "Profiles") -> bool:
     """Return whether ``stored`` was made from what ``key`` names, with what the scenario requires installed.
 
-    What conf.py says of the project, the server's command, the database's settings and this extension have to be
-    the same, and so does Django if this machine has the scenario's environment.
+    What conf.py says of the project, the server's command, the database's settings and this extension have to
+    be the same, and so does Django if this machine has the scenario's environment.
     """
     if set(key.differences(stored.key)) - _OF_THE_MACHINE:
         return False

@@ -554,6 +554,7 @@ def test_the_same_on_another_machine_is_not_stale(docs: Docs) -> None:
 SERVERS = ("gunicorn-sync", "uwsgi", "runserver-reload", "uvicorn", "runserver")
 
 
+@pytest.mark.exhaustive
 def test_what_the_workers_of_any_server_use_is_recorded(docs: Docs) -> None:
     write(docs, READING)
     data = docs.folder / "site" / "data.txt"
