@@ -9,11 +9,12 @@ import json
 import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import fields, is_dataclass
+from dataclasses import field, fields, is_dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from sphinx_djconn.inputs import Inputs
 from sphinx_djconn.scenario import Scenario
 from sphinx_djconn.trace import TraceError
 from sphinx_djconn.trace.events import decode, encode
@@ -47,6 +48,19 @@ class Key:
         """Return the names of the parts that both have and that differ."""
         return [name for name, part in self.parts.items() if name in other.parts and other.parts[name] != part]
 
+    def changes(self, before: "Key") -> list[str]:
+        """Return which parts have changed since ``before``, in words; what only one of them has has not."""
+        return [_change(name, before.parts[name], self.parts[name]) for name in self.differences(before)]
+
+
+def _change(name: str, before: str, now: str) -> str:
+    """Return how a part has changed: versions are told, and of digests and tables their names."""
+    if name in ("python", "django", "database server"):
+        return f"{name} {before} -> {now}".replace("database server ", "")
+    if name == "instrument":
+        return "the code of sphinx_djconn changed"
+    return f"what conf.py says of the {name} changed"
+
 
 def _plain(given: Any) -> Any:
     """Return what takes part in comparisons of ``given``: the lines of a page do not."""
@@ -67,13 +81,15 @@ def _compared(kind: Any) -> tuple[str, ...] | None:
 class Recording:
     """The traces of a scenario's runs, the key they were made under, and what a warning says of them.
 
-    ``environment`` names the distributions that were installed, as ``django==4.2.30``.
+    ``environment`` names the distributions that were installed, as ``django==4.2.30``; ``inputs`` is what the
+    runs used of the machine.
     """
 
     key: Key
     runs: "tuple[Trace, ...]"
     notes: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
+    inputs: Inputs = field(default_factory=Inputs)
 
 
 class Stored(NamedTuple):
@@ -83,6 +99,7 @@ class Stored(NamedTuple):
     digest: str
     notes: tuple[str, ...]
     environment: tuple[str, ...] = ()
+    inputs: Inputs = Inputs()
 
 
 class Store:
@@ -114,7 +131,7 @@ class Store:
         stored, runs = found
         try:
             traces = _read_runs(runs, key.scenario.runs)
-            return Recording(stored.key, traces, stored.notes, stored.environment)
+            return Recording(stored.key, traces, stored.notes, stored.environment, stored.inputs)
         except (ValueError, KeyError, TypeError, RecursionError, TraceError) as error:
             raise StoreError(f"{self.path(key).name} cannot be read: {error}") from error
 
@@ -130,6 +147,7 @@ class Store:
             "parts": dict(recording.key.parts),
             "notes": list(recording.notes),
             "environment": list(recording.environment),
+            "inputs": recording.inputs.as_json(),
             "digest": _digest(runs),
         }
         head["seal"] = _seal(head)
@@ -141,7 +159,7 @@ class Store:
                 f"the recording could not be kept: {error.strerror}; see that its folder "
                 "(`djconn_recordings`, else the doctrees) has room and can be written"
             ) from error
-        return Stored(recording.key, head["digest"], recording.notes, recording.environment)
+        return Stored(recording.key, head["digest"], recording.notes, recording.environment, recording.inputs)
 
     def _open(self, key: Key) -> tuple[Stored, bytes] | None:
         """Return what stands above a recording, and its runs."""
@@ -156,7 +174,8 @@ class Store:
                 raise StoreError(f"{path.name} is cut short, or was changed")
             stored = Key(key.scenario, dict(_texts(found["parts"])))
             notes, environment = tuple(_texts(found["notes"])), tuple(_texts(found["environment"]))
-            return Stored(stored, found["digest"], notes, environment), runs
+            inputs = Inputs.of_json(found["inputs"])
+            return Stored(stored, found["digest"], notes, environment, inputs), runs
         except FileNotFoundError:
             return None
         except OSError as error:

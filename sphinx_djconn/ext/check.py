@@ -3,6 +3,7 @@
 Runs once, in Sphinx's main process, whatever reads or writes pages in parallel.
 """
 
+import time
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
@@ -16,12 +17,15 @@ from sphinx.util import logging
 from sphinx_djconn.ext.bugs import Bugs, warn
 from sphinx_djconn.ext.config import Settings
 from sphinx_djconn.ext.gathering import Gathering, is_suppressed
+from sphinx_djconn.ext.names import Names
 from sphinx_djconn.ext.recorded import Absence
 from sphinx_djconn.ext.registry import Place, Problem, Registry
 from sphinx_djconn.ext.results import Results
 from sphinx_djconn.ext.seal import seal
 from sphinx_djconn.ext.written import Written
 from sphinx_djconn.lab import Laboratory, ProfileError
+from sphinx_djconn.lab.inputs import Files
+from sphinx_djconn.lab.inputs.roots import checkout
 from sphinx_djconn.store import Store
 
 if TYPE_CHECKING:
@@ -77,13 +81,15 @@ def _gathered(app: Sphinx, declared: object, registry: Registry, laboratory: Lab
     settings = Settings.of(app.config)
     store = Store(settings.recordings_folder(Path(app.confdir), Path(app.doctreedir)))
     with closing(laboratory or _laboratory(app, settings)) as lab:
-        sealed = seal(app, declared, registry.scenarios().values(), lab.profiles, store.folder)
+        begun = time.time_ns()
+        names = Names(Path(app.doctreedir))
         accepted = is_suppressed("absent", app.config)
         bugs = Bugs(Path(app.doctreedir) / "djconn" / "bugs")
-        gathering = Gathering(registry, lab.profiles, store, settings, bugs, accepts_absence=accepted)
+        gathering = Gathering(registry, lab.profiles, store, settings, names, bugs, accepts_absence=accepted)
         results = gathering.gather(lab)
         results.problems.extend(_too_few_claims(results, settings, Path(app.confdir, "conf.py")))
-        results.seal = sealed if sealed is not None and gathering.leaves(sealed) else None
+        if gathering.can_be_sealed():
+            results.seal = seal(app, declared, gathering.depends_on(lab.machines), store.folder, begun)
         return results
 
 
@@ -119,6 +125,8 @@ def _laboratory(app: Sphinx, settings: Settings) -> Laboratory:
         warm=settings.warm and settings.mode != "replay",
         unsupported=settings.unsupported_pythons,
         tell=logger.info,
+        checkout=checkout(confdir),
+        files=Files(doctrees / "djconn" / "files.json"),
     )
 
 

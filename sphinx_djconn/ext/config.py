@@ -51,10 +51,11 @@ class Settings:
     project: Any = _value(
         None,
         (dict, tuple, list, type(None)),
-        "the Django project that scenarios run: ``{'path': …, 'settings': …, 'fixtures': […], 'timeout': …}``, "
-        "with the folder that ``manage.py`` is in (seen from conf.py), the settings module, fixtures as for "
-        "``loaddata``, and how many seconds its migrations and fixtures may take; the last two can be left "
-        "out. The demo site where it is not set",
+        "the Django project that scenarios run: ``{'path': …, 'settings': …, 'fixtures': […], 'env': {…}, "
+        "'timeout': …}``, with the folder that ``manage.py`` is in (seen from conf.py), the settings module, "
+        "fixtures as for ``loaddata``, variables of the server's processes, in whose values ``{folder}`` "
+        "stands for a folder of the run's own, and how many seconds its migrations and fixtures may take; the "
+        "last three can be left out. The demo site where it is not set",
     )
     projects: Any = _value({}, (dict,), "more projects by name, each as ``djconn_project``, for ``:project:``")
     servers: Any = _value(

@@ -9,15 +9,15 @@ if TYPE_CHECKING:
     from sphinx_djconn.lab import Profiles
     from sphinx_djconn.store import Key, Stored
 
-_OF_THE_MACHINE: Final = frozenset({"environment", "python", "database server"})
+_OF_THE_MACHINE: Final = frozenset({"python", "database server"})
 """The parts of a key that differ because the recording was made on another machine."""
 
 
 def is_usable(stored: "Stored", key: "Key", profiles: "Profiles") -> bool:
     """Return whether ``stored`` was made from what ``key`` names, with what the scenario requires installed.
 
-    The project, the server's command, the database's settings and this extension have to be the same, and so
-    does Django if this machine has the scenario's environment.
+    What conf.py says of the project, the server's command, the database's settings and this extension have to
+    be the same, and so does Django if this machine has the scenario's environment.
     """
     if set(key.differences(stored.key)) - _OF_THE_MACHINE:
         return False

@@ -1,6 +1,6 @@
 """Find or make a recording of every scenario, and say at its place why one has none."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,7 +14,10 @@ from sphinx_djconn.ext.elsewhere import is_usable
 from sphinx_djconn.ext.recorded import Absence
 from sphinx_djconn.ext.registry import DeclaredMatrix, DeclaredScenario, Registry
 from sphinx_djconn.ext.results import Results
+from sphinx_djconn.ext.seal import Dependencies
+from sphinx_djconn.inputs import Inputs
 from sphinx_djconn.lab import LabError, ProfileError, RunError
+from sphinx_djconn.lab.environments.ready import CURRENT, current
 from sphinx_djconn.lab.errors import (
     AbsentError,
     Cancelled,
@@ -22,14 +25,18 @@ from sphinx_djconn.lab.errors import (
     UnexpectedError,
     UnresolvedError,
 )
+from sphinx_djconn.lab.inputs.reasons import committed_reasons, reasons, told
+from sphinx_djconn.lab.inputs.roots import COMMITTED, root_of, shown
+from sphinx_djconn.lab.inputs.variables import ALL
 from sphinx_djconn.lab.keys import portable
 from sphinx_djconn.store import Key, Store, Stored, StoreError
 from sphinx_djconn.values import digest
 
 if TYPE_CHECKING:
-    from sphinx_djconn.ext.seal import Seal
+    from sphinx_djconn.ext.names import Names
     from sphinx_djconn.lab import Laboratory, Outcome, Profiles
     from sphinx_djconn.lab.environments import Ready
+    from sphinx_djconn.lab.inputs import Machines
     from sphinx_djconn.scenario import Scenario
 
 logger = logging.getLogger(__name__)
@@ -57,6 +64,7 @@ class Gathering:
         profiles: "Profiles",
         store: Store,
         settings: Settings,
+        names: "Names",
         bugs: Bugs | None = None,
         *,
         accepts_absence: bool = False,
@@ -84,13 +92,35 @@ class Gathering:
         self._scenarios = self._results.scenarios
         self._settled: dict[str, str] = {}
         self._from_elsewhere = False
+        self._machines: Machines | None = None
+        self._names = names
+        self._used: dict[str, Inputs] = {}
+        self._written: set[str] = set()
 
-    def leaves(self, seal: "Seal") -> bool:
-        """Return whether nothing was wrong, and ``seal`` covers what every recording depends on."""
-        scenarios = (key.scenario for key in self._keys.values())
+    def can_be_sealed(self) -> bool:
+        """Return whether nothing was wrong, and files and variables are all that the recordings depend on.
+
+        That is: no server of a database, no environment but the one that builds the docs.
+        """
         return not (self._troubles or self._from_elsewhere) and all(
-            seal.covers(each, self._profiles) for each in scenarios
+            key.scenario.environment == CURRENT
+            and not self._profiles.databases[key.scenario.database].has_server
+            for key in self._keys.values()
         )
+
+    def depends_on(self, machines: "Machines") -> Dependencies:
+        """Return the paths and variables that the recordings depend on, on this machine."""
+        paths: dict[str, None] = {}
+        variables: dict[str, None] = {}
+        for name, key in self._keys.items():
+            project, inputs = self._profiles.projects[key.scenario.project], self._used.get(name)
+            if inputs is not None:
+                paths |= dict.fromkeys(machines.of(project, self._environment_of(key)).looked_at(inputs))
+                variables |= dict.fromkeys(inputs.variables)
+        return Dependencies(paths, None if ALL in variables else variables)
+
+    def _environment_of(self, key: Key) -> "Ready | None":
+        return None if self._settings.mode == "replay" else current()
 
     def gather(self, laboratory: "Laboratory") -> Results:
         """Have ``laboratory`` run what has no valid recording, and return the results.
@@ -98,6 +128,7 @@ class Gathering:
         What a search for a release needs next depends on what it has found so far: all that are searches go on
         to the next round together.
         """
+        self._machines = laboratory.machines
         found = list(self._scenarios.values())
         searches = self._results.searches.values()
         while True:
@@ -110,6 +141,8 @@ class Gathering:
         ours = self._settings.mode != "replay" and self._settings.recordings is None
         if ours and not self._absences and not self._refused():
             self._store.prune(self._keys.values())
+        self._names.update({name: key.name for name, key in self._keys.items()})
+        self._tell_written()
         self._tell()
         # In the order of the pages, whatever came first.
         absences = {name: self._absences[name] for name in self._scenarios if name in self._absences}
@@ -123,8 +156,10 @@ class Gathering:
         if self._settings.mode == "replay":
             for name, scenario in scenarios.items():
                 with self._one(name, "its recording was looked for"):
-                    self._keys[name] = key = laboratory.keys.of(scenario, None)
-                    self._find(self._scenarios[name], key)
+                    self._keys[name] = laboratory.keys.of(scenario, None)
+            for name, stored in self._stored(name for name in scenarios if name in self._keys).items():
+                with self._one(name, "its recording was looked for"):
+                    self._replay(self._scenarios[name], stored, laboratory)
         elif scenarios:
             making = max(1, self._settings.at_once // 2)  # which keeps a processor busy, as a run does not
             with closing(laboratory.environments(scenarios, making)) as groups:
@@ -154,19 +189,28 @@ class Gathering:
     ) -> None:
         """Find or make the recordings of those ``scenarios`` whose ``environments`` are there."""
         wanted: dict[str, list[str]] = {}
+        open_: dict[str, Ready] = {}
         for name, environment in environments.items():
             declared = self._scenarios[name]
             if isinstance(environment, LabError):
                 self._keys[name] = laboratory.keys.of(scenarios[name], None)
                 self._absent(declared, environment, _subtype(environment))
                 continue
-            found = True
             with self._one(name, "its recording was looked for"):
                 self._keys[name] = laboratory.keys.of(scenarios[name], environment)
-                found = self._is_found(declared, self._keys[name])
-            if not found:
-                wanted.setdefault(self._keys[name].name, []).append(name)
+                if not self._is_settled(declared, self._keys[name]):
+                    open_[name] = environment
+        why: dict[str, list[str]] = {}
+        for name, stored in self._stored(open_).items():
+            with self._one(name, "its recording was looked for"):
+                again = self._why_again(self._scenarios[name], stored, open_[name], laboratory)
+                if again:
+                    wanted.setdefault(self._keys[name].name, []).append(name)
+                    why.setdefault(told(again), []).append(name)
+                elif isinstance(stored, Stored):
+                    self._found(self._scenarios[name], stored)
         if wanted:
+            self._tell_why(why)
             self._run(wanted, laboratory)
 
     @contextmanager
@@ -181,17 +225,77 @@ class Gathering:
         except Exception as error:  # noqa: BLE001 - one scenario's trouble
             self._absent(self._scenarios[name], LabError(self._bugs.message(error, doing, name)), "run")
 
-    def _is_found(self, declared: DeclaredScenario, key: Key) -> bool:
-        """Return whether the scenario need not run: it has a recording, or has run in this build."""
-        same = self._settled.get(key.name)
+    def _is_settled(self, declared: DeclaredScenario, key: Key) -> bool:
+        """Return whether the scenario was run in an earlier round of this build."""
+        same, name = self._settled.get(key.name), declared.name
         if same is None:
-            return self._find(declared, key)
+            return False
         if same in self._stamps:
-            name = declared.name
             self._stamps[name], self._djangos[name] = self._stamps[same], self._djangos[same]
+            self._used[name] = self._used[same]
         else:
-            self._absences[declared.name] = self._absences[same]
+            self._absences[name] = self._absences[same]
         return True
+
+    def _stored(self, names: "Iterable[str]") -> "dict[str, Stored | StoreError | None]":
+        """Return what stands above the recordings of the scenarios ``names``, or what is wrong with them."""
+        found: dict[str, Stored | StoreError | None] = {}
+        for name in names:
+            with self._one(name, "its recording was looked for"):
+                try:
+                    found[name] = stored = self._store.look(self._keys[name])
+                except StoreError as error:
+                    found[name] = error
+                else:
+                    self._written |= set(() if stored is None else stored.inputs.written)
+        return found
+
+    def _why_again(
+        self,
+        declared: DeclaredScenario,
+        stored: "Stored | StoreError | None",
+        environment: "Ready",
+        laboratory: "Laboratory",
+    ) -> list[str]:
+        """Return why the scenario has to be run; nothing where what is ``stored`` tells what a run would do."""
+        key = self._keys[declared.name]
+        if isinstance(stored, StoreError):
+            return [f"the recording {stored}"]
+        if self._settings.mode == "run":
+            return ["djconn_mode is 'run'"]
+        if stored is None:
+            return ["scenario edited" if self._names.was_edited(declared.name, key.name) else "no recording"]
+        changed = key.changes(stored.key)
+        if changed:
+            return changed
+        machine = laboratory.machines.of(self._profiles.projects[key.scenario.project], environment)
+        return reasons(
+            stored.inputs, machine, self._written, (stored.environment, environment.installed.distributions)
+        )
+
+    def _tell_why(self, why: Mapping[str, list[str]]) -> None:
+        """Say of all scenarios that are going to be run why they are; once, where many have the same reason."""
+        for reason, names in why.items():
+            groups: dict[str, list[str]] = {}
+            for name in names:
+                groups.setdefault(self._scenarios[name].group, []).append(name)
+            for group, cells in groups.items():
+                several = f"`{group}` ({len(cells)} of its cells)"
+                subject = several if len(cells) > 1 else f"`{cells[0]}`"
+                logger.info("djconn: running %s: %s", subject, reason)
+
+    def _tell_written(self) -> None:
+        """Say which files the project writes into its own folder, or beside the docs, while it runs."""
+        written = {
+            name for inputs in self._used.values() for name in inputs.written if root_of(name) in COMMITTED
+        }
+        files = sorted(shown(name) for name in written if not name.endswith(":"))
+        if files:
+            logger.info(
+                "djconn: while it runs, the project writes into its own folder: %s. No recording depends on "
+                "what is written there; to have it written elsewhere, see `env` of djconn_project",
+                told(files),
+            )
 
     def _refused(self) -> bool:
         """Return whether there is a matrix whose cells nobody knows."""
@@ -216,32 +320,25 @@ class Gathering:
                         self._take(self._scenarios[same], outcome, self._keys[name].scenario)
                 self._settled[self._keys[name].name] = name
 
-    def _find(self, declared: DeclaredScenario, key: Key) -> bool:
-        """Return whether a stored recording serves, or has to, since nothing may run."""
-        if self._settings.mode == "run":
-            return False
-        replay = self._settings.mode == "replay"
-        try:
-            stored = self._store.look(key)
-        except StoreError as error:
-            if replay:
-                self._missing(declared, f"the recording {error}")
-            else:
-                logger.info("djconn: the recording %s; running `%s` again", error, declared.name)
-            return replay
-        if stored is None:
-            if replay:
-                self._missing(declared, "there is no recording of it")
-            return replay
-        if not replay and dict(stored.key.parts) != dict(key.parts):
-            return False
-        differing = portable(key).differences(stored.key)
-        if differing:
-            self._stale(declared, f"its recording was made with another {' and '.join(differing)}")
-        self._found(declared, stored)
-        return True
+    def _replay(
+        self, declared: DeclaredScenario, stored: "Stored | StoreError | None", laboratory: "Laboratory"
+    ) -> None:
+        """Take what is ``stored``, whatever it was made from, and warn where that has changed."""
+        if isinstance(stored, StoreError):
+            self._missing(declared, f"the recording {stored}")
+        elif stored is None:
+            self._missing(declared, "there is no recording of it")
+        else:
+            key = self._keys[declared.name]
+            machine = laboratory.machines.of(self._profiles.projects[key.scenario.project], None)
+            changed = portable(key).changes(stored.key)
+            changed += committed_reasons(stored.inputs, machine, self._written)
+            if changed:
+                self._stale(declared, f"its recording was made from something else: {told(changed)}")
+            self._found(declared, stored)
 
     def _found(self, declared: DeclaredScenario, stored: Stored) -> None:
+        self._used[declared.name] = stored.inputs
         self._djangos[declared.name] = stored.key.parts.get("django", "")
         self._stamps[declared.name] = digest([stored.digest, self._keys[declared.name].name])
         for note in stored.notes:
@@ -275,12 +372,18 @@ class Gathering:
 
     def _use_from_elsewhere(self, declared: DeclaredScenario, error: LabError) -> bool:
         """Return whether a recording from another machine serves, because this one lacks what the run needs."""
-        key = self._keys[declared.name]
+        key = self._keys.get(declared.name)
+        if key is None:
+            return False
         try:
             stored = None if self._settings.mode == "run" else self._store.look(key)
         except StoreError:
             return False
         if stored is None or not is_usable(stored, key, self._profiles):
+            return False
+        assert self._machines is not None, "known since it was gathered"
+        machine = self._machines.of(self._profiles.projects[key.scenario.project], None)
+        if committed_reasons(stored.inputs, machine, {*self._written, *stored.inputs.written}):
             return False
         self._found(declared, stored)
         self._from_elsewhere = True

@@ -1,7 +1,10 @@
-"""Keys: everything that could change a recording, by name, as texts and digests."""
+"""Keys: what a recording is made with, by name, as texts and digests.
+
+What its runs used of the machine, such as files and variables, is not among it: that is in
+:mod:`sphinx_djconn.inputs`.
+"""
 
 import json
-import threading
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,8 +26,6 @@ class Keys:
 
     def __init__(self, profiles: Profiles) -> None:
         self._profiles = profiles
-        self._projects: dict[Project, str] = {}
-        self._lock = threading.Lock()
 
     def of(self, scenario: Scenario, environment: "Ready | None") -> Key:
         """Return the key of ``scenario``'s recording on this machine, now.
@@ -36,7 +37,7 @@ class Keys:
             scenario,
             {
                 "server": _server(self._profiles.servers[scenario.server]),
-                "project": self._project(self._profiles.projects[scenario.project]),
+                "project": _project(self._profiles.projects[scenario.project]),
                 **({} if environment is None else _environment(environment)),
                 "instrument": instrument(),
                 **(_database(database) if database.has_server else {}),
@@ -44,17 +45,12 @@ class Keys:
         )
 
     def databases(self, project: Project, environment: "Ready") -> str:
-        """Return a name for the databases of ``project`` as they are before any request in ``environment``."""
-        return digest([self._project(project), environment.installed.digest, instrument()])[:20]
+        """Return a name for the databases of ``project`` that are made in ``environment``.
 
-    def _project(self, project: Project) -> str:
-        """Return a digest of everything of ``project`` that a run could depend on."""
-        with self._lock:
-            if project not in self._projects:
-                self._projects[project] = digest(
-                    [project.settings, list(project.fixtures), tree(project.path, project.apart)]
-                )
-            return self._projects[project]
+        It tells how they are made. What is used for it, such as migrations, may change: see ``inputs``.
+        """
+        made_in = [environment.name, *_environment(environment).values()]
+        return digest([_project(project), *made_in, instrument()])[:20]
 
 
 def portable(key: Key) -> Key:
@@ -66,6 +62,12 @@ def portable(key: Key) -> Key:
 
 
 @cache
+def _project(project: Project) -> str:
+    """Return a digest of what conf.py says of ``project``, but for its place."""
+    return digest([project.settings, list(project.fixtures), list(project.env)])
+
+
+@cache
 def _server(server: Server) -> str:
     apart = [list(server.apps), server.refuses_root]
     return digest([list(server.command), server.reloads, list(server.env), *apart])
@@ -74,7 +76,6 @@ def _server(server: Server) -> str:
 def _environment(environment: "Ready") -> dict[str, str]:
     installed = environment.installed
     return {
-        "environment": installed.digest,
         "python": installed.python,
         "django": installed.version("django"),
     }

@@ -9,10 +9,12 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from sphinx_djconn.inputs import Inputs, union
 from sphinx_djconn.lab import DEFAULT_TIMEOUT, MOST_SECONDS
 from sphinx_djconn.lab.environments.ready import CURRENT, Ready, current
 from sphinx_djconn.lab.errors import AbsentError, LabError, PreparationError, RunError, ServerError
 from sphinx_djconn.lab.folders import sweep
+from sphinx_djconn.lab.inputs import Files, Machines
 from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.keys import Keys
 from sphinx_djconn.lab.process import Launcher
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 class Laboratory:
     """Runs scenarios. ``cache`` keeps prepared databases; ``timeout`` is in seconds, for one run.
 
+    ``checkout`` is the folder that the documentation is in, with what it describes; ``files`` knows the files
+    of this machine.
+
     ``warm`` lets runs start from processes that have imported Django already, instead of from the
     command line. ``unsupported`` allows environments with a Python that their Django does not support.
     ``tell`` is called, in the thread that calls :meth:`say` or waits for environments, with lines for the
@@ -45,10 +50,13 @@ class Laboratory:
         warm: bool = True,
         unsupported: bool = False,
         tell: Callable[[str], None] = lambda _: None,
+        checkout: Path | None = None,
+        files: Files | None = None,
     ) -> None:
         self.profiles = profiles
         self.keys = Keys(profiles)
-        self._databases = Databases(cache, self.keys, timeout)
+        self.machines = Machines(files or Files(), checkout)
+        self._databases = Databases(cache, self.keys, self.machines, timeout)
         self._served: ServedDatabases | None = None
         self._launchers: dict[str, Launcher] = {}
         self._environments: Environments | None = None
@@ -76,6 +84,8 @@ class Laboratory:
         served = self._serving(scenario)
         traces: list[Trace] = []
         notes: dict[str, None] = {}
+        inputs: list[Inputs] = []
+        machine = self.machines.of(self.profiles.projects[scenario.project], environment)
         for _ in range(scenario.runs):
             run = Run(
                 scenario,
@@ -85,6 +95,7 @@ class Laboratory:
                 self.launcher(environment.python),
                 self._interruption,
                 seconds,
+                machine,
             )
             try:
                 traces.append(run.execute())
@@ -93,7 +104,9 @@ class Laboratory:
                     raise _unsupported(environment, error) from error
                 raise
             notes |= dict.fromkeys(run.notes)
-        return Recording(key, tuple(traces), tuple(notes), environment.installed.distributions)
+            inputs += run.inputs
+        distributions = environment.installed.distributions
+        return Recording(key, tuple(traces), tuple(notes), distributions, union(inputs))
 
     def environment(self, scenario: Scenario) -> Ready:
         """Return the environment of ``scenario``, made if it is not there.
@@ -160,7 +173,7 @@ class Laboratory:
 
         with self._lock:
             if self._served is None:
-                self._served = ServedDatabases(self.keys, self._timeout, self._interruption)
+                self._served = ServedDatabases(self.keys, self.machines, self._timeout, self._interruption)
         return self._served
 
     def warm_up(self, *, databases: bool = True) -> None:
@@ -207,6 +220,7 @@ class Laboratory:
             for launcher in self._launchers.values():
                 launcher.close()
             self._launchers.clear()
+        self.machines.files.save()
 
     def cancel(self) -> None:
         """End every run that is going on, and begin no other."""

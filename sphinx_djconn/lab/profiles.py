@@ -25,11 +25,17 @@ Profile = TypeVar("Profile")
 
 _MOST_LOG: Final = 1 << 34
 
+OWN_VARIABLES: Final = frozenset(
+    {"DJANGO_SETTINGS_MODULE", "TMPDIR", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTHONPATH"}
+)
+"""Variables that every process of a run is given by the lab."""
+
 
 @value
 class Project:
     """A Django project: the folder its ``manage.py`` is in, its settings module, its fixtures.
 
+    ``env`` are variables of its servers' processes, in whose values ``{folder}`` stands for the run's folder.
     ``apart`` are folders within it that no run depends on, as those of the docs and what they become.
     ``timeout`` is how many seconds its migrations and fixtures may take; ``None`` for the limit of the build.
     """
@@ -38,6 +44,7 @@ class Project:
     settings: str
     fixtures: tuple[str, ...] = ()
     apart: tuple[Path, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
     timeout: float | None = None
 
     def application(self, interface: str) -> str:
@@ -189,15 +196,15 @@ def read_server(table: Mapping[str, Any], variable: str) -> Server:
 
 
 def read_project(value: object, confdir: Path, variable: str = "djconn_project") -> Project:
-    """Return the project of ``djconn_project``: a table with ``path``, ``settings``, ``fixtures``."""
+    """Return the project of ``djconn_project``: a table with ``path``, ``settings``, ``fixtures``, ``env``."""
     if isinstance(value, (list, tuple)) and len(value) == 2 and _texts(value):  # noqa: PLR2004
         value = {"path": value[0], "settings": value[1]}
     if not isinstance(value, Mapping) or not {"path", "settings"} <= value.keys():
         raise ProfileError(
-            f"{variable} must be {{'path': ..., 'settings': ...}}, with 'fixtures' if there are any: "
+            f"{variable} must be {{'path': ..., 'settings': ...}}, with 'fixtures' and 'env' if there are any: "
             "the folder that manage.py is in, seen from conf.py, and the settings module"
         )
-    _only(variable, value, {"path", "settings", "fixtures", "timeout"})
+    _only(variable, value, {"path", "settings", "fixtures", "env", "timeout"})
     path = (confdir / str(value["path"])).resolve()
     if not path.is_dir():
         raise ProfileError(
@@ -216,12 +223,28 @@ def read_project(value: object, confdir: Path, variable: str = "djconn_project")
             f"{variable}['timeout'] must be a number of seconds above 0 and up to {MOST_SECONDS:,}: how long "
             "the migrations and fixtures may take"
         )
-    return Project(path, settings, tuple(fixtures), timeout=timeout)
+    env = _project_env(value.get("env", {}), variable)
+    return Project(path, settings, tuple(fixtures), env=env, timeout=timeout)
 
 
 def is_seconds(value: object) -> bool:
     """Return whether ``value`` is a number of seconds that a limit can have."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= MOST_SECONDS
+
+
+def _project_env(env: object, variable: str) -> tuple[tuple[str, str], ...]:
+    if not isinstance(env, Mapping) or not _texts([*env, *env.values()]):
+        raise ProfileError(
+            f"{variable}['env'] must be a dictionary of texts, as {{'INDEX': '{{folder}}/index'}}"
+        )
+    for place in unknown_places(env.values(), ("folder",)):
+        raise ProfileError(
+            f"{variable}['env']: `{{{place}}}` means nothing. Known: {{folder}}, the run's own folder"
+        )
+    for name in env:
+        if name in OWN_VARIABLES or name.startswith("DJCONN_") or "=" in name or not name:
+            raise ProfileError(f"{variable}['env']: `{name}` cannot be set there; the extension sets it itself")
+    return tuple(sorted(env.items()))
 
 
 def tables(variable: str, value: object) -> Iterable[tuple[str, Mapping[str, Any]]]:

@@ -2,26 +2,34 @@
 
 import json
 import os
+import secrets
 import shutil
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, Self
 
+from sphinx_djconn.inputs import Inputs
 from sphinx_djconn.lab.environments.ready import Ready
 from sphinx_djconn.lab.errors import PreparationError, RunError
 from sphinx_djconn.lab.folders import RUN, TemporaryFolder, candidates, end_processes_of
 from sphinx_djconn.lab.forking import inherited
+from sphinx_djconn.lab.inputs import Machine, Machines
+from sphinx_djconn.lab.inputs.reasons import reasons
 from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.keys import Keys
 from sphinx_djconn.lab.process import Launcher, tail
 from sphinx_djconn.lab.profiles import Project
+from sphinx_djconn.lab.servers import filled
 
 _INSIDE: Final = Path(__file__).parent / "inside"
 PROBE: Final = Path(__file__).parent.parent / "probe" / "attach"
 """The folder that attaches the probe to a process that has it on its PYTHONPATH."""
+
+RECORDS: Final = "inputs"
+"""The file in a run's folder in which its processes record what they use."""
 
 PLACE: Final = Path("/proc/djconn")
 """Stands for a run's folder where a project is set up for many runs; nobody can make one there."""
@@ -33,6 +41,9 @@ _EVERYWHERE: Final = Path("/tmp")  # noqa: S108 - short, and on every system
 
 _SECONDS: Final = 120.0
 """How long the migrations and fixtures of a project may take, where conf.py allows no more."""
+
+_KEPT_MOST: Final = 8
+"""Prepared databases that are kept of one project, of different states of its files."""
 
 _SHOWN: Final = 20
 """Lines of output that a message about a failed preparation carries."""
@@ -71,6 +82,13 @@ class Folder:
         for database in prepared.glob("*.sqlite3"):
             shutil.copyfile(database, self.path / database.name)
 
+    def records(self) -> bytes:
+        """Return what the processes of the run have recorded of what they use."""
+        try:
+            return self.path.joinpath(RECORDS).read_bytes()
+        except OSError:
+            return b""
+
     def secrets(self) -> list[str]:
         """Return the secrets in the project's settings, once a process has loaded them."""
         from sphinx_djconn.lab.masking import is_secret  # noqa: PLC0415 - with the rest of what masks
@@ -95,44 +113,60 @@ def settings_in(place: Path, project: Project, overrides: Mapping[str, Any]) -> 
 def variables_in(place: Path, project: Project, environment: Ready, *, probe: bool) -> dict[str, str]:
     """Return the variables that a process of a run in the folder ``place`` starts with, in ``environment``.
 
-    With them, nothing is written into the project's folder, not even bytecode; and what is on the path of the
-    Python that builds the docs is on that of no other one.
+    With them, neither Python nor Django writes into the project's folder, not even bytecode; and what is on the
+    path of the Python that builds the docs is on that of no other one.
     """
     variables = inherited()
     own_path = variables.get("PYTHONPATH", "").split(os.pathsep)
     if not environment.is_current:
         own_path = []
         variables.pop("PYTHONHOME", None)
-    search = [*([str(PROBE)] if probe else []), str(_INSIDE), str(place), str(project.path)]
     if os.pathsep in str(_INSIDE):
         raise RunError(
             f"nothing can be run by an extension that lies in a folder with `{os.pathsep}` in its path, which "
             "separates the paths in PYTHONPATH; install it elsewhere"
         )
-    # In PYTHONPATH, such a path would be two: the probe, and what prepares databases, put it in its place.
+    search = [str(PROBE), str(_INSIDE), str(place), str(project.path)]
+    # In PYTHONPATH, such a path would be two: the probe puts it in its place.
     apart = {"DJCONN_PATH": search.pop()} if os.pathsep in search[-1] else {}
-    return variables | {
-        "DJANGO_SETTINGS_MODULE": "djconn_settings",
-        "DJCONN_SETTINGS": str(place / "settings.json"),
-        "TMPDIR": str(place),  # what a killed server leaves lying about goes with the run
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONPATH": os.pathsep.join([*search, *filter(None, own_path)]),
-        **({"DJCONN_SOCKET": str(place / "s")} if probe else {}),
-        **apart,
-    }
+    own = {name: filled(value, {"folder": str(place)}) for name, value in project.env}
+    return (
+        variables
+        | own
+        | {
+            "DJANGO_SETTINGS_MODULE": "djconn_settings",
+            "DJCONN_SETTINGS": str(place / "settings.json"),
+            "TMPDIR": str(place),  # what a killed server leaves lying about goes with the run
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": os.pathsep.join([*search, *filter(None, own_path)]),
+            "DJCONN_INPUTS": str(place / RECORDS),
+            **({"DJCONN_SOCKET": str(place / "s")} if probe else {}),
+            **apart,
+        }
+    )
+
+
+class Prepared(NamedTuple):
+    """Databases to be copied, in a folder, and what was used to make them."""
+
+    folder: Path
+    inputs: Inputs
 
 
 class Databases:
     """The prepared databases of projects, kept in ``cache`` from one build to the next.
 
+    Those of one name are made in the same way; which of them are as they would be made now, ``machines`` tell.
     ``timeout`` is :confval:`djconn_timeout`, in seconds.
     """
 
-    def __init__(self, cache: Path, keys: Keys, timeout: float) -> None:
+    def __init__(self, cache: Path, keys: Keys, machines: Machines, timeout: float) -> None:
         self._cache = cache
         self._keys = keys
+        self._machines = machines
         self._timeout = timeout
+        self._found: dict[str, Prepared] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
         self._failures: dict[str, PreparationError] = {}
@@ -141,7 +175,7 @@ class Databases:
     def begin(self, project: Project, environment: Ready, launcher: Launcher) -> None:
         """Begin to make the databases of ``project``, where there are none, and return at once."""
         name = self._keys.databases(project, environment)
-        if launcher.is_warm and not self._cache.joinpath(name).is_dir():
+        if launcher.is_warm and self._kept(name, self._machines.of(project, environment)) is None:
             with suppress(OSError):  # they will be made when they are needed, or it will be said why not
                 self._begun[name] = Preparation(project, environment, launcher, self._timeout, wait=False)
 
@@ -152,8 +186,8 @@ class Databases:
 
     def prepared(
         self, project: Project, environment: Ready, launcher: Launcher, interruption: Interruption
-    ) -> Path:
-        """Return a folder with the databases of ``project`` as ``environment`` makes them, to be copied.
+    ) -> Prepared:
+        """Return the databases of ``project`` as ``environment`` makes them, to be copied.
 
         Raises :class:`PreparationError` where the project's settings, migrations or fixtures fail, and
         ``Cancelled``.
@@ -162,52 +196,81 @@ class Databases:
         with self._lock:
             lock = self._locks.setdefault(name, threading.Lock())
         with lock:
-            prepared = self._cache / name
             if name in self._failures:
                 raise self._failures[name]
-            if not prepared.is_dir():
+            if name not in self._found:
+                machine = self._machines.of(project, environment)
                 try:
-                    self._prepare(project, environment, launcher, interruption, prepared)
+                    self._found[name] = self._kept(name, machine) or self._prepare(
+                        name,
+                        machine,
+                        lambda: Preparation(project, environment, launcher, self._timeout),
+                        interruption,
+                    )
                 except PreparationError as error:
                     self._failures[name] = error
                     raise
-        return prepared
+            return self._found[name]
+
+    def _kept(self, name: str, machine: Machine) -> Prepared | None:
+        """Return databases of an earlier build that would be made in the same way now."""
+        for folder in sorted(self._cache.glob(f"{name}-*")):
+            with suppress(OSError, ValueError):
+                inputs = Inputs.of_json(json.loads(folder.joinpath(RECORDS).read_text("utf-8")))
+                if not reasons(inputs, machine):
+                    return Prepared(folder, inputs)
+        return None
 
     def _prepare(
         self,
-        project: Project,
-        environment: Ready,
-        launcher: Launcher,
+        name: str,
+        machine: Machine,
+        prepare: Callable[[], "Preparation"],
         interruption: Interruption,
-        prepared: Path,
-    ) -> None:
-        begun = self._begun.pop(prepared.name, None)
+    ) -> Prepared:
+        begun = self._begun.pop(name, None)
         if begun is not None:
             with closing(begun):
                 if begun.finish(interruption):
-                    self._keep(begun.folder.path, prepared)
-                    return
-        with closing(Preparation(project, environment, launcher, self._timeout)) as preparation:
+                    return self._keep(begun.folder, name, machine)
+        with closing(prepare()) as preparation:
             if not preparation.finish(interruption):
                 raise preparation.failure()
-            self._keep(preparation.folder.path, prepared)
+            return self._keep(preparation.folder, name, machine)
 
-    def _keep(self, made: Path, prepared: Path) -> None:
+    def _keep(self, made: Folder, name: str, machine: Machine) -> Prepared:
         """Move what was made into the cache: there whole, or not at all."""
-        self._cache.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(dir=self._cache, prefix="part-"))
+        inputs = machine.inputs(made.records(), made.path)
         try:
-            for database in made.glob("*.sqlite3"):
-                shutil.copyfile(database, staging / database.name)
-            staging.rename(prepared)
+            self._cache.mkdir(parents=True, exist_ok=True)
+            self._make_room(name)
+            staging = Path(tempfile.mkdtemp(dir=self._cache, prefix="part-"))
         except OSError as error:
-            if not prepared.is_dir():  # else another build was faster
-                raise PreparationError(
-                    f"the project's databases could not be kept: {error.strerror}; make room, or "
-                    "move the doctrees (`sphinx-build -d`)"
-                ) from error
+            raise _not_kept(error) from error
+        try:
+            for database in made.path.glob("*.sqlite3"):
+                shutil.copyfile(database, staging / database.name)
+            staging.joinpath(RECORDS).write_text(json.dumps(inputs.as_json()), "utf-8")
+            kept = self._cache / f"{name}-{secrets.token_hex(6)}"
+            staging.rename(kept)
+        except OSError as error:
+            raise _not_kept(error) from error
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+        return Prepared(kept, inputs)
+
+    def _make_room(self, name: str) -> None:
+        """Remove the databases of ``name`` that were made first, where there are many."""
+        kept = sorted(self._cache.glob(f"{name}-*"), key=lambda each: each.stat().st_mtime)
+        for folder in kept[: len(kept) - _KEPT_MOST + 1]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _not_kept(error: OSError) -> PreparationError:
+    return PreparationError(
+        f"the project's databases could not be kept: {error.strerror}; make room, or "
+        "move the doctrees (`sphinx-build -d`)"
+    )
 
 
 class OnServer(Protocol):
@@ -322,7 +385,7 @@ def _explained(
     secrets, names = folder.secrets(), {}
     if databases is not None:
         secrets, names = [*secrets, *databases.secrets], databases.shown
-    shown = Sanitizer(places, secrets, names=names).lines(output)
+    shown = Sanitizer(places, secrets, project.env, names).lines(output)
     if not folder.secrets():  # nobody knows them: no line of the settings may be shown
         shown = tuple(line for line in shown if not line.startswith("    "))
     last = next((line for line in reversed(shown) if line.strip()), "no output")

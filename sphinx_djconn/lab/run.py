@@ -7,11 +7,13 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from sphinx_djconn.inputs import Inputs
 from sphinx_djconn.lab.database import Database
 from sphinx_djconn.lab.environments.ready import Ready
 from sphinx_djconn.lab.errors import FloodError, RunError
 from sphinx_djconn.lab.feed import Feed
 from sphinx_djconn.lab.folders import end_processes_of
+from sphinx_djconn.lab.inputs import Machine
 from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.logs import LineCounter, Sanitizer
 from sphinx_djconn.lab.player import Player
@@ -38,7 +40,10 @@ _GRACE: Final = 1.0
 
 
 class Run:
-    """One execution of ``scenario`` in ``environment``. ``notes`` is what a warning should say of it."""
+    """One execution of ``scenario`` in ``environment``.
+
+    ``notes`` is what a warning should say of it; ``inputs`` is what it used, once it is over.
+    """
 
     def __init__(
         self,
@@ -49,8 +54,10 @@ class Run:
         launcher: Launcher,
         interruption: Interruption,
         seconds: float,
+        machine: Machine,
     ) -> None:
         self.notes: list[str] = []
+        self.inputs: list[Inputs] = []
         self._scenario = scenario
         self._profiles = profiles
         self._environment = environment
@@ -58,6 +65,7 @@ class Run:
         self._launcher = launcher
         self._interruption = interruption
         self._seconds = seconds
+        self._machine = machine
 
     def execute(self) -> Trace:
         """Run the server, play the sequence, and return the trace.
@@ -100,7 +108,10 @@ class Run:
                 stack.enter_context(closing(process))
                 stack.enter_context(folder)
                 if prepared is not None:
-                    folder.take(prepared)
+                    folder.take(prepared.folder)
+                    self.inputs.append(prepared.inputs)
+                if databases is not None:
+                    self.inputs.extend(databases.inputs)
                 return self._serve(folder, starting, process, port, databases)
         except OSError as error:
             raise RunError(_not_possible(error)) from error
@@ -154,6 +165,7 @@ class Run:
                     end_processes_of(folder.path)
         finally:
             feed.close()
+        self.inputs.append(self._machine.inputs(folder.records(), folder.path))
         if "stubborn" in feed.reports:
             self.notes.append(
                 f"the server did not end within {server.stop_seconds:g} seconds of SIGTERM and was "
@@ -168,7 +180,7 @@ class Run:
         return self._profiles.servers[self._scenario.server].is_given_its_port
 
     def _sanitizer(self, folder: Folder, project: Project, databases: "RunDatabases | None") -> Sanitizer:
-        env = self._profiles.servers[self._scenario.server].env
+        env = (*self._profiles.servers[self._scenario.server].env, *project.env)
         places = {**self._environment.places, project.path: "<project>", folder.path: "<run>"}
         if databases is None:
             return Sanitizer(places, folder.secrets(), env)

@@ -10,10 +10,12 @@ from typing import Any, Final, NamedTuple, assert_never
 
 from packaging.version import Version
 
+from sphinx_djconn.inputs import Inputs
 from sphinx_djconn.lab.clusters import Cluster, Clusters, Session, binaries
 from sphinx_djconn.lab.database import Database
 from sphinx_djconn.lab.environments.ready import Ready
 from sphinx_djconn.lab.errors import AbsentError, LabError, PreparationError
+from sphinx_djconn.lab.inputs import Machines
 from sphinx_djconn.lab.interruption import Interruption
 from sphinx_djconn.lab.keys import Keys
 from sphinx_djconn.lab.process import Launcher
@@ -36,6 +38,8 @@ class RunDatabases:
         self._database = database
         self._names = [f"{prefix}_{index}" for index in range(count)]
         self._entry = cluster.settings(prefix)
+        self.inputs: list[Inputs] = []
+        """What was used to make those that they are copies of."""
 
     def create(self, templates: list[str]) -> None:
         """Make them, as copies of ``templates``."""
@@ -114,6 +118,7 @@ class RunDatabases:
 class _Template(NamedTuple):
     names: list[str]
     lock: threading.Lock
+    inputs: list[Inputs]
 
 
 class _Preparing(NamedTuple):
@@ -131,8 +136,9 @@ class ServedDatabases:
     ``timeout`` is :confval:`djconn_timeout`, in seconds.
     """
 
-    def __init__(self, keys: Keys, timeout: float, interruption: Interruption) -> None:
+    def __init__(self, keys: Keys, machines: Machines, timeout: float, interruption: Interruption) -> None:
         self._keys = keys
+        self._machines = machines
         self._timeout = timeout
         self._clusters = Clusters(interruption=interruption)
         self._numbers = itertools.count(1)
@@ -169,9 +175,10 @@ class ServedDatabases:
         preparing = _Preparing(project, environment, launcher, interruption)
         with self._cluster(scenario, database) as cluster:
             templates = self._prepared(cluster, database, preparing)
-            databases = RunDatabases(cluster, database, f"r{next(self._numbers)}", len(templates))
+            databases = RunDatabases(cluster, database, f"r{next(self._numbers)}", len(templates.names))
+            databases.inputs = templates.inputs
             try:
-                databases.create(templates)
+                databases.create(templates.names)
                 yield databases
             finally:
                 databases.drop()
@@ -194,23 +201,25 @@ class ServedDatabases:
         with self._lock:  # not after an error: nobody knows how it is
             idle.append(cluster)
 
-    def _prepared(self, cluster: Cluster, database: Database, preparing: _Preparing) -> list[str]:
-        """Return the names of the project's databases on ``cluster``, which are made once, to be copied."""
+    def _prepared(self, cluster: Cluster, database: Database, preparing: _Preparing) -> _Template:
+        """Return the project's databases on ``cluster``, which are made once, to be copied."""
         key = (id(cluster), self._keys.databases(preparing.project, preparing.environment))
         with self._lock:
-            template = self._templates.setdefault(key, _Template([], threading.Lock()))
+            template = self._templates.setdefault(key, _Template([], threading.Lock(), []))
         with template.lock:
             if key in self._failures:
                 raise self._failures[key]
             if not template.names:
                 try:
-                    template.names.extend(self._prepare(cluster, database, preparing))
+                    template.names.extend(self._prepare(cluster, database, preparing, template.inputs))
                 except PreparationError as error:
                     self._failures[key] = error
                     raise
-        return template.names
+        return template
 
-    def _prepare(self, cluster: Cluster, database: Database, preparing: _Preparing) -> list[str]:
+    def _prepare(
+        self, cluster: Cluster, database: Database, preparing: _Preparing, inputs: list[Inputs]
+    ) -> list[str]:
         """Migrate the project's databases; how many there are, its settings have to be asked."""
         plain = Database(database.title, database.kind, dsn=database.dsn)  # with no pool: it would be of no use
         prefix, count, made = f"t{next(self._numbers)}", 1, 0
@@ -225,6 +234,8 @@ class ServedDatabases:
                 if not preparation.finish(interruption):
                     raise preparation.failure()
                 count = int(preparation.folder.path.joinpath("wanted").read_text())
+                machine = self._machines.of(project, environment)
+                inputs.append(machine.inputs(preparation.folder.records(), preparation.folder.path))
         for name in databases.names:
             cluster.end_sessions(name)  # of a database that is to be copied, there may be none
         return databases.names[:count]

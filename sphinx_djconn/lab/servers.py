@@ -5,7 +5,7 @@ that :class:`Server` lists. What its workers are, how many, and what they do is 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from sphinx_djconn.values import value
@@ -52,9 +52,9 @@ class Server:
         return any("{port}" in word for word in (*self.command, *(value for _, value in self.env)))
 
 
-def unknown_places(words: tuple[str, ...]) -> list[str]:
-    """Return what stands in braces in ``words`` and means nothing."""
-    return [found for word in words for found in _PLACE.findall(word) if found not in PLACES]
+def unknown_places(words: Iterable[str], places: Collection[str] = PLACES) -> list[str]:
+    """Return what stands in braces in ``words`` and is none of ``places``."""
+    return [found for word in words for found in _PLACE.findall(word) if found not in places]
 
 
 def filled(word: str, values: Mapping[str, str]) -> str:

@@ -35,12 +35,16 @@ def touches(folder: str, apart: Collection[str] = ()) -> Iterator[tuple[str, tup
     both as they are.
     """
     for path in _files(folder, apart):
-        try:
-            found = os.stat(path)  # noqa: PTH116 - as below
-        except OSError:
-            yield path, ()
-        else:
-            yield path, (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        yield path, touch(path)
+
+
+def touch(path: str) -> tuple[int, ...]:
+    """Return what changes with whatever is done to ``path``, as in :func:`touches`; nothing if it is gone."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - as below
+    except (OSError, ValueError):
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def installed(folder: str) -> list[str]:

@@ -295,7 +295,7 @@ def test_a_recording_from_another_machine_is_used(docs: Docs) -> None:
     for recording in docs.source.joinpath("recordings").iterdir():
         head, runs = recording.read_bytes().split(b"\n", 1)
         stored = json.loads(head)
-        stored["parts"]["environment"] = "of another machine"
+        stored["parts"]["python"] = "of another machine"
         del stored["seal"]
         stored["seal"] = store._seal(stored)
         recording.write_bytes(json.dumps(stored).encode() + b"\n" + runs)

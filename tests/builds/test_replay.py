@@ -126,7 +126,8 @@ def test_replay_says_what_is_stale_and_shows_it(recorded: Docs) -> None:
     recorded.project(views="# changed\n")
     built = recorded.build()
     warning = built.warning("index.rst", recorded.line(":: recorded"), kind="djconn.stale")
-    assert "its recording was made with another project; build once with djconn_mode = 'auto'" in warning.text
+    told = "its recording was made from something else: views.py changed; build once with djconn_mode = 'auto'"
+    assert told in warning.text
     assert "djconn-holds" in built.read("index.html")
 
 
@@ -139,7 +140,7 @@ def test_replay_says_what_was_recorded_with_another_server(docs: Docs) -> None:
     configure(docs, djconn_project=docs.project(), djconn_servers={"mine": POISON})
     built = docs.build()
     warning = built.warning("index.rst", docs.line(":: recorded"), kind="djconn.stale")
-    assert "made with another server" in warning.text
+    assert "what conf.py says of the server changed" in warning.text
     assert "nothing should run" not in built.errors
 
 
@@ -157,7 +158,10 @@ def test_replay_goes_with_another_machine_s_python_and_packages(recorded: Docs) 
     (path,) = recordings(recorded)
     head, _, runs = path.read_text("utf-8").partition("\n")
     parts = json.loads(head)
-    parts["parts"] |= {"environment": "other", "python": "3.99", "django": "1.0", "instrument": "other"}
+    parts["parts"] |= {"python": "3.99", "django": "1.0", "instrument": "other"}
+    files = parts["inputs"]["files"]
+    files |= {name: "other" for name in files if name.startswith("site-packages:django/")}
+    parts["inputs"]["variables"] = {"WHERE": "elsewhere"}
     del parts["seal"]
     parts["seal"] = store._seal(parts)
     path.write_text(json.dumps(parts) + "\n" + runs, "utf-8")

@@ -116,10 +116,6 @@ def edit_the_project(docs: Docs) -> None:
     date_back(path, path.read_text("utf-8").replace('HttpResponse("ok")', 'HttpResponse("OK")'))
 
 
-def add_to_the_project(docs: Docs) -> None:
-    docs.folder.joinpath("site", "more.py").write_text("MORE = True\n")
-
-
 def choose_another_project(docs: Docs) -> None:
     docs.project("other")
     configure(docs)
@@ -144,7 +140,6 @@ def change_the_page(docs: Docs) -> None:
         cut_the_recording,
         edit_the_recording,
         edit_the_project,
-        add_to_the_project,
         choose_another_project,
         run_all,
         change_the_page,
@@ -158,6 +153,26 @@ def test_whatever_makes_a_recording_invalid_breaks_the_seal(
     built = sealed.build()
     assert built.warnings == []
     assert built.ran == ["kept"]
+
+
+def test_a_file_that_no_run_uses_is_looked_at_and_runs_nothing(sealed: Docs) -> None:
+    sealed.folder.joinpath("site", "more.py").write_text("MORE = True\n")
+    assert sealed.build().ran == []
+    assert checked(sealed)
+
+
+def test_a_variable_that_was_read_breaks_the_seal(docs: Docs, monkeypatch: pytest.MonkeyPatch) -> None:
+    docs.project(settings="import os\nMODE = os.environ.get('SITE_MODE')\n")
+    configure(docs)
+    docs.page("one", ONE)
+    docs.build()
+    time.sleep(SETTLED)
+    docs.build()
+    monkeypatch.setenv("OTHER_MODE", "1")
+    docs.build()
+    assert not checked(docs)
+    monkeypatch.setenv("SITE_MODE", "1")
+    assert docs.build().ran == ["kept"]
 
 
 def test_another_distribution_breaks_the_seal(

@@ -179,6 +179,7 @@ def _load_probe() -> Callable[[], None]:
     if name == ordinary:
         sys.modules[name] = module
     spec.loader.exec_module(module)
+    module.load_inputs().install()  # what is used here, every fork has used
     module.load_probe()
     attach: Callable[[], None] = module.attach
     return attach
@@ -229,6 +230,7 @@ def _ready_project(fd: int, base: list[str], attach: Callable[[], None]) -> None
             spec = json.loads(lines.readline())
         _take_on(spec, base)
         os.environ.pop("DJCONN_SOCKET", None)
+        os.environ.pop("DJCONN_INPUTS", None)
         attach()  # which only takes its folder off the path, where no lab is told of
         os.chdir(spec["cwd"])
         readied = ready(spec)
@@ -296,8 +298,11 @@ def _is_alone() -> bool:
 
 def _take_on(spec: dict[str, Any], base: list[str]) -> None:
     """Have the variables, the arguments and the path of a process that is started with ``spec``."""
+    inputs = sys.modules["_djconn_inputs"].install()
+    inputs.paused = True  # this reads variables that a process started from the command line would not
     os.environ.clear()
     os.environ.update(spec["env"])
+    inputs.paused = False
     sys.orig_argv[:] = spec["argv"]  # by which a reloader starts itself again
     _, *argv = spec["argv"]
     search = os.environ["PYTHONPATH"].split(os.pathsep)

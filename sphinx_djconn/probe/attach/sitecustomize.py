@@ -25,12 +25,31 @@ def load_probe() -> Any:
     return sys.modules[name]
 
 
+def load_inputs() -> Any:
+    """Return the module that records what this process uses, loaded without the rest of the probe."""
+    name = "_djconn_inputs"
+    if name not in sys.modules:
+        root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        spec = importlib.util.spec_from_file_location(name, os.path.join(root, "inputs.py"))
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
 def attach() -> None:
-    """Attach the probe where a lab listens, and take this folder off the path."""
+    """Attach the probe where a lab listens, and take this folder off the path.
+
+    ``DJCONN_INPUTS`` names the file in which the lab wants to read what this process uses.
+    """
     here = os.path.dirname(os.path.abspath(__file__))
     # Children find this folder through PYTHONPATH; this process must not see it again.
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != here]
     add_path()
+    inputs = os.environ.get("DJCONN_INPUTS")
+    if inputs:
+        load_inputs().install().write_to(inputs)
     address = os.environ.get("DJCONN_SOCKET")
     if not address:
         return
