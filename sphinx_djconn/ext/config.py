@@ -10,7 +10,6 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 from sphinx_djconn.lab import DEFAULT_TIMEOUT
-from sphinx_djconn.scenario import AUTOMATIC, GARBAGE_COLLECTION
 from sphinx_djconn.values import value
 
 if TYPE_CHECKING:
@@ -27,6 +26,18 @@ def _value(default: Any, types: tuple[type, ...], description: str) -> Any:
     if isinstance(default, dict):
         return field(default_factory=dict, metadata=told)
     return field(default=default, metadata=told)
+
+
+_AUTOMATIC: Final = "automatic"
+
+
+def _check_garbage_collection(value: str) -> None:
+    from sphinx_djconn.lab import ProfileError  # noqa: PLC0415 - builds with no change just register values
+    from sphinx_djconn.scenario import GARBAGE_COLLECTION  # noqa: PLC0415
+
+    if value not in GARBAGE_COLLECTION:
+        known = ", ".join(GARBAGE_COLLECTION)
+        raise ProfileError(f"djconn_garbage_collection is {value!r}; it must be one of {known}")
 
 
 @value
@@ -69,7 +80,7 @@ class Settings:
         "in another",
     )
     garbage_collection: str = _value(
-        AUTOMATIC,
+        _AUTOMATIC,
         (str,),
         "when Python's garbage collector can run in the servers of scenarios that do not say it: "
         "``automatic``, ``off`` or ``each-request``",
@@ -114,11 +125,8 @@ class Settings:
         settings = cls(**given(config))
         if settings.mode not in MODES:
             raise ProfileError(f"djconn_mode is {settings.mode!r}; it must be one of {', '.join(MODES)}")
-        if settings.garbage_collection not in GARBAGE_COLLECTION:
-            raise ProfileError(
-                f"djconn_garbage_collection is {settings.garbage_collection!r}; it must be one of "
-                f"{', '.join(GARBAGE_COLLECTION)}"
-            )
+        if settings.garbage_collection != _AUTOMATIC:
+            _check_garbage_collection(settings.garbage_collection)
         if settings.timeout <= 0:
             raise ProfileError("djconn_timeout must be a number of seconds above 0")
         if settings.minimum_claims < 0:

@@ -30,10 +30,10 @@ TWO = """
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 40 KiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
+def small_disk(short_folder: Path) -> Iterator[Path]:
+    """A file system of 40 KiB; the path is short enough for the folder of a run."""
+    folder = short_folder / "small"
+    folder.mkdir(exist_ok=True)
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=40k", "tmpfs", str(folder)], capture_output=True, check=False
     )
