@@ -77,6 +77,7 @@ def check(docs: str | Path, doctrees: str | Path | None = None, **config: Any) -
 
 
 def _split(text: str) -> list[str]:
-    """Return the warnings in ``text``, some of which go over several lines."""
+    """Return the warnings in ``text``, some of which go over several lines, without colours."""
+    text = re.sub("\x1b\\[[0-9;]*m", "", text)
     parts = re.split(r"^(?=(?:.*: )?(?:WARNING|ERROR|CRITICAL): )", text, flags=re.MULTILINE)
     return [part.strip() for part in parts if part.strip()]

@@ -44,6 +44,18 @@ def _value(default: Any, types: tuple[type, ...], description: str) -> Any:
     return field(default=default, metadata=told)
 
 
+_AUTOMATIC: Final = "automatic"
+
+
+def _check_garbage_collection(value: str) -> None:
+    from sphinx_djconn.lab import ProfileError  # noqa: PLC0415 - builds with no change just register values
+    from sphinx_djconn.scenario import GARBAGE_COLLECTION  # noqa: PLC0415
+
+    if value not in GARBAGE_COLLECTION:
+        known = ", ".join(GARBAGE_COLLECTION)
+        raise ProfileError(f"djconn_garbage_collection is {value!r}; it must be one of {known}")
+
+
 @value
 class Settings:
     """Every value of conf.py, as it stands there; names are without the prefix ``djconn_``."""
@@ -86,7 +98,7 @@ class Settings:
         "in another",
     )
     garbage_collection: str = _value(
-        "automatic",
+        _AUTOMATIC,
         (str,),
         "when Python's garbage collector can run in the servers of scenarios that do not say it: "
         "``automatic``, ``off`` or ``each-request``",
@@ -132,18 +144,14 @@ class Settings:
     def of(cls, config: Config) -> "Settings":
         """Return the settings in ``config``; raise :class:`ProfileError` for one of no use."""
         from sphinx_djconn.lab import ProfileError  # noqa: PLC0415 - builds with no change just register values
-        from sphinx_djconn.scenario import GARBAGE_COLLECTION  # noqa: PLC0415 - as above
 
         settings = cls(**given(config))
         for each in fields(cls):
             _check_type(f"djconn_{each.name}", getattr(settings, each.name), each.metadata["types"])
         if settings.mode not in MODES:
             raise ProfileError(f"djconn_mode is {settings.mode!r}; it must be one of {', '.join(MODES)}")
-        if settings.garbage_collection not in GARBAGE_COLLECTION:
-            raise ProfileError(
-                f"djconn_garbage_collection is {settings.garbage_collection!r}; it must be one of "
-                f"{', '.join(GARBAGE_COLLECTION)}"
-            )
+        if settings.garbage_collection != _AUTOMATIC:
+            _check_garbage_collection(settings.garbage_collection)
         if settings.minimum_claims < 0:
             raise ProfileError("djconn_minimum_claims must be 0, for no minimum, or a number above it")
         if not 0 < settings.timeout <= MOST_SECONDS:

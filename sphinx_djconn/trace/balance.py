@@ -110,6 +110,8 @@ class _ProcessBook:
     holding: dict[int, int] = field(default_factory=dict)
     connections: dict[int, str] = field(default_factory=dict)
     sockets: set[int] = field(default_factory=set)
+    seen_sockets: set[int] = field(default_factory=set)
+    ended_by_server: set[int] = field(default_factory=set)
     files: set[int] = field(default_factory=set)
     inherited: int = 0
 
@@ -434,6 +436,8 @@ class _Books:
         for serial in sorted(book.sockets | there):
             state = book.connections.get(serial)
             if state == _OPEN and serial not in there:
+                if serial in book.ended_by_server:
+                    continue  # the driver has noticed, and closed its socket
                 told = "is open for Django, and has no socket any more"
             elif serial in there and state is None:
                 told = "has a socket, and was not seen to open"
@@ -442,6 +446,13 @@ class _Books:
             else:
                 continue
             self._note(f"{self._db(process, serial)} {told}", Scope.DATABASE)
+        book.seen_sockets = there
+
+    def _faulted(self, event: Event) -> None:
+        """The database server is about to end all sessions of this run."""
+        if event.data["action"] in ("end sessions", "restart"):
+            for book in self._processes.values():
+                book.ended_by_server |= book.sockets
 
     def _check_files(self, process: int, book: _ProcessBook, there: int, *, locked: bool) -> None:
         sure = sum(book.connections[serial] == _OPEN for serial in book.files)
@@ -463,6 +474,10 @@ class _Books:
                 self._note(f"{self._db(*key)} still has a session, and its process has ended", Scope.DATABASE)
             elif self._processes[key[0]].connections[key[1]] == _CLOSED:
                 self._note(f"{self._db(*key)} was closed, and still has a session", Scope.DATABASE)
+        there = {pid for pid, _ in event.data["sessions"]}
+        for pid, (process, serial) in self._by_session.items():
+            if pid not in there and serial in self._book(process).seen_sockets:
+                self._book(process).ended_by_server.add(serial)
         if strange:
             self._strange_sessions[self._step] = max(strange, self._strange_sessions[self._step])
 
@@ -492,6 +507,7 @@ class _Books:
         "db.usable": _used,
         "db.close": _closed,
         "db.collected": _collected,
+        "db.fault": _faulted,
         "processes.seen": _seen,
         "db.sessions": _witnessed,
     }

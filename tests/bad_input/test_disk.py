@@ -8,6 +8,8 @@ import pytest
 from building import Docs
 
 KIBIBYTE = 1 << 10
+SIZE = 80
+"""Of the file system, in KiB: two short recordings have room."""
 
 TWO = """
     Two
@@ -30,12 +32,12 @@ TWO = """
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 40 KiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
+def small_disk(short_folder: Path) -> Iterator[Path]:
+    """A file system of :data:`SIZE`; the path is short enough for the folder of a run."""
+    folder = short_folder / "small"
+    folder.mkdir(exist_ok=True)
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=40k", "tmpfs", str(folder)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}k", "tmpfs", str(folder)], capture_output=True, check=False
     )
     if mounted.returncode:
         pytest.skip("mounting a file system takes more rights than these tests have")
@@ -104,7 +106,7 @@ def test_a_full_folder_for_temporary_files_is_told_and_the_rest_is_built(
     docs.page("other", "Other\n=====\n\nText.\n")
     docs.build()
     monkeypatch.setattr("tempfile.tempdir", str(small_disk))
-    small_disk.joinpath("filling").write_bytes(bytes(40 * KIBIBYTE))
+    small_disk.joinpath("filling").write_bytes(bytes(SIZE * KIBIBYTE))
     docs.page("index", TWO.replace("200 x", "100 x"))
     built = docs.build()
     warning = built.warning("index.rst", docs.line(":: long"), kind="djconn.run")
@@ -119,7 +121,7 @@ def test_a_full_disk_while_databases_are_kept_is_told(docs: Docs, small_disk: Pa
     databases = docs.doctrees / "djconn" / "databases"
     databases.unlink()
     databases.symlink_to(small_disk)
-    small_disk.joinpath("filling").write_bytes(bytes(36 * KIBIBYTE))
+    small_disk.joinpath("filling").write_bytes(bytes((SIZE - 4) * KIBIBYTE))
     settings = 'INSTALLED_APPS = ["django.contrib.contenttypes"]'
     docs.configure(djconn_project=docs.project(settings=settings))
     docs.page("index", TWO)

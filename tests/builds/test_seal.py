@@ -190,6 +190,7 @@ def test_another_distribution_breaks_the_seal(
     assert checked(sealed)
 
 
+@pytest.mark.exhaustive
 def test_a_change_of_our_own_code_breaks_the_seal(
     docs: Docs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

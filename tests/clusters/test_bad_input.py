@@ -170,11 +170,13 @@ def test_root_becomes_another_user_where_there_are_no_namespaces(
         privileges.disguise.cache_clear()
 
 
+@pytest.mark.exhaustive
 def test_a_locale_that_does_not_exist_is_no_obstacle(engine: Engine) -> None:
     said = started(engine.kind, LC_ALL="xx_YY.UTF-8", LANG="xx_YY.UTF-8")
     assert said == "started ()"
 
 
+@pytest.mark.exhaustive
 def test_variables_of_the_clients_programs_are_no_obstacle(engine: Engine) -> None:
     said = started(
         engine.kind,
@@ -202,6 +204,7 @@ def test_files_that_may_not_be_large_are_named(engine: Engine) -> None:
     assert "could not be initialised" in said
 
 
+@pytest.mark.exhaustive
 def test_next_to_no_shared_memory_is_enough(engine: Engine) -> None:
     old = engine.kind == "postgresql" and engine.binaries().version < (16,)
     size = "8m" if old else "64k"

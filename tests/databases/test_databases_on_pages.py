@@ -202,6 +202,7 @@ def test_a_server_that_dies_in_a_run_is_told_at_the_step(docs: Docs, postgresql:
     assert "one-connection" not in built.errors
 
 
+@pytest.mark.exhaustive
 def test_pages_are_replayed_where_there_is_no_server(docs: Docs, tmp_path: Path, postgresql: str):
     write(docs, djconn_recordings="recordings")
     live = docs.build()
@@ -262,6 +263,7 @@ def read(app, docname, source):
 """
 
 
+@pytest.mark.exhaustive
 def test_a_server_starts_while_further_pages_are_read(docs: Docs, postgresql: str):
     write(docs)
     with docs.source.joinpath("conf.py").open("a", encoding="utf-8") as conf:

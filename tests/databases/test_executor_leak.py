@@ -35,6 +35,7 @@ PAGE = """
        :server: one-sync
        :database: postgresql
        :conn-max-age: 0
+       :garbage-collection: off
 
        2 x browser: GET /executor
 

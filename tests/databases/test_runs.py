@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from building import Docs
-from choosing import a_few
 from projects_on_servers import SETTINGS, VIEWS, Run
 
 from sphinx_djconn.lab import Laboratory, Profiles
@@ -91,7 +90,8 @@ SEQUENCE = (
 )
 
 
-@pytest.mark.parametrize("name", a_few(["postgresql", "pool"], "postgresql"))
+@pytest.mark.parametrize("name", ["postgresql", "pool"])
+@pytest.mark.exhaustive
 def test_a_warm_start_leaves_the_trace_of_an_ordinary_one(
     docs: Docs, databases: Path, name: str, request: pytest.FixtureRequest
 ) -> None:

@@ -56,7 +56,7 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]
         yield laboratory
 
 
-@pytest.fixture(params=a_few([f"django-{each}" for each in VERSIONS], "django-2.1.3", "django-5.2"))
+@pytest.fixture(params=a_few([f"django-{each}" for each in VERSIONS], "django-5.2"))
 def environment(request: pytest.FixtureRequest, laboratory: Laboratory) -> str:
     """Return the name of an environment; those that are made are kept where builds keep theirs."""
     name: str = request.param

@@ -101,7 +101,7 @@ class Pair(NamedTuple):
         return self.plain[0].look.databases
 
 
-@pytest.fixture(scope="module", params=["0", "2", "None"])
+@pytest.fixture(scope="module", params=a_few(["0", "2", "None"], "None"))
 def max_age(request):
     return request.param
 

@@ -25,8 +25,8 @@ pytestmark = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="the 
 
 SETTINGS = 'STATIC_URL = "static/"\n'  # which runserver_plus takes for granted
 TOGETHER = 8
-REPRESENTATIVE = ("runserver", "gunicorn-gthread", "gunicorn-gevent", "uvicorn", "mod_wsgi")
-"""One of each kind: a thread for each connection, a pool of threads, greenlets, an event loop; and Apache."""
+REPRESENTATIVE = ("runserver", "gunicorn-gthread", "uvicorn", "mod_wsgi")
+"""A thread for each connection, a pool of threads, an event loop, and Apache."""
 
 POOL = min(32, (os.cpu_count() or 1) + 4)  # concurrent.futures.ThreadPoolExecutor, unless told otherwise
 NO_ORM = "gunicorn-tornado"

@@ -18,6 +18,7 @@ def python(oldest: int, newest: int) -> None:
         skip_without_python()
 
 
+@pytest.mark.exhaustive
 def test_two_real_releases(docs: Docs):
     docs.configure(djconn_project=docs.project(views=QUERY), djconn_unsupported_pythons=True)
     docs.page("index", REAL)

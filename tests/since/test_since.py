@@ -74,6 +74,7 @@ def test_recordings_replay_along_the_same_path(row: Row):
     assert row.told(replayed) == row.told(built)
 
 
+@pytest.mark.exhaustive
 def test_recordings_that_no_search_needs_any_more_are_removed(row: Row):
     row.claim("declared", 30, "first.json.number >= 12", ":since: r12")
     row.build()
@@ -93,6 +94,7 @@ def test_a_changed_expression_is_judged_by_the_recordings_that_are_there(row: Ro
     assert "true with r3 (" in row.told(built)["short"]["reason"]
 
 
+@pytest.mark.exhaustive
 def test_all_runs_anew_in_mode_run_and_each_once(row: Row):
     row.claim("declared", 30, "first.json.number >= 12", ":since: r12")
     row.claim("found", 30, "first.json.number >= 12")
@@ -144,6 +146,7 @@ FAILING = """
 """
 
 
+@pytest.mark.exhaustive
 def test_a_release_that_says_neither_is_as_one_that_cannot_be_run(row: Row):
     row.views(VIEWS.replace("number.NUMBER}", "number.NUMBER} if number.NUMBER != 1 else {}"))
     row.claim("declared", 5, "first.json.number >= 2", ":since: r2")

@@ -147,6 +147,23 @@ def test_what_contradicts_a_witness_makes_facts_of_the_database_unknown(tell, te
     assert not {"threads", "one.thread", "requests"} & names
 
 
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda run: run.tell("db.fault", p=0, action="end sessions"),
+        lambda run: seen(run, connections=[6]).tell("db.sessions", p=0, sessions=[]),
+    ],
+)
+def test_a_driver_closes_the_socket_of_a_session_that_the_server_has_ended(end):
+    run = end(opened_on_server(Run().whole()))
+    assert seen(run, connections=[]).finish().imbalances == ()
+
+
+def test_a_server_that_refuses_connections_ends_no_session():
+    run = opened_on_server(Run().whole()).tell("db.fault", p=0, action="refuse connections")
+    assert len(seen(run, connections=[]).finish().imbalances) == 1
+
+
 def test_a_lock_may_keep_a_descriptor_open():
     assert seen(Run().whole(), files=1, locked=True).finish().imbalances == ()
 

@@ -193,6 +193,7 @@ def test_what_a_project_changes_of_its_variables_and_its_path_is_there_in_a_run(
     assert trace.entities.request(1).json == {"it": ["yes", True]}
 
 
+@pytest.mark.exhaustive
 def test_python_collects_garbage_as_often_as_from_the_shell(laboratory, site, tmp_path):
     """Connections that nobody has any more may stay open until it does, and claims are about that."""
     add(

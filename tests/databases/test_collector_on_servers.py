@@ -43,7 +43,7 @@ def test_clients_have_the_same_facts_whenever_the_collector_ran(docs: Docs, data
     cold = twelve(docs, databases, OFTEN, warm=False)
     one, other = facts_of(warm), facts_of(cold)
     end = dict.fromkeys(("db.sessions", "db.abandoned", "db.lost"), (0, 12))
-    assert bounds(one) == {**end, "db.peak": (1, 12)}
+    assert {n: each for n, each in bounds(one).items() if '["' not in n} == {**end, "db.peak": (1, 12)}
     assert one.alternatives == other.alternatives
     assert one.figures | {"thread_idents": 0} == other.figures | {"thread_idents": 0}
     assert seen(cold) < 12, "the collector has run"
