@@ -1,7 +1,7 @@
 """Random sequences against random servers and databases, each compared with what the site wrote down.
 
-The witness is the code of the site itself (``site/witness.py``): it knows nothing of the probe. Runs follow from
-the seed alone, so that one that disagrees can be repeated.
+The witness is the code of the site itself (``site/witness.py``): it knows nothing of the probe. The seed alone
+decides what is run, so that a run that disagrees can be repeated.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Writes down what the site does, without the probe: views, and database connections opened and closed.
 
-Each run has a file of its own, ``<folder>/<run>.jsonl``: a JSON object a line, with the time, the process and the
-task of the kernel. The run and the number of a request are parameters of its URL.
+Each run has a file of its own, ``<folder>/<run>.jsonl``: a JSON object a line, with the time, the process, and
+the kernel's number of the thread. The run and the number of a request are parameters of its URL.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ def record(kind, **data):
     if request is None:
         return
     run, number = request
-    pid, _, task = os.readlink("/proc/thread-self").split("/")
+    pid, _, task = str(Path("/proc/thread-self").readlink()).split("/")
     line = {"t": time.monotonic_ns(), "k": kind, "n": number, "pid": int(pid), "task": int(task), **data}
     descriptor = os.open(FOLDER / f"{run}.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
