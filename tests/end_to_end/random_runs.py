@@ -21,6 +21,12 @@ VIEWS = (
     *("plain", "query", "query", "query", "both", "close", "broken", "missing"),
     *("stream", "thread", "tidy_thread", "executor", "coroutine"),
 )
+GREENLETS = {"gunicorn-gevent"}
+"""Servers whose greenlets share a thread, in which asyncio runs only one event loop at a time."""
+
+OWN_PORTS = {"uwsgi", "uwsgi-threads"}
+"""Servers whose router connects to the workers: they see its ports, and not those of the clients."""
+
 NO_ORM = {"gunicorn-tornado"}
 """Servers that run views in the thread of an event loop, where Django's ORM refuses to work."""
 
@@ -61,6 +67,8 @@ def generate(seed: int, servers: list[str], databases: list[str]) -> RandomRun:
     def request(client: str) -> str:
         number = len(views) + 1
         view = "plain" if server in NO_ORM else choose.choice(VIEWS)
+        if view == "coroutine" and server in GREENLETS:
+            view = "query"
         views[number] = view
         if client != "new client":
             connected.add(client)
@@ -137,7 +145,8 @@ class _Comparison:
             line = self.seen[request.number]
             if request.process is None or request.process.pid != line["pid"]:
                 yield f"request {request.number}: process {request.process}, and pid {line['pid']}"
-            if line["port"] and request.http is not None and request.http.port != int(line["port"]):
+            has_port = line["port"] and self.run.scenario.server not in OWN_PORTS
+            if has_port and request.http is not None and request.http.port != int(line["port"]):
                 yield f"request {request.number}: HTTP connection {request.http}, and port {line['port']}"
         yield from self._partition("threads", told, _thread, lambda line: (line["pid"], line["task"]))
         yield from self._partition(

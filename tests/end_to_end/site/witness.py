@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 
 from django.db.backends.signals import connection_created
@@ -18,6 +19,7 @@ from django.db.backends.signals import connection_created
 FOLDER = Path(os.environ.get("WITNESS_FOLDER", Path(__file__).parents[1] / "witnessed"))
 current = threading.local()
 serials = itertools.count(1)
+greenlets = weakref.WeakKeyDictionary()
 patched = set()
 
 
@@ -49,11 +51,11 @@ def working_for(request):
 
 
 def greenlet():
-    """Return the identity of the greenlet that runs; None in a thread's own."""
+    """Return a serial of the greenlet that runs; None in a thread's own."""
     if "greenlet" not in sys.modules:
         return None
     found = sys.modules["greenlet"].getcurrent()
-    return None if found.parent is None else id(found)
+    return None if found.parent is None else greenlets.setdefault(found, next(serials))
 
 
 def opened(connection, **_):
