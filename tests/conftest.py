@@ -14,7 +14,7 @@ os.environ["NO_COLOR"] = "1"  # where the variable CI is set, Sphinx colours wha
 # Shells have what they start in the background ignore Ctrl-C, and so all that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-ONLY_IF_ASKED_FOR = frozenset({"exhaustive", "versions", "django_docs", "foreign_project"})
+ONLY_IF_ASKED_FOR = frozenset({"exhaustive", "versions", "django_docs", "django_suite", "foreign_project"})
 """The markers of tests that take long, or download things."""
 
 
@@ -23,11 +23,17 @@ SKIPPED = "skipped-because-absent"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
+    """Add what only some runs need: tests that were skipped, and how much of what can go on for hours."""
+    group = parser.getgroup("sphinx_djconn")
+    group.addoption(
         "--absent",
         action="store_true",
         help="run only what the last run has skipped because something was not installed",
     )
+    group.addoption("--random-runs", type=int, default=10, help="how many random runs are compared")
+    group.addoption("--random-seed", type=int, default=0, help="the number of the first random run")
+    group.addoption("--random-servers", default="", help="their servers, separated by commas; all by default")
+    group.addoption("--django-tests", default="", help="labels of Django's own tests; all by default")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -168,6 +168,7 @@ def test_a_build_by_several_processes_gives_the_same_pages(docs: Docs) -> None:
     assert docs.folder.joinpath("html", "objects.inv").read_bytes() == inventory
 
 
+@pytest.mark.exhaustive
 def test_what_several_processes_have_read_is_complete_in_the_next_build(docs: Docs) -> None:
     many(docs, 12)
     docs.build_apart("html", "-j", "3")

@@ -59,6 +59,7 @@ def test_forty_clients_leave_what_the_option_says(run: Run, postgresql: str, mod
     assert facts.figures["db.peak"] == (40 if mode == "off" else 2)
 
 
+@pytest.mark.exhaustive
 def test_under_asgi_a_collection_after_each_request_frees_all(run: Run, postgresql: str):
     pytest.importorskip("uvicorn")
     trace = run("postgresql", FORTY, server="uvicorn", conn_max_age=None, garbage_collection="each-request")
@@ -111,6 +112,7 @@ PAGE = """
 """
 
 
+@pytest.mark.exhaustive
 def test_two_builds_give_the_same_page_warm_and_cold(docs: Docs, postgresql: str):
     pages, reports = [], []
     for warm in ("1", "0"):

@@ -61,6 +61,7 @@ def facts(docs: Docs) -> dict[str, list[dict[str, object]]]:
     return {name: each["runs"] for name, each in json.loads(built.read("facts.json")).items()}
 
 
+@pytest.mark.exhaustive
 def test_environments_are_made_and_run_and_a_second_build_does_neither(docs: Docs, empty_cache: Path):
     interpreter(6, 7)
     write(docs, "django-2.1.3", "django-2.1.4", "django-4.2")

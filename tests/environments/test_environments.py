@@ -330,6 +330,7 @@ def test_a_checkout_is_imported_from_its_folder_and_its_changes_are_seen(tmp_pat
     assert ready.contents() == before
 
 
+@pytest.mark.exhaustive
 def test_a_file_that_was_changed_by_hand_is_seen_also_by_the_next_build(
     tmp_path: Path, django52: Ready
 ) -> None:
@@ -343,6 +344,7 @@ def test_a_file_that_was_changed_by_hand_is_seen_also_by_the_next_build(
     assert again.digest == ready.contents().digest != django52.contents().digest
 
 
+@pytest.mark.exhaustive
 def test_a_distribution_that_was_removed_by_hand_is_seen(tmp_path: Path, django52: Ready) -> None:
     cache = copy(django52, tmp_path / "cache")
     ready = Environments(cache).get(find("django-5.2", {}))
