@@ -211,12 +211,13 @@ def _signals():
 
 
 def _wakeup():
+    """Return whether signals wake up an event loop; the number of its descriptor is by chance."""
     if threading.current_thread() is not threading.main_thread():
         return NOT_ASKED
     number = signal.set_wakeup_fd(-1)
     if number >= 0:
         signal.set_wakeup_fd(number)
-    return number
+    return number >= 0
 
 
 def _descriptors():
