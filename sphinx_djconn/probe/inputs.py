@@ -221,9 +221,7 @@ class Inputs:
     def _watch_status(self) -> None:
         """Record the paths that ``os.stat`` and ``os.access`` are asked about: no audit event tells them."""
         for original in (os.stat, os.access):
-            noting: Any = self._noting(original)
-            noting.__name__ = noting.__qualname__ = original.__name__
-            noting.__module__, noting.__doc__ = original.__module__, original.__doc__
+            noting = self._noting(original)
             setattr(os, original.__name__, noting)
             for able in (
                 os.supports_fd,
@@ -234,7 +232,7 @@ class Inputs:
                 if original in able:
                     able.add(noting)  # what ``shutil`` does depends on it
 
-    def _noting(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _noting(self, original: Any) -> "_Noting":
         """Return ``original``, which asks for the status of a path, recording that path."""
         stated = self._stated
 
@@ -248,12 +246,7 @@ class Inputs:
                 if not self.paused:
                     stated[name] = None
 
-        def noting(path: Any, *args: Any, **kwargs: Any) -> Any:
-            if type(path) is not str or path not in stated:
-                _quietly(look, path, kwargs)
-            return original(path, *args, **kwargs)
-
-        return noting
+        return _Noting(original, look, stated)
 
     def _watch_variables(self) -> None:
         """Record the variables that are read through ``os.environ``, which is what ``os.getenv`` does too."""
@@ -284,6 +277,26 @@ class Inputs:
             return iterate(environ)
 
         kind.__getitem__, kind.__iter__ = getitem, iter_
+
+
+class _Noting:
+    """``os.stat`` or ``os.access``, which also records the path.
+
+    Like the original, and unlike a function, it is no method of a class that has it as an attribute:
+    ``pathlib`` has such a class up to Python 3.10.
+    """
+
+    def __init__(self, original: Any, look: Callable[[Any, Any], None], stated: Dict[str, None]) -> None:
+        self.__name__ = self.__qualname__ = original.__name__
+        self.__module__, self.__doc__ = original.__module__, original.__doc__
+        self._original = original
+        self._look = look
+        self._stated = stated
+
+    def __call__(self, path: Any, *args: Any, **kwargs: Any) -> Any:
+        if type(path) is not str or path not in self._stated:
+            _quietly(self._look, path, kwargs)
+        return self._original(path, *args, **kwargs)
 
 
 class _Finder:
