@@ -260,8 +260,9 @@ def test_every_difference_that_may_be_is_one(censuses: Mapping[str, Mapping[str,
     assert {part for part in OF_THE_LAB if cold[part] == shell[part]} == set()
 
 
+# A shell of root's cannot start a server that refuses root: the lab starts it in a user namespace.
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", [name for name, server in SERVERS.items() if not server.refuses_root])
 def test_every_server_of_the_lab_is_one_that_a_shell_starts(docs: Docs, databases: Path, server: str) -> None:
     try:
         check_installed(server, SERVERS[server], current())

@@ -44,6 +44,15 @@ class Files:
         self._kinds: dict[str, str] = {}
         self._names: dict[str, dict[str, list[str]]] = {}
         self._unsure: set[str] = set()
+        self._complete: dict[str, int] = {}
+
+    def complete(self, folder: str) -> None:
+        """Note that ``folder``, which this build may have made, has all its files before runs look for any."""
+        self._complete.setdefault(os.path.join(folder, ""), time.time_ns())  # noqa: PTH118 - as above
+
+    def _since(self, path: str) -> int:
+        """Return the time from which a change of ``path`` may be one that a run has not seen."""
+        return next((at for folder, at in self._complete.items() if path.startswith(folder)), self.begun)
 
     def digest(self, path: str) -> str:
         """Return a digest of the content of the file ``path``, ``folder``, or :data:`ABSENT`."""
@@ -68,7 +77,7 @@ class Files:
                 found = ABSENT
             else:
                 found = FOLDER if stat.S_ISDIR(status.st_mode) else FILE
-                if found == FILE and status.st_ctime_ns >= self.begun:
+                if found == FILE and status.st_ctime_ns >= self._since(path):
                     found = ABSENT  # as it was when runs may have looked for it
             self._kinds[path] = found
         return found
@@ -76,7 +85,7 @@ class Files:
     def is_newer(self, path: str) -> bool:
         """Return whether ``path`` was written since the build began."""
         try:
-            return os.stat(path).st_mtime_ns >= self.begun  # noqa: PTH116 - as above
+            return os.stat(path).st_mtime_ns >= self._since(path)  # noqa: PTH116 - as above
         except OSError:
             return False
 
@@ -128,7 +137,7 @@ class Files:
             return FOLDER
         if not stat.S_ISREG(status.st_mode):
             return FILE
-        if self.begun <= status.st_mtime_ns <= time.time_ns():
+        if self._since(path) <= status.st_mtime_ns <= time.time_ns():
             self._unsure.add(path)
         touch = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         if not self._read:

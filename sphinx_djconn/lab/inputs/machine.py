@@ -47,6 +47,9 @@ class Machine:
         places |= {f"python-path-{n}": each for n, each in enumerate(others) if not _is_within(each, places)}
         self.roots = Roots({**places, HOME: str(Path.home())})
         self.packages = frozenset(packages)
+        if environment is not None and not environment.is_current:
+            for each in packages:
+                files.complete(each)
         self._installed = tuple(f"{each}{os.sep}" for each in (*self._own_path, project.path))
         self._pythons = () if environment is None else _pythons(environment)
         self._translated: dict[str, tuple[str, str] | None] = {}
