@@ -199,6 +199,7 @@ def _ending_with(parent: int, control: socket.socket) -> Iterator[None]:
 
     def look(*_: object) -> None:
         if os.getppid() != parent:
+            signal.setitimer(signal.ITIMER_REAL, 0)  # else the next alarm comes while this one waits
             with contextlib.suppress(Exception):
                 _clear_away(control, parent)
             os._exit(0)
