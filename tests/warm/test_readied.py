@@ -208,7 +208,7 @@ def test_python_collects_garbage_as_often_as_from_the_shell(laboratory, site, tm
         "browser: GET /collections/ as before\n900 x browser: GET /polls/\n"
         "200 x new client: GET /polls/\nbrowser: GET /collections/ as after"
     )
-    scenario = Scenario(parse_sequence(text), conn_max_age=None)
+    scenario = Scenario(parse_sequence(text), conn_max_age=None, timeout=120)
     from_shell = Laboratory(laboratory.profiles, tmp_path / "databases", warm=False)
     laboratory.foresee([scenario, scenario])
     made = []
