@@ -95,7 +95,7 @@ def told(run: dict[str, Any]) -> dict[tuple[Any, ...], list[Any]]:
         kept = {key: value for key, value in event.items() if key not in OF_THE_MACHINE}
         if "sessions" in kept:
             kept["sessions"] = sorted(state for _, state in kept["sessions"])
-        if event["p"] == 0:
+        if event["p"] == 0 or event["k"] == "thread.end":  # while other threads write into the log
             kept.pop("o", None)
             stories[0, event["k"], event.get("r"), event.get("h")].append(kept)
         else:
