@@ -1,14 +1,13 @@
 """The names in an expression: the type of each, and how its value is read from the facts of a run."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from sphinx_djconn.claims.errors import ExpressionError, listed, nearest
 from sphinx_djconn.claims.figures import value_text
-from sphinx_djconn.trace import FACTS, REQUEST_FACTS, Facts
-from sphinx_djconn.trace import facts as trace_facts
+from sphinx_djconn.trace import ALIAS_FACTS, FACTS, REQUEST_FACTS, Facts
 from sphinx_djconn.trace.types import TRUTH, Kind, Type
 from sphinx_djconn.trace.unknown import Unknown
 
@@ -167,12 +166,11 @@ class FactNames:
 
 def fact_names(labels: Collection[str] = ()) -> FactNames:
     """Return the names of all facts, for a sequence that has these ``labels``."""
-    alias_facts: Iterable[str] = getattr(trace_facts, "ALIAS_FACTS", ())
     return FactNames(
         {name: fact.type for name, fact in FACTS.items()},
         {name: fact.type for name, fact in REQUEST_FACTS.items()},
         labels,
-        {name: FACTS[f"{_ALIAS_GROUP}.{name}"].type for name in alias_facts},
+        {name: FACTS[f"{_ALIAS_GROUP}.{name}"].type for name in ALIAS_FACTS},
     )
 
 
