@@ -98,8 +98,10 @@ class Built:
         body = text[head.end() :].rstrip("\n")
         kind = _KIND.search(body)
         file = head["file"] or ""
-        if file.startswith(str(self.source)):
-            file = Path(file).relative_to(self.source).as_posix()
+        # docutils writes an included file's path as seen from the current directory
+        absolute = Path(os.path.abspath(file))
+        if file and absolute.is_relative_to(self.source):
+            file = absolute.relative_to(self.source).as_posix()
         return Warned(
             file,
             int(head["line"] or 0),

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -57,7 +58,19 @@ class Build:
 
 
 def are_gone(family: list[psutil.Process], seconds: float) -> bool:
-    return not psutil.wait_procs(family, timeout=seconds)[1]
+    """Whether all of them have ended. (A zombie has: init collects it when it comes to it.)"""
+    limit = time.monotonic() + seconds
+    while any(is_running(process) for process in family):
+        if time.monotonic() > limit:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def is_running(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def left(folder: Path) -> list[Path]:
