@@ -7,8 +7,7 @@ The package tree is the pipeline, and data goes one way::
 
 ``scenario`` is what is to be done, ``lab`` does it, ``probe`` runs inside the server's processes and
 emits events, ``trace`` is what happened, ``claims`` decides what is true of it, ``evidence`` draws it,
-``store`` keeps it, and ``ext`` is the Sphinx extension around all of them. ``faces`` and ``values`` let
-a build in which nothing has changed import little.
+``store`` keeps it, and ``ext`` is the Sphinx extension around all of them.
 """
 
 from typing import TYPE_CHECKING

@@ -5,16 +5,14 @@ What lies below no root has its absolute path.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
-
-from sphinx_djconn.values import value
 
 ABSENT = ""
 """Stands for a file that is not there, a module that is nowhere, a variable that is not set."""
 
 
-@value
+@dataclass(frozen=True)
 class Inputs:
     """What one or several runs used."""
 

@@ -9,19 +9,24 @@ import json
 import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from sphinx_djconn.hashing import (
+    digest,
+)
 from sphinx_djconn.inputs import Inputs
-from sphinx_djconn.scenario import Scenario
-from sphinx_djconn.trace import TraceError
-from sphinx_djconn.trace.events import decode, encode
-from sphinx_djconn.values import digest, value
+from sphinx_djconn.scenario.model import Scenario
+from sphinx_djconn.trace.events import (
+    TraceError,
+    decode,
+    encode,
+)
 
 if TYPE_CHECKING:
-    from sphinx_djconn.trace import Trace
+    from sphinx_djconn.trace.reading import Trace
 
 _FORMAT: Final = 4
 _PART: Final = ".part"
@@ -32,7 +37,7 @@ class StoreError(Exception):
     """A recording could not be written, or its file could not be read."""
 
 
-@value
+@dataclass(frozen=True)
 class Key:
     """What a recording depends on: the scenario as the page has it, and ``parts`` by name."""
 
@@ -77,7 +82,7 @@ def _compared(kind: Any) -> tuple[str, ...] | None:
     return tuple(each.name for each in fields(kind) if each.compare) if is_dataclass(kind) else None
 
 
-@value
+@dataclass(frozen=True)
 class Recording:
     """The traces of a scenario's runs, the key they were made under, and what a warning says of them.
 
@@ -242,7 +247,7 @@ def _read_runs(text: bytes, count: int) -> "tuple[Trace, ...]":
 
 
 def _read_run(line: bytes) -> "Trace":
-    from sphinx_djconn.trace import Trace  # noqa: PLC0415 - to look at a recording, its traces are not read
+    from sphinx_djconn.trace.reading import Trace  # noqa: PLC0415 - to look at a recording, its traces are not read
 
     run = json.loads(line)
     settings = _texts(run["settings"])

@@ -14,7 +14,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
-from sphinx_djconn.evidence import table
+from sphinx_djconn.evidence.nodes import table
 
 _FIGURES: Final = "benchmark.json"
 _PLOT: Final = "benchmark.svg"

@@ -19,15 +19,29 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
-from sphinx_djconn.claims import FUNCTIONS
-from sphinx_djconn.evidence import DEFAULT_PARTS, PARTS, table
+from sphinx_djconn.claims.functions import FUNCTIONS
+from sphinx_djconn.evidence.nodes import table
+from sphinx_djconn.evidence.parts import (
+    DEFAULT_PARTS,
+    PARTS,
+)
 from sphinx_djconn.ext.config import described
-from sphinx_djconn.ext.directives import DIRECTIVES
-from sphinx_djconn.lab.database import DATABASES
-from sphinx_djconn.lab.environments.supported import SERIES, pythons
-from sphinx_djconn.lab.servers import PLACES, SERVERS
-from sphinx_djconn.scenario import SequenceError, parse_sequence
-from sphinx_djconn.trace import FACTS, REQUEST_FACTS
+from sphinx_djconn.ext.directives.claim import DIRECTIVES
+from sphinx_djconn.lab.environments.python_versions import (
+    SERIES,
+    pythons,
+)
+from sphinx_djconn.lab.profiles.databases import DATABASES
+from sphinx_djconn.lab.profiles.servers import (
+    PLACES,
+    SERVERS,
+)
+from sphinx_djconn.scenario.grammar import parse_sequence
+from sphinx_djconn.scenario.lexer import SequenceError
+from sphinx_djconn.trace.facts import (
+    FACTS,
+    REQUEST_FACTS,
+)
 
 Rows = Iterator[Sequence[str]]
 

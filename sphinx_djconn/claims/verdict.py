@@ -9,7 +9,7 @@ from sphinx_djconn.trace.unknown import Unknown
 
 if TYPE_CHECKING:
     from sphinx_djconn.claims.expression import Expression
-    from sphinx_djconn.trace import Facts
+    from sphinx_djconn.trace.facts import Facts
 
 
 class Verdict(StrEnum):

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
-from sphinx_djconn.trace import RequestEntity, Trace
+from sphinx_djconn.trace.entities import RequestEntity
+from sphinx_djconn.trace.reading import Trace
 
 
 def endings(trace: Trace) -> Iterator[str]:

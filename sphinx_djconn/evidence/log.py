@@ -2,12 +2,18 @@
 
 from typing import Final
 
-from sphinx_djconn.evidence.lexer import BAR
-from sphinx_djconn.evidence.text import middle, printable
-from sphinx_djconn.evidence.timeline import Entry, timeline
-from sphinx_djconn.evidence.wording import Wording
-from sphinx_djconn.scenario import Scenario
-from sphinx_djconn.trace import Trace
+from sphinx_djconn.evidence.event_text import Wording
+from sphinx_djconn.evidence.log_lexer import BAR
+from sphinx_djconn.evidence.text import (
+    middle,
+    printable,
+)
+from sphinx_djconn.evidence.timeline import (
+    Entry,
+    timeline,
+)
+from sphinx_djconn.scenario.model import Scenario
+from sphinx_djconn.trace.reading import Trace
 
 _HEAD, _TAIL = 150, 50
 _WIDEST: Final = 24

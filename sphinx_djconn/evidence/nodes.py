@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 from docutils import nodes
 
-from sphinx_djconn.evidence.folds import djconn_fold
+from sphinx_djconn.evidence.details_node import djconn_fold
 from sphinx_djconn.evidence.text import printable
 
 NOT_CHECKED: Final = "not checked here"

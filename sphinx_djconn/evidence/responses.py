@@ -6,10 +6,18 @@ from typing import Any, Final
 
 from docutils import nodes
 
-from sphinx_djconn.claims import value_text
-from sphinx_djconn.evidence.nodes import Cell, literal, table
-from sphinx_djconn.evidence.text import number, printable
-from sphinx_djconn.trace import RequestEntity, Trace
+from sphinx_djconn.claims.figures import value_text
+from sphinx_djconn.evidence.nodes import (
+    Cell,
+    literal,
+    table,
+)
+from sphinx_djconn.evidence.text import (
+    number,
+    printable,
+)
+from sphinx_djconn.trace.entities import RequestEntity
+from sphinx_djconn.trace.reading import Trace
 
 _LONGEST_JSON: Final = 200
 _KEYS_MOST: Final = 6

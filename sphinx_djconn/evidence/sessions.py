@@ -5,11 +5,20 @@ from typing import Final
 
 from docutils import nodes
 
-from sphinx_djconn.evidence.nodes import Cell, literal, note, table
-from sphinx_djconn.evidence.text import number, printable
-from sphinx_djconn.scenario import Scenario
-from sphinx_djconn.trace import Session, Trace
-from sphinx_djconn.trace.collector import ABANDONED
+from sphinx_djconn.evidence.nodes import (
+    Cell,
+    literal,
+    note,
+    table,
+)
+from sphinx_djconn.evidence.text import (
+    number,
+    printable,
+)
+from sphinx_djconn.scenario.model import Scenario
+from sphinx_djconn.trace.entities import Session
+from sphinx_djconn.trace.garbage_collection import ABANDONED
+from sphinx_djconn.trace.reading import Trace
 
 _NAMED_MOST: Final = 12
 _STEPS_MOST: Final = 60

@@ -9,9 +9,10 @@ out.
 
 from typing import NamedTuple, TypeAlias
 
-from sphinx_djconn.evidence.wording import TOLD
-from sphinx_djconn.trace import Event, Trace
+from sphinx_djconn.evidence.event_text import TOLD
 from sphinx_djconn.trace.entities import Owner
+from sphinx_djconn.trace.events import Event
+from sphinx_djconn.trace.reading import Trace
 
 _CONNECTING, _IN_TURN, _HANGING_UP, _ENDING = range(4)
 

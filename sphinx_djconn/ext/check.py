@@ -14,18 +14,29 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from sphinx_djconn.ext.bugs import Bugs, warn
+from sphinx_djconn.ext.bugs import (
+    Bugs,
+    warn,
+)
 from sphinx_djconn.ext.config import Settings
-from sphinx_djconn.ext.gathering import Gathering, is_suppressed
 from sphinx_djconn.ext.names import Names
 from sphinx_djconn.ext.recorded import Absence
-from sphinx_djconn.ext.registry import Place, Problem, Registry
+from sphinx_djconn.ext.registry import (
+    Place,
+    Problem,
+    Registry,
+)
 from sphinx_djconn.ext.results import Results
-from sphinx_djconn.ext.seal import seal
+from sphinx_djconn.ext.runner import (
+    Gathering,
+    is_suppressed,
+)
+from sphinx_djconn.ext.up_to_date import seal
 from sphinx_djconn.ext.written import Written
-from sphinx_djconn.lab import Laboratory, ProfileError
-from sphinx_djconn.lab.inputs import Files
+from sphinx_djconn.lab.errors import ProfileError
+from sphinx_djconn.lab.inputs.files import Files
 from sphinx_djconn.lab.inputs.roots import checkout
+from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.store import Store
 
 if TYPE_CHECKING:

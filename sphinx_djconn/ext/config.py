@@ -4,19 +4,19 @@ import os
 import reprlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from sphinx_djconn.lab import DEFAULT_TIMEOUT, MOST_SECONDS
-from sphinx_djconn.values import value
+from sphinx_djconn.lab.limits import DEFAULT_TIMEOUT, MAX_TIMEOUT
 
 if TYPE_CHECKING:
-    from sphinx_djconn.lab import ProfileError, Profiles
-    from sphinx_djconn.lab.environments import Specification
+    from sphinx_djconn.lab.environments.specification import Specification
+    from sphinx_djconn.lab.errors import ProfileError
+    from sphinx_djconn.lab.profiles.profiles import Profiles
 
 _Profile = TypeVar("_Profile")
 
@@ -48,15 +48,15 @@ _AUTOMATIC: Final = "automatic"
 
 
 def _check_garbage_collection(value: str) -> None:
-    from sphinx_djconn.lab import ProfileError  # noqa: PLC0415 - builds with no change just register values
-    from sphinx_djconn.scenario import GARBAGE_COLLECTION  # noqa: PLC0415
+    from sphinx_djconn.lab.errors import ProfileError  # noqa: PLC0415 - builds with no change just register values
+    from sphinx_djconn.scenario.model import GARBAGE_COLLECTION  # noqa: PLC0415
 
     if value not in GARBAGE_COLLECTION:
         known = ", ".join(GARBAGE_COLLECTION)
         raise ProfileError(f"djconn_garbage_collection is {value!r}; it must be one of {known}")
 
 
-@value
+@dataclass(frozen=True)
 class Settings:
     """Every value of conf.py, as it stands there; names are without the prefix ``djconn_``."""
 
@@ -143,7 +143,7 @@ class Settings:
     @classmethod
     def of(cls, config: Config) -> "Settings":
         """Return the settings in ``config``; raise :class:`ProfileError` for one of no use."""
-        from sphinx_djconn.lab import ProfileError  # noqa: PLC0415 - builds with no change just register values
+        from sphinx_djconn.lab.errors import ProfileError  # noqa: PLC0415 - builds with no change just register values
 
         settings = cls(**given(config))
         for each in fields(cls):
@@ -154,8 +154,8 @@ class Settings:
             _check_garbage_collection(settings.garbage_collection)
         if settings.minimum_claims < 0:
             raise ProfileError("djconn_minimum_claims must be 0, for no minimum, or a number above it")
-        if not 0 < settings.timeout <= MOST_SECONDS:
-            raise ProfileError(f"djconn_timeout must be a number of seconds above 0 and up to {MOST_SECONDS:,}")
+        if not 0 < settings.timeout <= MAX_TIMEOUT:
+            raise ProfileError(f"djconn_timeout must be a number of seconds above 0 and up to {MAX_TIMEOUT:,}")
         if not 0 <= settings.jobs <= _MOST_JOBS:
             raise ProfileError(f"djconn_jobs must be 0, for two a processor, or a number up to {_MOST_JOBS:,}")
         return settings
@@ -166,10 +166,17 @@ class Settings:
         ``apart`` are the folders of the docs and of what they become: they may lie within a project.
         Raises :class:`ProfileError` where a value holds no profiles at all.
         """
-        from sphinx_djconn.lab import ProfileError, Profiles  # noqa: PLC0415 - as above
-        from sphinx_djconn.lab.database import DATABASES, read_database  # noqa: PLC0415
-        from sphinx_djconn.lab.profiles import DEMO, Project, read_project, read_server, tables  # noqa: PLC0415
-        from sphinx_djconn.lab.servers import SERVERS  # noqa: PLC0415
+        from sphinx_djconn.lab.errors import ProfileError  # noqa: PLC0415 - as above
+        from sphinx_djconn.lab.profiles.databases import DATABASES, read_database  # noqa: PLC0415
+        from sphinx_djconn.lab.profiles.profiles import (  # noqa: PLC0415
+            DEMO,
+            Profiles,
+            Project,
+            read_project,
+            read_server,
+            tables,
+        )
+        from sphinx_djconn.lab.profiles.servers import SERVERS  # noqa: PLC0415
 
         faults: dict[tuple[str, str], ProfileError] = {}
 
@@ -214,8 +221,8 @@ class Settings:
     ) -> "dict[str, Specification]":
         if not self.environments:
             return {}
-        from sphinx_djconn.lab import ProfileError  # noqa: PLC0415 - as above
         from sphinx_djconn.lab.environments.specification import read_one  # noqa: PLC0415 - it reads much
+        from sphinx_djconn.lab.errors import ProfileError  # noqa: PLC0415 - as above
 
         found = {}
         for name, given in self.environments.items():
@@ -240,7 +247,7 @@ class Settings:
 
 def _check_type(name: str, value: object, types: tuple[type, ...]) -> None:
     """Raise :class:`ProfileError` where ``value`` is of none of ``types``; True and False are no numbers."""
-    from sphinx_djconn.lab import ProfileError  # noqa: PLC0415 - as above
+    from sphinx_djconn.lab.errors import ProfileError  # noqa: PLC0415 - as above
 
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
         known = " or ".join(_KINDS[each] for each in types)
@@ -253,7 +260,7 @@ def _usable(variable: str) -> Iterator[None]:
 
     Such are texts that cannot be paths, and objects that are not what they look like.
     """
-    from sphinx_djconn.lab import ProfileError  # noqa: PLC0415 - as above
+    from sphinx_djconn.lab.errors import ProfileError  # noqa: PLC0415 - as above
 
     try:
         yield

@@ -14,12 +14,20 @@ from sphinx.roles import XRefRole
 from sphinx.util.docutils import SphinxRole
 from sphinx.util.nodes import make_refnode
 
-from sphinx_djconn.ext.packed import Object, Packed
+from sphinx_djconn.ext.packed import (
+    Object,
+    Packed,
+)
 
 if TYPE_CHECKING:
-    from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredMatrix, DeclaredScenario, Registry
+    from sphinx_djconn.ext.registry import (
+        DeclaredClaim,
+        DeclaredMatrix,
+        DeclaredScenario,
+        Registry,
+    )
     from sphinx_djconn.ext.results import Results
-    from sphinx_djconn.lab import Laboratory
+    from sphinx_djconn.lab.laboratory import Laboratory
 
 
 class FactRole(SphinxRole):
@@ -27,9 +35,9 @@ class FactRole(SphinxRole):
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """Register the use of the figure, and leave a placeholder for it."""
-        from sphinx_djconn.ext.choosing import split_figure  # noqa: PLC0415 - where no page is read, nobody needs it
-        from sphinx_djconn.ext.nodes import fact_placeholder  # noqa: PLC0415
+        from sphinx_djconn.ext.placeholders import fact_placeholder  # noqa: PLC0415
         from sphinx_djconn.ext.registry import FactUse, Place  # noqa: PLC0415
+        from sphinx_djconn.ext.targets import split_figure  # noqa: PLC0415 - where no page is read, nobody needs it
 
         scenario, expression = split_figure(self.text)
         source, line = self.get_source_info()
@@ -95,7 +103,7 @@ class DjconnDomain(Domain):
 
     def directive(self, name: str) -> type[Directive] | None:
         """Return the directive ``name``. With the first of them comes what only the reading of pages needs."""
-        from sphinx_djconn.ext.directives import DIRECTIVES  # noqa: PLC0415
+        from sphinx_djconn.ext.directives.claim import DIRECTIVES  # noqa: PLC0415
 
         self.directives.update({**DIRECTIVES, **self.directives})
         return super().directive(name)

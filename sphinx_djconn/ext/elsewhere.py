@@ -6,8 +6,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
-    from sphinx_djconn.lab import Profiles
-    from sphinx_djconn.store import Key, Stored
+    from sphinx_djconn.lab.profiles.profiles import Profiles
+    from sphinx_djconn.store import (
+        Key,
+        Stored,
+    )
 
 _OF_THE_MACHINE: Final = frozenset({"python", "database server"})
 """The parts of a key that differ because the recording was made on another machine."""

@@ -1,20 +1,25 @@
 """What a build has on disk for its scenarios: recordings, or why there is none."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from sphinx_djconn.ext.bugs import Bugs
-from sphinx_djconn.store import Key, Recording, Store, StoreError
-from sphinx_djconn.values import value
+from sphinx_djconn.store import (
+    Key,
+    Recording,
+    Store,
+    StoreError,
+)
 
 if TYPE_CHECKING:
-    from sphinx_djconn.trace import Facts
+    from sphinx_djconn.trace.facts import Facts
 
 _IN_MEMORY: Final = 8
 """How many recordings are held at a time: a page asks for the same few again and again."""
 
 
-@value
+@dataclass(frozen=True)
 class Absence:
     """Why a scenario has no recording: a message, the end of the server's log, and the type of its warning."""
 
@@ -98,7 +103,7 @@ class Recorded:
 
     def facts(self, scenario: str) -> "list[Facts]":
         """Return the facts of every run of ``scenario``."""
-        from sphinx_djconn.trace import facts_of  # noqa: PLC0415 - judgements are kept from build to build
+        from sphinx_djconn.trace.facts import facts_of  # noqa: PLC0415 - judgements are kept from build to build
 
         if scenario not in self._facts:
             recording = self.recording(scenario)

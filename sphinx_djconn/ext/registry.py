@@ -10,17 +10,27 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, assert_never
 
-from sphinx_djconn.claims import Direction, Judgement, Verdict
-from sphinx_djconn.ext.packed import Object, Packed
-from sphinx_djconn.scenario import Axis, Scenario, cell_label
-from sphinx_djconn.values import value
+from sphinx_djconn.claims.bisect import Direction
+from sphinx_djconn.claims.verdict import (
+    Judgement,
+    Verdict,
+)
+from sphinx_djconn.ext.packed import (
+    Object,
+    Packed,
+)
+from sphinx_djconn.scenario.matrix import (
+    Axis,
+    cell_label,
+)
+from sphinx_djconn.scenario.model import Scenario
 
 if TYPE_CHECKING:
-    from sphinx_djconn.claims import Expression
-    from sphinx_djconn.scenario import AxisValue
+    from sphinx_djconn.claims.expression import Expression
+    from sphinx_djconn.scenario.matrix import AxisValue
 
 
-@value
+@dataclass(frozen=True)
 class Place:
     """Where something is declared: page, source file, line."""
 
@@ -51,7 +61,7 @@ class Problem(NamedTuple):
     subtype: str = "config"
 
 
-@value
+@dataclass(frozen=True)
 class DeclaredScenario:
     """A scenario of a page; ``scenario`` is ``None`` where what the page says was refused.
 
@@ -85,7 +95,7 @@ class DeclaredScenario:
         return (self.steps or self.place.moved(self.body_offset)).moved(line)
 
 
-@value
+@dataclass(frozen=True)
 class DeclaredMatrix:
     """A matrix of a page, with the facts that its table shows; it has no cells where it was refused."""
 
@@ -101,7 +111,7 @@ class DeclaredMatrix:
         return cell_label(self.axes, cell.values)
 
 
-@value
+@dataclass(frozen=True)
 class Releases:
     """A row of releases, from the oldest to the newest, in which a claim is to change.
 
@@ -117,7 +127,7 @@ class Releases:
     declared: int | None
 
 
-@value
+@dataclass(frozen=True)
 class DeclaredClaim:
     """A claim of a page. One of ``expect`` and ``sometimes`` is set.
 
@@ -154,7 +164,7 @@ class DeclaredClaim:
         return self.scenario if self.where is None else f"{self.scenario} where {self.where}"
 
 
-@value
+@dataclass(frozen=True)
 class FactUse:
     """A figure in a sentence."""
 
@@ -300,6 +310,6 @@ def claim_expression(claim: DeclaredClaim, scenario: Scenario) -> "Expression":
 
 def figure_expression(text: str, scenario: Scenario) -> "Expression":
     """Return the expression in ``text`` about ``scenario``, of whatever type; raise ExpressionError."""
-    from sphinx_djconn.claims import parse  # noqa: PLC0415 - judgements are kept from build to build
+    from sphinx_djconn.claims.expression import parse  # noqa: PLC0415 - judgements are kept from build to build
 
     return parse(text, scenario.sequence.labels)

@@ -8,22 +8,36 @@ from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.environment import BuildEnvironment
 
-from sphinx_djconn.claims import Judgement
-from sphinx_djconn.evidence import NOT_CHECKED, djconn_fold, failure, table
-from sphinx_djconn.ext import checked_with
-from sphinx_djconn.ext.badges import UNDECLARED, claim_badge
+from sphinx_djconn.claims.verdict import Judgement
+from sphinx_djconn.evidence.details_node import djconn_fold
+from sphinx_djconn.evidence.failures import failure
+from sphinx_djconn.evidence.nodes import (
+    NOT_CHECKED,
+    table,
+)
+from sphinx_djconn.ext import django_versions as checked_with
+from sphinx_djconn.ext.badges import (
+    UNDECLARED,
+    claim_badge,
+)
 from sphinx_djconn.ext.bugs import warn
 from sphinx_djconn.ext.domain import domain_of
 from sphinx_djconn.ext.latex import spell
-from sphinx_djconn.ext.nodes import (
+from sphinx_djconn.ext.placeholders import (
     claims_placeholder,
     evidence_placeholder,
     fact_placeholder,
     matrix_placeholder,
     proof_placeholder,
 )
-from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredMatrix
-from sphinx_djconn.ext.results import FactError, Results
+from sphinx_djconn.ext.registry import (
+    DeclaredClaim,
+    DeclaredMatrix,
+)
+from sphinx_djconn.ext.results import (
+    FactError,
+    Results,
+)
 
 _MERGING: Final = frozenset({"html", "latex", "text"})
 """Formats in which an entry of a table can take several columns."""
@@ -68,7 +82,7 @@ class Rendering:
         return found
 
     def _evidence(self, place: evidence_placeholder) -> list[nodes.Node]:
-        from sphinx_djconn.evidence import evidence  # noqa: PLC0415 - most builds write no evidence
+        from sphinx_djconn.evidence.parts import evidence  # noqa: PLC0415 - most builds write no evidence
 
         name = place["scenario"]
         declared = self._results.declared[name]
@@ -85,7 +99,7 @@ class Rendering:
         return evidence(recording.key.scenario, recording.runs, place["parts"].split())
 
     def _matrix(self, place: matrix_placeholder) -> list[nodes.Node]:
-        from sphinx_djconn.ext.matrix import matrix_evidence  # noqa: PLC0415 - most builds write no evidence
+        from sphinx_djconn.ext.matrix_evidence import matrix_evidence  # noqa: PLC0415 - most builds write no evidence
 
         name = place["matrix"]
         declared = self._results.declared[name]
@@ -123,7 +137,7 @@ class Rendering:
         folded = djconn_fold("", heading, line, classes=["djconn-fold", "djconn-proof"])
         if search is None:
             return [folded]
-        from sphinx_djconn.ext.change import change_evidence  # noqa: PLC0415 - most builds write no evidence
+        from sphinx_djconn.ext.release_evidence import change_evidence  # noqa: PLC0415 - most builds write no evidence
 
         return [folded, *change_evidence(search, self._results, proof["parts"].split())]
 

@@ -8,17 +8,22 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from sphinx_djconn import __version__
-from sphinx_djconn.claims import (
-    ExpressionError,
+from sphinx_djconn.claims.errors import ExpressionError
+from sphinx_djconn.claims.figures import figure_text
+from sphinx_djconn.claims.verdict import (
     Judgement,
     Verdict,
-    figure_text,
     judge_cells,
 )
-from sphinx_djconn.evidence import NOT_CHECKED
-from sphinx_djconn.ext.bugs import Bugs, warn
-from sphinx_djconn.ext.choosing import ChoiceError, Chosen, chosen, narrowed
-from sphinx_djconn.ext.recorded import Absence, Recorded
+from sphinx_djconn.evidence.nodes import NOT_CHECKED
+from sphinx_djconn.ext.bugs import (
+    Bugs,
+    warn,
+)
+from sphinx_djconn.ext.recorded import (
+    Absence,
+    Recorded,
+)
 from sphinx_djconn.ext.registry import (
     FIGURE_MARK,
     DeclaredClaim,
@@ -30,15 +35,24 @@ from sphinx_djconn.ext.registry import (
     figure_expression,
 )
 from sphinx_djconn.ext.shown import shown_on
-from sphinx_djconn.store import Key, Store
-from sphinx_djconn.trace import Unknown
-from sphinx_djconn.values import digest
+from sphinx_djconn.ext.targets import (
+    ChoiceError,
+    Chosen,
+    chosen,
+    narrowed,
+)
+from sphinx_djconn.hashing import digest
+from sphinx_djconn.store import (
+    Key,
+    Store,
+)
+from sphinx_djconn.trace.unknown import Unknown
 
 if TYPE_CHECKING:
-    from sphinx_djconn.claims import Expression
-    from sphinx_djconn.ext.seal import Seal
-    from sphinx_djconn.ext.searching import Searching
-    from sphinx_djconn.scenario import Scenario
+    from sphinx_djconn.claims.expression import Expression
+    from sphinx_djconn.ext.bisection import Searching
+    from sphinx_djconn.ext.up_to_date import Seal
+    from sphinx_djconn.scenario.model import Scenario
 
 _FIGURE: Final = rf"{FIGURE_MARK}(?P<scenario>.*?){FIGURE_MARK}(?P<expression>.*?){FIGURE_MARK}"
 
@@ -98,7 +112,7 @@ class Results(Recorded):
         """The searches for the releases in which claims change, by the names of these."""
         if not any(claim.releases for claim in self._registry.claims().values()):
             return {}
-        from sphinx_djconn.ext.searching import searches  # noqa: PLC0415 - most builds search for nothing
+        from sphinx_djconn.ext.bisection import searches  # noqa: PLC0415 - most builds search for nothing
 
         return searches(self._registry, self)
 
@@ -169,7 +183,7 @@ class Results(Recorded):
         return NOT_CHECKED if self.is_not_checked(name) else str(self.judgement(name).verdict)
 
     def _judge_search(self, claim: DeclaredClaim) -> Judgement:
-        from sphinx_djconn.ext.searching import judged  # noqa: PLC0415 - as above
+        from sphinx_djconn.ext.bisection import judged  # noqa: PLC0415 - as above
 
         judgement, misplaced = judged(claim, self)
         search = self.searches.get(claim.name)

@@ -16,7 +16,7 @@ class NoFiguresInTitles(SphinxTransform):
 
     def apply(self, **_: Any) -> None:
         """Leave the figure's text where a title has one, and say so."""
-        from sphinx_djconn.ext.nodes import fact_placeholder  # noqa: PLC0415
+        from sphinx_djconn.ext.placeholders import fact_placeholder  # noqa: PLC0415
         from sphinx_djconn.ext.registry import Place, Problem  # noqa: PLC0415
 
         registry = domain_of(self.env).registry
@@ -37,7 +37,7 @@ class NothingLost(SphinxTransform):
 
     def apply(self, **_: Any) -> None:
         """Note what is lost on the page."""
-        from sphinx_djconn.ext.lost import hint, line_in, lost  # noqa: PLC0415
+        from sphinx_djconn.ext.lost_directives import hint, line_in, lost  # noqa: PLC0415
         from sphinx_djconn.ext.registry import Place, Problem  # noqa: PLC0415
 
         seen: dict[tuple[str, str], int] = {}

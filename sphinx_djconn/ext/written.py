@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sphinx.application import Sphinx
 
-from sphinx_djconn.ext.seal import Seal
-from sphinx_djconn.values import digest
+from sphinx_djconn.ext.up_to_date import Seal
+from sphinx_djconn.hashing import digest
 
 if TYPE_CHECKING:
     from sphinx_djconn.ext.results import Results

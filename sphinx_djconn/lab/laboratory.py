@@ -9,24 +9,38 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from sphinx_djconn.inputs import Inputs, union
-from sphinx_djconn.lab import DEFAULT_TIMEOUT, MOST_SECONDS
-from sphinx_djconn.lab.environments.ready import CURRENT, Ready, current
-from sphinx_djconn.lab.errors import AbsentError, LabError, PreparationError, RunError, ServerError
-from sphinx_djconn.lab.folders import sweep
-from sphinx_djconn.lab.inputs import Files, Machines
-from sphinx_djconn.lab.interruption import Interruption
-from sphinx_djconn.lab.keys import Keys
-from sphinx_djconn.lab.process import Launcher
-from sphinx_djconn.lab.profiles import Profiles
-from sphinx_djconn.lab.projects import Databases
-from sphinx_djconn.scenario import Scenario
+from sphinx_djconn.inputs import (
+    Inputs,
+    union,
+)
+from sphinx_djconn.lab.databases.in_files import Databases
+from sphinx_djconn.lab.environments.environment import (
+    CURRENT,
+    Ready,
+    current,
+)
+from sphinx_djconn.lab.errors import (
+    AbsentError,
+    LabError,
+    PreparationError,
+    RunError,
+    ServerError,
+)
+from sphinx_djconn.lab.fingerprint import Keys
+from sphinx_djconn.lab.inputs.files import Files
+from sphinx_djconn.lab.inputs.machine import Machines
+from sphinx_djconn.lab.limits import DEFAULT_TIMEOUT, MAX_TIMEOUT
+from sphinx_djconn.lab.process.cancellation import Interruption
+from sphinx_djconn.lab.process.launcher import Launcher
+from sphinx_djconn.lab.process.temporary import sweep
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.store import Recording
 
 if TYPE_CHECKING:
-    from sphinx_djconn.lab.environments import Environments
-    from sphinx_djconn.lab.served import ServedDatabases
-    from sphinx_djconn.trace import Trace
+    from sphinx_djconn.lab.databases.on_server import ServedDatabases
+    from sphinx_djconn.lab.environments.environments import Environments
+    from sphinx_djconn.trace.reading import Trace
 
 
 class Laboratory:
@@ -80,7 +94,7 @@ class Laboratory:
         self.profiles.check(scenario)
         environment = self.environment(scenario)
         key = self.keys.of(scenario, environment)
-        seconds = min(self._timeout if scenario.timeout is None else scenario.timeout, MOST_SECONDS)
+        seconds = min(self._timeout if scenario.timeout is None else scenario.timeout, MAX_TIMEOUT)
         served = self._serving(scenario)
         traces: list[Trace] = []
         notes: dict[str, None] = {}
@@ -136,7 +150,7 @@ class Laboratory:
         if not wanted:
             yield own
             return
-        from sphinx_djconn.lab.environments import in_turn  # noqa: PLC0415 - most builds need none
+        from sphinx_djconn.lab.environments.create_many import in_turn  # noqa: PLC0415 - most builds need none
 
         groups = in_turn(self._all_environments(), wanted, at_once=at_once, tell=self.say, cancel=self.cancel)
         with closing(groups):
@@ -144,7 +158,7 @@ class Laboratory:
             yield from groups
 
     def _all_environments(self) -> "Environments":
-        from sphinx_djconn.lab.environments import Environments  # noqa: PLC0415 - as above
+        from sphinx_djconn.lab.environments.environments import Environments  # noqa: PLC0415 - as above
 
         with self._lock:
             if self._environments is None:
@@ -169,7 +183,7 @@ class Laboratory:
         """Return what has the database servers of this build, where ``scenario`` needs one."""
         if not self.profiles.databases[scenario.database].has_server:
             return None
-        from sphinx_djconn.lab.served import ServedDatabases  # noqa: PLC0415 - most builds need none
+        from sphinx_djconn.lab.databases.on_server import ServedDatabases  # noqa: PLC0415 - most builds need none
 
         with self._lock:
             if self._served is None:
@@ -196,7 +210,7 @@ class Laboratory:
 
     def foresee(self, scenarios: Iterable[Scenario]) -> None:
         """Have projects set up for the runs of ``scenarios``, where many begin alike."""
-        from sphinx_djconn.lab.starting import Starting  # noqa: PLC0415 - as above
+        from sphinx_djconn.lab.command import Starting  # noqa: PLC0415 - as above
 
         alike: Counter[tuple[str, str]] = Counter()
         for scenario in scenarios:

@@ -8,26 +8,49 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sphinx_djconn.inputs import Inputs
-from sphinx_djconn.lab.database import Database
-from sphinx_djconn.lab.environments.ready import Ready
-from sphinx_djconn.lab.errors import FloodError, RunError
-from sphinx_djconn.lab.feed import Feed
-from sphinx_djconn.lab.folders import end_processes_of
-from sphinx_djconn.lab.inputs import Machine
-from sphinx_djconn.lab.interruption import Interruption
-from sphinx_djconn.lab.logs import LineCounter, Sanitizer
-from sphinx_djconn.lab.player import Player
-from sphinx_djconn.lab.port import Port
-from sphinx_djconn.lab.process import Launcher, SupervisedProcess, tail
-from sphinx_djconn.lab.profiles import Profiles, Project
-from sphinx_djconn.lab.projects import Databases, Folder
-from sphinx_djconn.lab.starting import Starting
-from sphinx_djconn.scenario import Scenario
-from sphinx_djconn.trace import Event, Trace
-from sphinx_djconn.trace.events import decode, in_order
+from sphinx_djconn.lab.command import Starting
+from sphinx_djconn.lab.databases.in_files import (
+    Databases,
+    Folder,
+)
+from sphinx_djconn.lab.environments.environment import Ready
+from sphinx_djconn.lab.errors import (
+    FloodError,
+    RunError,
+)
+from sphinx_djconn.lab.events.collector import Feed
+from sphinx_djconn.lab.events.sanitizer import (
+    LineCounter,
+    Sanitizer,
+)
+from sphinx_djconn.lab.inputs.machine import Machine
+from sphinx_djconn.lab.process.cancellation import Interruption
+from sphinx_djconn.lab.process.launcher import (
+    Launcher,
+    SupervisedProcess,
+    tail,
+)
+from sphinx_djconn.lab.process.port import Port
+from sphinx_djconn.lab.process.temporary import end_processes_of
+from sphinx_djconn.lab.profiles.databases import Database
+from sphinx_djconn.lab.profiles.profiles import (
+    Profiles,
+    Project,
+)
+from sphinx_djconn.lab.steps.player import Player
+from sphinx_djconn.scenario.model import Scenario
+from sphinx_djconn.trace.events import (
+    Event,
+    decode,
+    in_order,
+)
+from sphinx_djconn.trace.reading import Trace
 
 if TYPE_CHECKING:
-    from sphinx_djconn.lab.served import RunDatabases, ServedDatabases
+    from sphinx_djconn.lab.databases.on_server import (
+        RunDatabases,
+        ServedDatabases,
+    )
 
 _TAIL: Final = 20
 """Lines of the server's log that an error carries."""

@@ -15,9 +15,9 @@ when a connection is closed.
 
 import os
 
-from . import asgi, collector, databases, greenlets, handlers, servers, started
+from . import asgi, databases, garbage_collector, greenlets, handlers, servers, started
 from .channel import Channel
-from .imports import Imports
+from .import_hooks import Imports
 from .recorder import Recorder
 
 
@@ -30,7 +30,7 @@ def start(address: str) -> None:
     if channel.fd < 0:
         return
     recorder = Recorder(channel)
-    collector.control(recorder, os.environ.get("DJCONN_GARBAGE_COLLECTION", ""))
+    garbage_collector.control(recorder, os.environ.get("DJCONN_GARBAGE_COLLECTION", ""))
     imports = Imports()
     servers.watch(recorder, imports)
     started.watch(recorder, imports)

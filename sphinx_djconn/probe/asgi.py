@@ -12,7 +12,7 @@ import weakref
 from typing import Any, Callable, Optional, Tuple
 
 from .handlers import MARK, numbered, watched_coroutine
-from .imports import Imports
+from .import_hooks import Imports
 from .recorder import VIEW, VIEW_END, Handling, Recorder
 
 HEADER = b"x-djconn-request"

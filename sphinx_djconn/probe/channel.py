@@ -12,9 +12,9 @@ import struct
 import time
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from .descriptors import mapped, raised
+from .fds import mapped, raised
 from .forks import own_byte
-from .logsize import left, opened_again
+from .log_position import left, opened_again
 
 _OFTEN = 1024
 """After so many events the bell is rung though nobody waits, so that a lab that is gone is found to be."""

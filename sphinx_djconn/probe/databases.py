@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, Callable, Dict, Optional, Set, Tuple
 
 from .channel import OWNER
-from .imports import Imports
+from .import_hooks import Imports
 from .recorder import USE, Handling, Recorder
 
 _STATE = "djconn_state"

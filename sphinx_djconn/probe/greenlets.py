@@ -9,7 +9,7 @@ import threading
 import weakref
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from .imports import Imports
+from .import_hooks import Imports
 from .recorder import Handling, Recorder
 
 

@@ -9,7 +9,7 @@ import functools
 import re
 from typing import Any, Callable, Optional
 
-from .imports import Imports
+from .import_hooks import Imports
 from .recorder import BEGIN, END, VIEW, VIEW_END, Handling, Recorder
 
 HEADER = "HTTP_X_DJCONN_REQUEST"

@@ -10,7 +10,7 @@ import weakref
 from typing import Any, Callable, ClassVar, Dict, List, Optional, Tuple
 
 from .channel import KINDS, OWNER, RECORD, THREAD, Channel
-from .logsize import ANSWER, FIONREAD, ioctl
+from .log_position import ANSWER, FIONREAD, ioctl
 
 try:
     from contextvars import ContextVar

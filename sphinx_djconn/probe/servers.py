@@ -4,7 +4,7 @@ import functools
 import socket
 from typing import Any, Iterator, List
 
-from .imports import Imports
+from .import_hooks import Imports
 from .recorder import Recorder
 
 

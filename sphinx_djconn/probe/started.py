@@ -11,7 +11,7 @@ import os
 import threading
 from typing import Any, Callable, Optional, Tuple
 
-from .imports import Imports
+from .import_hooks import Imports
 from .recorder import Recorder, Work
 
 _WORK = "_djconn_work"

@@ -1,13 +1,12 @@
 """The cells of a matrix: a scenario for each combination of the values of its axes."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.scenario.model import Sequence as Steps
-from sphinx_djconn.values import value
 
 AxisValue: TypeAlias = str | float | bool | None
 
@@ -15,7 +14,7 @@ SEQUENCE: Final = "sequence"
 """The axis of titled sequences."""
 
 
-@value
+@dataclass(frozen=True)
 class Axis:
     """What varies, by the name of its option (``conn-max-age``), and the values that it takes."""
 

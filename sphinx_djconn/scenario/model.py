@@ -5,10 +5,8 @@ take no part in comparisons: a sequence that moved down its page is still the sa
 """
 
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias, assert_never
-
-from sphinx_djconn.values import value
 
 GarbageCollection: TypeAlias = Literal["automatic", "off", "each-request"]
 
@@ -22,7 +20,7 @@ PROJECT_DEFAULT: Final = "project"
 """The value of ``conn_max_age`` that leaves the project's own setting alone."""
 
 
-@value
+@dataclass(frozen=True)
 class Request:
     """``count`` requests that one client sends one after another.
 
@@ -40,7 +38,7 @@ class Request:
     line: int = field(default=0, compare=False)
 
 
-@value
+@dataclass(frozen=True)
 class Close:
     """``client`` hangs up; its next request opens a connection."""
 
@@ -48,7 +46,7 @@ class Close:
     line: int = field(default=0, compare=False)
 
 
-@value
+@dataclass(frozen=True)
 class Together:
     """Requests that are in the server at the same time."""
 
@@ -56,7 +54,7 @@ class Together:
     line: int = field(default=0, compare=False)
 
 
-@value
+@dataclass(frozen=True)
 class Wait:
     """A pause of ``seconds`` in which no client does anything."""
 
@@ -64,7 +62,7 @@ class Wait:
     line: int = field(default=0, compare=False)
 
 
-@value
+@dataclass(frozen=True)
 class Reload:
     """A source file changes, and the auto-reloader starts the server's process anew."""
 
@@ -74,7 +72,7 @@ class Reload:
 Fault: TypeAlias = Literal["end sessions", "restart", "refuse connections", "accept connections"]
 
 
-@value
+@dataclass(frozen=True)
 class DatabaseFault:
     """Something that the database server does to the sessions of this run."""
 
@@ -85,7 +83,7 @@ class DatabaseFault:
 Step: TypeAlias = Request | Close | Together | Wait | Reload | DatabaseFault
 
 
-@value
+@dataclass(frozen=True)
 class Sequence:
     """The steps that clients take, from top to bottom, and the text they were read from."""
 
@@ -117,7 +115,7 @@ class Sequence:
         return tuple(request.label for request in self.requests() if request.label)
 
 
-@value
+@dataclass(frozen=True)
 class Scenario:
     """A sequence against one server, one database, one set of settings, one environment.
 

@@ -56,13 +56,13 @@ Kinds, from the lab: ``collector`` (``mode``: when the garbage collector can run
 of this run, as the server sees them at the end of a step, a list of pid and state),
 ``events.read`` (``processes``: how many events the lab has read of each, a list of serial and count),
 ``processes.seen`` (``processes``: what ``/proc`` shows of each at the end of a step, a list of objects; see
-:mod:`sphinx_djconn.lab.kernel`).
+:mod:`sphinx_djconn.lab.steps.procfs`).
 
 The socket between a process and the lab carries lines, too. An empty line is the bell: there is something
-to be read. It rings where the first byte of the file ``SOCKET-waits`` is not 0, and sets that to 0 (see
-:class:`sphinx_djconn.lab.sources.Bell`). The first line, ``{"k": "file", "name": ..., "memory": ...}``, names
-the file of the process's events, in the folder of the socket, and says how many bytes at its beginning are
-memory that the process fills, with zeros where nothing was written yet. Where the file cannot be written,
+to be read. It rings if the first byte of the file ``SOCKET-waits`` is not 0, and sets that to 0 (see
+:class:`sphinx_djconn.lab.events.reader.Bell`). The first line, ``{"k": "file", "name": ..., "memory": ...}``,
+names the file of the process's events, in the folder of the socket, and says how many bytes at its beginning
+are memory that the process fills, with zeros where nothing was written yet. Where the file cannot be written,
 the events themselves follow. A request that has come to a meeting has a socket of its own and says ``meet``
 (``r`` ``at``).
 """

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
 
-from sphinx_djconn.trace.balance import Imbalance, imbalances_of
-from sphinx_djconn.trace.collector import as_if_never_run, freed_at_once, is_automatic, undecided
+from sphinx_djconn.trace.balance import (
+    Imbalance,
+    imbalances_of,
+)
 from sphinx_djconn.trace.entities import (
     DatabaseConnection,
     Deed,
@@ -26,8 +28,17 @@ from sphinx_djconn.trace.entities import (
     Session,
     Thread,
 )
-from sphinx_djconn.trace.events import Event, TraceError
-from sphinx_djconn.trace.served import Served
+from sphinx_djconn.trace.events import (
+    Event,
+    TraceError,
+)
+from sphinx_djconn.trace.garbage_collection import (
+    as_if_never_run,
+    freed_at_once,
+    is_automatic,
+    undecided,
+)
+from sphinx_djconn.trace.request_events import Served
 
 
 @dataclass(frozen=True)

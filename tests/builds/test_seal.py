@@ -12,7 +12,7 @@ from building import Docs
 from kept_pages import ONE, SHOWING, TELL_MODULES
 
 import sphinx_djconn
-from sphinx_djconn.ext import seal
+from sphinx_djconn.ext import up_to_date as seal
 
 TELL_WHETHER_CHECKED = """
 import pathlib

@@ -4,9 +4,17 @@ from typing import Any
 
 import pytest
 
-from sphinx_djconn.claims import Possible, Verdict, figure_text, judge, parse
-from sphinx_djconn.claims.expression import MOST_ALTERNATIVES
-from sphinx_djconn.trace import Facts, Unknown
+from sphinx_djconn.claims.expression import MOST_ALTERNATIVES, parse
+from sphinx_djconn.claims.figures import (
+    Possible,
+    figure_text,
+)
+from sphinx_djconn.claims.verdict import (
+    Verdict,
+    judge,
+)
+from sphinx_djconn.trace.facts import Facts
+from sphinx_djconn.trace.unknown import Unknown
 
 
 def run(*groups: list[dict[str, Any]], **figures: Any) -> Facts:

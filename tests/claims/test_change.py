@@ -4,7 +4,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from sphinx_djconn.claims import Direction, Outcome, Search, Told, Verdict, outcome
+from sphinx_djconn.claims.bisect import (
+    Direction,
+    Search,
+)
+from sphinx_djconn.claims.release_verdict import (
+    Outcome,
+    Told,
+    outcome,
+)
+from sphinx_djconn.claims.verdict import Verdict
 
 NAMES = tuple(f"2.{each}" for each in range(30))
 SINCE, UNTIL = Direction.SINCE, Direction.UNTIL

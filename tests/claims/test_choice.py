@@ -4,8 +4,14 @@ from itertools import product
 
 import pytest
 
-from sphinx_djconn.claims import ExpressionError, Verdict, choose, judge_cells, parse
-from sphinx_djconn.trace import Facts
+from sphinx_djconn.claims.errors import ExpressionError
+from sphinx_djconn.claims.expression import parse
+from sphinx_djconn.claims.verdict import (
+    Verdict,
+    judge_cells,
+)
+from sphinx_djconn.claims.where import choose
+from sphinx_djconn.trace.facts import Facts
 
 AXES = {
     "server": ["runserver", "waitress"],

@@ -6,11 +6,16 @@ from typing import Any
 
 import pytest
 
-from sphinx_djconn.claims import Expression, ExpressionError, parse
-from sphinx_djconn.claims.expression import parse_with
+from sphinx_djconn.claims.errors import ExpressionError
+from sphinx_djconn.claims.expression import (
+    Expression,
+    parse,
+    parse_with,
+)
 from sphinx_djconn.claims.names import FactNames
-from sphinx_djconn.trace import Facts, Unknown
+from sphinx_djconn.trace.facts import Facts
 from sphinx_djconn.trace.types import COUNT
+from sphinx_djconn.trace.unknown import Unknown
 
 PAYLOAD = {
     "user": {"name": "ada", "roles": ["admin", "staff"]},

@@ -5,8 +5,12 @@ from typing import Any
 
 import pytest
 
-from sphinx_djconn.claims import Possible, figure_text, value_text
-from sphinx_djconn.trace import Unknown
+from sphinx_djconn.claims.figures import (
+    Possible,
+    figure_text,
+    value_text,
+)
+from sphinx_djconn.trace.unknown import Unknown
 
 
 @pytest.mark.parametrize(

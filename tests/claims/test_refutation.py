@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from sphinx_djconn.claims import ExpressionError, parse
-from sphinx_djconn.trace import Facts
+from sphinx_djconn.claims.errors import ExpressionError
+from sphinx_djconn.claims.expression import parse
+from sphinx_djconn.trace.facts import Facts
 
 LABELS = ("a", "b", "c")
 

@@ -4,11 +4,27 @@ from itertools import product
 
 import pytest
 
-from sphinx_djconn.claims import ExpressionError, Verdict, choose, judge, parse
-from sphinx_djconn.claims.expression import parse_with
-from sphinx_djconn.claims.names import FactNames, fact_names
-from sphinx_djconn.trace import FACTS, REQUEST_FACTS, Facts, Unknown
-from sphinx_djconn.trace.types import COUNT, Type
+from sphinx_djconn.claims.errors import ExpressionError
+from sphinx_djconn.claims.expression import parse, parse_with
+from sphinx_djconn.claims.names import (
+    FactNames,
+    fact_names,
+)
+from sphinx_djconn.claims.verdict import (
+    Verdict,
+    judge,
+)
+from sphinx_djconn.claims.where import choose
+from sphinx_djconn.trace.facts import (
+    FACTS,
+    REQUEST_FACTS,
+    Facts,
+)
+from sphinx_djconn.trace.types import (
+    COUNT,
+    Type,
+)
+from sphinx_djconn.trace.unknown import Unknown
 
 LABELS = ("first", "second")
 

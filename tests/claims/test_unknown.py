@@ -8,10 +8,18 @@ from typing import Any
 
 import pytest
 
-from sphinx_djconn.claims import Verdict, judge, parse
-from sphinx_djconn.claims.logic import conjunction, disjunction, negation
-from sphinx_djconn.trace import Facts, Unknown
-from sphinx_djconn.trace.unknown import with_unknown
+from sphinx_djconn.claims.expression import parse
+from sphinx_djconn.claims.logic import (
+    conjunction,
+    disjunction,
+    negation,
+)
+from sphinx_djconn.claims.verdict import (
+    Verdict,
+    judge,
+)
+from sphinx_djconn.trace.facts import Facts
+from sphinx_djconn.trace.unknown import Unknown, with_unknown
 
 LABELS = ("a", "b", "c")
 NEVER_SEEN = Unknown("Django's handler never saw the request")

@@ -4,8 +4,14 @@ from typing import Any
 
 import pytest
 
-from sphinx_djconn.claims import Judgement, Verdict, judge, parse
-from sphinx_djconn.trace import Facts, Unknown
+from sphinx_djconn.claims.expression import parse
+from sphinx_djconn.claims.verdict import (
+    Judgement,
+    Verdict,
+    judge,
+)
+from sphinx_djconn.trace.facts import Facts
+from sphinx_djconn.trace.unknown import Unknown
 
 
 def run(**figures: Any) -> Facts:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from servers_at_hand import KINDS, installed
 
-from sphinx_djconn.lab.clusters import Cluster, Clusters
+from sphinx_djconn.lab.clusters.cluster import Cluster
+from sphinx_djconn.lab.clusters.clusters import Clusters
 from sphinx_djconn.lab.clusters.engine import Engine
 
 

@@ -4,9 +4,12 @@ from dataclasses import replace
 
 from absence import needed
 
-from sphinx_djconn.lab.clusters import Cluster
+from sphinx_djconn.lab.clusters.cluster import Cluster
 from sphinx_djconn.lab.clusters.clusters import _engine
-from sphinx_djconn.lab.clusters.engine import Connection, Engine
+from sphinx_djconn.lab.clusters.engine import (
+    Connection,
+    Engine,
+)
 
 KINDS = ("postgresql", "mariadb")
 

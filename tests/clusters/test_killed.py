@@ -13,7 +13,7 @@ import psutil
 import pytest
 from servers_at_hand import installed
 
-from sphinx_djconn.lab.clusters import Clusters
+from sphinx_djconn.lab.clusters.clusters import Clusters
 from sphinx_djconn.lab.clusters.engine import Engine
 
 AT_MOST = 2.0

@@ -11,12 +11,16 @@ from absence import needed
 from building import Docs
 from projects_on_servers import SETTINGS, VIEWS, Run
 
-from sphinx_djconn.lab import Laboratory, Profiles
-from sphinx_djconn.lab.clusters import Clusters
-from sphinx_djconn.lab.database import DATABASES, Database
-from sphinx_djconn.lab.profiles import read_project
-from sphinx_djconn.scenario import Scenario, parse_sequence
-from sphinx_djconn.trace import Trace
+from sphinx_djconn.lab.clusters.clusters import Clusters
+from sphinx_djconn.lab.laboratory import Laboratory
+from sphinx_djconn.lab.profiles.databases import (
+    DATABASES,
+    Database,
+)
+from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
+from sphinx_djconn.scenario.grammar import parse_sequence
+from sphinx_djconn.scenario.model import Scenario
+from sphinx_djconn.trace.reading import Trace
 
 
 def needs(kind: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from sphinx_djconn.trace import Trace
+from sphinx_djconn.trace.reading import Trace
 
 VIEWS = """
 from django.db import connections

@@ -9,10 +9,15 @@ import pytest
 from building import Docs
 from projects_on_servers import SETTINGS, VIEWS, Run
 
-from sphinx_djconn.lab import Laboratory, Profiles
-from sphinx_djconn.lab.profiles import read_project
-from sphinx_djconn.scenario import Scenario, parse_sequence
-from sphinx_djconn.trace import Facts, Trace, facts_of
+from sphinx_djconn.lab.laboratory import Laboratory
+from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
+from sphinx_djconn.scenario.grammar import parse_sequence
+from sphinx_djconn.scenario.model import Scenario
+from sphinx_djconn.trace.facts import (
+    Facts,
+    facts_of,
+)
+from sphinx_djconn.trace.reading import Trace
 
 FORTY = "40 x new client: GET /query"
 
@@ -68,7 +73,7 @@ def test_under_asgi_a_collection_after_each_request_frees_all(run: Run, postgres
 
 def test_a_server_without_room_says_on_what_it_depends(docs: Docs, databases: Path, postgresql: str):
     pytest.importorskip("psycopg")
-    from sphinx_djconn.lab.database import DATABASES, Database  # noqa: PLC0415
+    from sphinx_djconn.lab.profiles.databases import DATABASES, Database  # noqa: PLC0415
 
     project = read_project(docs.project(views=VIEWS, settings=SETTINGS), docs.source)
     small = Database("PostgreSQL", "postgresql", max_connections=3)

@@ -3,9 +3,10 @@
 import pytest
 from projects_on_servers import Run
 
-from sphinx_djconn.lab.database import Database
 from sphinx_djconn.lab.errors import ClusterError
-from sphinx_djconn.trace import Trace, facts_of
+from sphinx_djconn.lab.profiles.databases import Database
+from sphinx_djconn.trace.facts import facts_of
+from sphinx_djconn.trace.reading import Trace
 
 MORE = {
     "two": Database("PostgreSQL", "postgresql", max_connections=2),

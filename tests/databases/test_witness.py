@@ -12,12 +12,21 @@ from building import Docs
 from choosing import a_few
 from projects_on_servers import SETTINGS, VIEWS, Run
 
-from sphinx_djconn.claims import Verdict, judge, parse
-from sphinx_djconn.lab import Laboratory, Profiles
-from sphinx_djconn.lab.database import DATABASES, Database
-from sphinx_djconn.lab.profiles import read_project
-from sphinx_djconn.scenario import Scenario, parse_sequence
-from sphinx_djconn.trace import Trace, facts_of
+from sphinx_djconn.claims.expression import parse
+from sphinx_djconn.claims.verdict import (
+    Verdict,
+    judge,
+)
+from sphinx_djconn.lab.laboratory import Laboratory
+from sphinx_djconn.lab.profiles.databases import (
+    DATABASES,
+    Database,
+)
+from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
+from sphinx_djconn.scenario.grammar import parse_sequence
+from sphinx_djconn.scenario.model import Scenario
+from sphinx_djconn.trace.facts import facts_of
+from sphinx_djconn.trace.reading import Trace
 
 
 def figures(trace: Trace) -> dict[str, Any]:

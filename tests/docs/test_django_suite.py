@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 from index_downloads import unpacked_sdist
 
-from sphinx_djconn.lab.clusters import Clusters
+from sphinx_djconn.lab.clusters.clusters import Clusters
 from sphinx_djconn.lab.errors import AbsentError
-from sphinx_djconn.lab.sources import Bell
+from sphinx_djconn.lab.events.reader import Bell
 
 pytestmark = pytest.mark.django_suite
 

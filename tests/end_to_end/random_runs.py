@@ -12,9 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sphinx_djconn.lab import Laboratory
-from sphinx_djconn.scenario import Scenario, parse_sequence
-from sphinx_djconn.trace import Facts, RequestEntity, Trace, Unknown, facts_of
+from sphinx_djconn.lab.laboratory import Laboratory
+from sphinx_djconn.scenario.grammar import parse_sequence
+from sphinx_djconn.scenario.model import Scenario
+from sphinx_djconn.trace.entities import RequestEntity
+from sphinx_djconn.trace.facts import (
+    Facts,
+    facts_of,
+)
+from sphinx_djconn.trace.reading import Trace
+from sphinx_djconn.trace.unknown import Unknown
 
 STATUSES = {"broken": 500, "missing": 404}
 VIEWS = (

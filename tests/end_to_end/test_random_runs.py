@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 from random_runs import RandomRun, Tally, generate, run_and_compare
 
-from sphinx_djconn.lab import Laboratory, Profiles
-from sphinx_djconn.lab.clusters import Clusters
-from sphinx_djconn.lab.environments import current
-from sphinx_djconn.lab.errors import AbsentError, LabError
-from sphinx_djconn.lab.installed import check_installed
-from sphinx_djconn.lab.profiles import read_project
-from sphinx_djconn.lab.servers import SERVERS
+from sphinx_djconn.lab.clusters.clusters import Clusters
+from sphinx_djconn.lab.environments.environment import current
+from sphinx_djconn.lab.errors import (
+    AbsentError,
+    LabError,
+)
+from sphinx_djconn.lab.laboratory import Laboratory
+from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
+from sphinx_djconn.lab.profiles.servers import SERVERS
+from sphinx_djconn.lab.requirements import check_installed
 
 SITE = Path(__file__).parent / "site"
 JOBS = 2

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 from building import Docs
 
-from sphinx_djconn.lab import Laboratory, Profiles
-from sphinx_djconn.lab.profiles import read_project
-from sphinx_djconn.scenario import Scenario, parse_sequence
-from sphinx_djconn.trace import Trace, Unknown, facts_of
+from sphinx_djconn.lab.laboratory import Laboratory
+from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
+from sphinx_djconn.scenario.grammar import parse_sequence
+from sphinx_djconn.scenario.model import Scenario
+from sphinx_djconn.trace.facts import facts_of
+from sphinx_djconn.trace.reading import Trace
+from sphinx_djconn.trace.unknown import Unknown
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 from server_witness import skip_where_absent

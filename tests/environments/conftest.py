@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from other_builds import use_index
 
-from sphinx_djconn.lab.environments import Environments, Ready, find
+from sphinx_djconn.lab.environments.environment import Ready
+from sphinx_djconn.lab.environments.environments import Environments
+from sphinx_djconn.lab.environments.specification import find
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from absence import skip_without_python
 
-from sphinx_djconn.lab.environments import Specification
 from sphinx_djconn.lab.environments.interpreters import on_this_machine
+from sphinx_djconn.lab.environments.specification import Specification
 
 CHILD = """
 import json, sys

@@ -9,10 +9,13 @@ import pytest
 from absence import skip_without_python
 from choosing import a_few
 
-from sphinx_djconn.lab import Laboratory, Profiles
 from sphinx_djconn.lab.errors import AbsentError
-from sphinx_djconn.scenario import Scenario, parse_sequence
-from sphinx_djconn.trace import Trace, facts_of
+from sphinx_djconn.lab.laboratory import Laboratory
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.scenario.grammar import parse_sequence
+from sphinx_djconn.scenario.model import Scenario
+from sphinx_djconn.trace.facts import facts_of
+from sphinx_djconn.trace.reading import Trace
 
 VERSIONS = ("1.11", "2.0", "2.1.3", "2.1.4", "2.2", "3.2", "4.0", "4.2", "5.0", "5.1", "5.2", "6.0")
 HANGING_UP = ("django-1.11", "django-2.0", "django-2.1.3")

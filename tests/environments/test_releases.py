@@ -4,8 +4,12 @@ import re
 
 import pytest
 
-from sphinx_djconn.lab.environments.releases import LAST, between, named
-from sphinx_djconn.lab.environments.supported import SERIES
+from sphinx_djconn.lab.environments.django_releases import (
+    LAST,
+    between,
+    named,
+)
+from sphinx_djconn.lab.environments.python_versions import SERIES
 
 
 def test_every_series_is_in_the_table_in_order():

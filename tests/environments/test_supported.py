@@ -3,7 +3,7 @@
 import pytest
 from packaging.requirements import Requirement
 
-from sphinx_djconn.lab.environments.supported import pythons
+from sphinx_djconn.lab.environments.python_versions import pythons
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sphinx_djconn.scenario import Request, Scenario, Sequence, Together
-from sphinx_djconn.trace import Event, Trace
+from sphinx_djconn.scenario.model import (
+    Request,
+    Scenario,
+    Sequence,
+    Together,
+)
+from sphinx_djconn.trace.events import Event
+from sphinx_djconn.trace.reading import Trace
 
 PROCESS = 1
 MAIN = 1

@@ -7,7 +7,9 @@ from docutils import nodes
 from evidence_pages import build
 from synthetic_traces import Simulation, keep_alive, new_clients, scenario
 
-from sphinx_djconn.evidence import evidence, failure, verdict_badge
+from sphinx_djconn.evidence.failures import failure
+from sphinx_djconn.evidence.nodes import verdict_badge
+from sphinx_djconn.evidence.parts import evidence
 
 HOSTILE = '</pre><script>alert("x")</script> \x1b[31mred\x1b[0m \x00 \udcff │'
 BUILDERS = ["html", "dirhtml", "singlehtml", "latex", "text", "man", "texinfo", "xml", "pseudoxml"]

@@ -9,9 +9,9 @@ from synthetic_traces import (
     started_threads,
 )
 
-from sphinx_djconn.evidence import evidence
-from sphinx_djconn.scenario import Scenario
-from sphinx_djconn.trace import Trace
+from sphinx_djconn.evidence.parts import evidence
+from sphinx_djconn.scenario.model import Scenario
+from sphinx_djconn.trace.reading import Trace
 
 ACCESS = '[<time>] "GET /polls/ HTTP/1.1" 200 5412'
 

@@ -10,9 +10,10 @@ from synthetic_traces import (
     started_threads,
 )
 
-from sphinx_djconn.evidence import evidence
-from sphinx_djconn.scenario import Scenario
-from sphinx_djconn.trace import Event, Trace
+from sphinx_djconn.evidence.parts import evidence
+from sphinx_djconn.scenario.model import Scenario
+from sphinx_djconn.trace.events import Event
+from sphinx_djconn.trace.reading import Trace
 
 HEAD = ["#", "Client", "Request", "Status", "HTTP connection", "Thread", "Database connection"]
 

@@ -6,7 +6,7 @@ from docutils import nodes
 from evidence_pages import build, rows, titles
 from synthetic_traces import Simulation, keep_alive, scenario
 
-from sphinx_djconn.evidence import evidence
+from sphinx_djconn.evidence.parts import evidence
 
 
 def shown(*bodies: Any) -> list[nodes.Node]:

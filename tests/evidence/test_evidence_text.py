@@ -2,7 +2,8 @@ import pytest
 from docutils import nodes
 from evidence_pages import lines
 
-from sphinx_djconn.evidence import failure, printable
+from sphinx_djconn.evidence.failures import failure
+from sphinx_djconn.evidence.text import printable
 
 
 @pytest.mark.parametrize(

@@ -100,8 +100,8 @@ def test_the_limit_of_preparing_is_that_of_conf_py(
     ],
 )
 def test_which_limit_it_was_is_said(timeout: float, own: float | None, seconds: float, said: str) -> None:
-    from sphinx_djconn.lab.profiles import Project  # noqa: PLC0415
-    from sphinx_djconn.lab.projects import _Limit  # noqa: PLC0415
+    from sphinx_djconn.lab.databases.in_files import _Limit  # noqa: PLC0415
+    from sphinx_djconn.lab.profiles.profiles import Project  # noqa: PLC0415
 
     limit = _Limit.of(Project(Path(), "settings", timeout=own), timeout)
     assert limit.seconds == seconds
@@ -213,7 +213,7 @@ def test_latex_compiles_whatever_sentences_and_servers_say(docs: Docs) -> None:
     assert docs.folder.joinpath("latex", "t.pdf").stat().st_size > 10_000
 
 
-PROGRAM = "import sys, sphinx_djconn.lab.clients as c; print(c.is_connection_dropped.__module__)"
+PROGRAM = "import sys, sphinx_djconn.lab.steps.clients as c; print(c.is_connection_dropped.__module__)"
 
 
 def test_nothing_is_asked_of_urllib3_that_version_1_lacks() -> None:

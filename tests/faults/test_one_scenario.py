@@ -11,8 +11,9 @@ import pytest
 from building import Built, Docs
 
 from sphinx_djconn import store
-from sphinx_djconn.lab import Laboratory
-from sphinx_djconn.scenario import Scenario, parse_sequence
+from sphinx_djconn.lab.laboratory import Laboratory
+from sphinx_djconn.scenario.grammar import parse_sequence
+from sphinx_djconn.scenario.model import Scenario
 
 VIEWS = """
 import json

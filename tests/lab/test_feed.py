@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from sphinx_djconn.lab import Laboratory, Profiles
 from sphinx_djconn.lab.errors import TimeLimitError
-from sphinx_djconn.lab.feed import Feed
-from sphinx_djconn.scenario import Scenario, parse_sequence
+from sphinx_djconn.lab.events.collector import Feed
+from sphinx_djconn.lab.laboratory import Laboratory
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.scenario.grammar import parse_sequence
+from sphinx_djconn.scenario.model import Scenario
 
 LINES = 1 << 12
 TOLD = {"format": "<qIIIIIB3x", "fields": ["t", "o", "th", "r", "w", "c", "k"], "kinds": ["request.begin"]}

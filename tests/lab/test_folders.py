@@ -10,13 +10,20 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sphinx_djconn.lab.folders import CLUSTER, RUN, TemporaryFolder, candidates, end_processes_of, sweep
-from sphinx_djconn.lab.inside.supervisor import remove_tree
+from sphinx_djconn.lab.process.inside.supervisor import remove_tree
+from sphinx_djconn.lab.process.temporary import (
+    CLUSTER,
+    RUN,
+    TemporaryFolder,
+    candidates,
+    end_processes_of,
+    sweep,
+)
 
 LEAVE = """
 import os, sys, tempfile
 from pathlib import Path
-from sphinx_djconn.lab.folders import RUN, TemporaryFolder
+from sphinx_djconn.lab.process.temporary import RUN, TemporaryFolder
 folder = TemporaryFolder(Path(tempfile.gettempdir()), RUN)
 folder.make()
 print(folder.path, flush=True)

@@ -9,11 +9,12 @@ import pytest
 from building import Docs
 from choosing import a_few
 
-from sphinx_djconn.lab import Laboratory, Profiles
 from sphinx_djconn.lab.errors import Cancelled
-from sphinx_djconn.lab.interruption import Interruption
-from sphinx_djconn.lab.profiles import read_project
-from sphinx_djconn.scenario import Scenario, parse_sequence
+from sphinx_djconn.lab.laboratory import Laboratory
+from sphinx_djconn.lab.process.cancellation import Interruption
+from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
+from sphinx_djconn.scenario.grammar import parse_sequence
+from sphinx_djconn.scenario.model import Scenario
 
 VIEWS = """
 def hang(request):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sphinx_djconn.lab.logs import Sanitizer
+from sphinx_djconn.lab.events.sanitizer import Sanitizer
 
 
 @pytest.mark.parametrize(

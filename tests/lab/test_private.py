@@ -11,11 +11,20 @@ import pytest
 from building import Docs
 from choosing import a_few
 
-from sphinx_djconn.lab import Laboratory, Profiles, Project
-from sphinx_djconn.lab.profiles import DEMO, read_project
-from sphinx_djconn.lab.trees import tree
-from sphinx_djconn.scenario import Scenario, parse_sequence
-from sphinx_djconn.trace import Facts, facts_of
+from sphinx_djconn.lab.file_digest import tree
+from sphinx_djconn.lab.laboratory import Laboratory
+from sphinx_djconn.lab.profiles.profiles import (
+    DEMO,
+    Profiles,
+    Project,
+    read_project,
+)
+from sphinx_djconn.scenario.grammar import parse_sequence
+from sphinx_djconn.scenario.model import Scenario
+from sphinx_djconn.trace.facts import (
+    Facts,
+    facts_of,
+)
 
 VIEWS = """
 from django.db import connections

@@ -11,7 +11,11 @@ from subprocess import PIPE
 
 import pytest
 
-from sphinx_djconn.lab.quiet import Rest, Task, ask
+from sphinx_djconn.lab.steps.idle import (
+    Rest,
+    Task,
+    ask,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no /proc")
 

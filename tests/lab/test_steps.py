@@ -9,13 +9,19 @@ from typing import Any
 import pytest
 from building import Docs
 
-from sphinx_djconn.lab import Laboratory, Profiles
 from sphinx_djconn.lab.errors import StepError
-from sphinx_djconn.lab.feed import Feed
-from sphinx_djconn.lab.profiles import read_project
-from sphinx_djconn.lab.quiet import QUIET
-from sphinx_djconn.scenario import Scenario, parse_sequence
-from sphinx_djconn.trace import Facts, Trace, Unknown, facts_of
+from sphinx_djconn.lab.events.collector import Feed
+from sphinx_djconn.lab.laboratory import Laboratory
+from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
+from sphinx_djconn.lab.steps.idle import QUIET
+from sphinx_djconn.scenario.grammar import parse_sequence
+from sphinx_djconn.scenario.model import Scenario
+from sphinx_djconn.trace.facts import (
+    Facts,
+    facts_of,
+)
+from sphinx_djconn.trace.reading import Trace
+from sphinx_djconn.trace.unknown import Unknown
 
 VIEWS = """
 from django.http import HttpResponseRedirect, StreamingHttpResponse

@@ -14,7 +14,7 @@ import pytest
 
 import sphinx_djconn.lab
 
-SUPERVISOR = Path(sphinx_djconn.lab.__file__).parent / "inside" / "supervisor.py"
+SUPERVISOR = Path(sphinx_djconn.lab.__file__).parent / "process" / "inside" / "supervisor.py"
 TIME = 10.0
 
 

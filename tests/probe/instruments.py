@@ -15,9 +15,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from sphinx_djconn.lab.sources import Bell, Source
-from sphinx_djconn.trace import Trace, facts_of
-from sphinx_djconn.trace.events import decode, in_order
+from sphinx_djconn.lab.events.reader import (
+    Bell,
+    Source,
+)
+from sphinx_djconn.trace.events import (
+    decode,
+    in_order,
+)
+from sphinx_djconn.trace.facts import facts_of
+from sphinx_djconn.trace.reading import Trace
 
 ROOT = Path(__file__).parents[2]
 ATTACH = ROOT / "sphinx_djconn" / "probe" / "attach"

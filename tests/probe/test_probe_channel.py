@@ -10,7 +10,10 @@ from typing import NamedTuple
 import pytest
 from instruments import DEADLINE, PYTHON, attached, environment
 
-from sphinx_djconn.lab.sources import Bell, Source
+from sphinx_djconn.lab.events.reader import (
+    Bell,
+    Source,
+)
 
 TELL = """
 import gc, os, signal, sys

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from instruments import Client, until
 
-from sphinx_djconn.trace import Unknown
+from sphinx_djconn.trace.unknown import Unknown
 
 
 def facts(server):

@@ -13,7 +13,7 @@ import pytest
 from choosing import a_few
 from instruments import Client, Look, trace_of, until
 
-from sphinx_djconn.trace import facts_of
+from sphinx_djconn.trace.facts import facts_of
 
 AT_ONCE = 6
 

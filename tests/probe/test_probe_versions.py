@@ -12,10 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from sphinx_djconn.lab import Laboratory, Profiles, Server, Specification, profiles, servers
-from sphinx_djconn.lab.environments import Environments
-from sphinx_djconn.scenario import Scenario, parse_sequence
-from sphinx_djconn.trace import facts_of
+from sphinx_djconn.lab.environments.environments import Environments
+from sphinx_djconn.lab.environments.specification import Specification
+from sphinx_djconn.lab.laboratory import Laboratory
+from sphinx_djconn.lab.profiles import (
+    profiles,
+    servers,
+)
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.servers import Server
+from sphinx_djconn.scenario.grammar import parse_sequence
+from sphinx_djconn.scenario.model import Scenario
+from sphinx_djconn.trace.facts import facts_of
 
 PAIRS = [
     ("3.6", "1.11"),

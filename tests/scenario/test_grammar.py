@@ -5,20 +5,20 @@ from textwrap import dedent
 
 import pytest
 
-from sphinx_djconn.claims import FUNCTIONS
-from sphinx_djconn.scenario import (
+from sphinx_djconn.claims.functions import FUNCTIONS
+from sphinx_djconn.scenario.grammar import parse_sequence
+from sphinx_djconn.scenario.lexer import SequenceError
+from sphinx_djconn.scenario.model import (
     Close,
     DatabaseFault,
     Reload,
     Request,
     Sequence,
-    SequenceError,
     Together,
     Wait,
-    parse_sequence,
 )
 from sphinx_djconn.scenario.request import RESERVED_LABELS
-from sphinx_djconn.trace import FACTS
+from sphinx_djconn.trace.facts import FACTS
 
 
 def error_of(text: str) -> SequenceError:

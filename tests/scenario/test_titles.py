@@ -2,7 +2,10 @@
 
 import pytest
 
-from sphinx_djconn.scenario import Sequence, SequenceError, parse_sequence, parse_sequences
+from sphinx_djconn.scenario.grammar import parse_sequence
+from sphinx_djconn.scenario.lexer import SequenceError
+from sphinx_djconn.scenario.model import Sequence
+from sphinx_djconn.scenario.titled_sequences import parse_sequences
 
 BODY = """
 # about the first

@@ -6,9 +6,9 @@ from pathlib import Path
 import psutil
 from absence import needed
 
-from sphinx_djconn.lab.environments import current
-from sphinx_djconn.lab.installed import check_installed
-from sphinx_djconn.lab.servers import SERVERS
+from sphinx_djconn.lab.environments.environment import current
+from sphinx_djconn.lab.profiles.servers import SERVERS
+from sphinx_djconn.lab.requirements import check_installed
 
 LISTENING, ESTABLISHED = "0A", "01"  # include/net/tcp_states.h of Linux
 

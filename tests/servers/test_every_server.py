@@ -15,11 +15,14 @@ from building import Docs
 from choosing import a_few
 from server_witness import VIEWS, Look, skip_where_absent
 
-from sphinx_djconn.lab import Laboratory, Profiles
-from sphinx_djconn.lab.profiles import read_project
-from sphinx_djconn.lab.servers import SERVERS
-from sphinx_djconn.scenario import Scenario, parse_sequence
-from sphinx_djconn.trace import RequestEntity, Trace, facts_of
+from sphinx_djconn.lab.laboratory import Laboratory
+from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
+from sphinx_djconn.lab.profiles.servers import SERVERS
+from sphinx_djconn.scenario.grammar import parse_sequence
+from sphinx_djconn.scenario.model import Scenario
+from sphinx_djconn.trace.entities import RequestEntity
+from sphinx_djconn.trace.facts import facts_of
+from sphinx_djconn.trace.reading import Trace
 
 pytestmark = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="the witness is Linux's /proc")
 

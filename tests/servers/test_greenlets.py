@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from server_witness import skip_where_absent
 
-from sphinx_djconn.lab import Laboratory, Profiles
-from sphinx_djconn.scenario import Scenario, parse_sequence
-from sphinx_djconn.trace import facts_of
+from sphinx_djconn.lab.laboratory import Laboratory
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.scenario.grammar import parse_sequence
+from sphinx_djconn.scenario.model import Scenario
+from sphinx_djconn.trace.facts import facts_of
 
 
 @pytest.mark.exhaustive

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sphinx_djconn.trace import Event, Facts, Trace, Unknown
-from sphinx_djconn.trace.events import in_order
+from sphinx_djconn.trace.events import Event, in_order
+from sphinx_djconn.trace.facts import Facts
+from sphinx_djconn.trace.reading import Trace
+from sphinx_djconn.trace.unknown import Unknown
 
 
 class Mutation(NamedTuple):

@@ -3,8 +3,9 @@
 import pytest
 from test_trace import Story
 
-from sphinx_djconn.trace import Unknown, facts_of
 from sphinx_djconn.trace.balance import Scope
+from sphinx_djconn.trace.facts import facts_of
+from sphinx_djconn.trace.unknown import Unknown
 
 
 class Run(Story):

@@ -5,8 +5,9 @@ import random
 import pytest
 from test_trace import Story
 
-from sphinx_djconn.trace import Unknown, facts_of
-from sphinx_djconn.trace.collector import alternatives
+from sphinx_djconn.trace.facts import facts_of
+from sphinx_djconn.trace.garbage_collection import alternatives
+from sphinx_djconn.trace.unknown import Unknown
 
 
 class Tale(Story):

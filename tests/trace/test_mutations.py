@@ -9,10 +9,13 @@ import pytest
 from building import documentation
 from mutations import false_facts, mutations
 
-from sphinx_djconn.lab import Laboratory, Profiles
-from sphinx_djconn.lab.profiles import read_project
-from sphinx_djconn.scenario import Scenario, parse_sequence
-from sphinx_djconn.trace import Event, Trace, facts_of
+from sphinx_djconn.lab.laboratory import Laboratory
+from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
+from sphinx_djconn.scenario.grammar import parse_sequence
+from sphinx_djconn.scenario.model import Scenario
+from sphinx_djconn.trace.events import Event
+from sphinx_djconn.trace.facts import facts_of
+from sphinx_djconn.trace.reading import Trace
 
 VIEWS = """
 def query(request):

@@ -23,16 +23,20 @@ import pytest
 from building import Docs, documentation
 from census import NOT_ASKED
 
-from sphinx_djconn.lab import Laboratory, Profiles
-from sphinx_djconn.lab.environments.ready import current
+from sphinx_djconn.lab.command import Starting
+from sphinx_djconn.lab.databases.in_files import Folder
+from sphinx_djconn.lab.environments.environment import current
 from sphinx_djconn.lab.errors import AbsentError
-from sphinx_djconn.lab.installed import check_installed
-from sphinx_djconn.lab.port import Port
-from sphinx_djconn.lab.profiles import read_project
-from sphinx_djconn.lab.projects import Folder
-from sphinx_djconn.lab.servers import SERVERS, Server
-from sphinx_djconn.lab.starting import Starting
-from sphinx_djconn.scenario import Scenario, parse_sequence
+from sphinx_djconn.lab.laboratory import Laboratory
+from sphinx_djconn.lab.process.port import Port
+from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
+from sphinx_djconn.lab.profiles.servers import (
+    SERVERS,
+    Server,
+)
+from sphinx_djconn.lab.requirements import check_installed
+from sphinx_djconn.scenario.grammar import parse_sequence
+from sphinx_djconn.scenario.model import Scenario
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the census reads Linux's /proc")
 
@@ -102,7 +106,9 @@ FORKED = {
     "command line": May(
         "the kernel keeps the command line of the process that was executed, and only root can change it: "
         "`sys.argv` and `sys.orig_argv` are those of an ordinary start",
-        lambda ordinary, other: "runserver" in ordinary and any(word.endswith("warm.py") for word in other),
+        lambda ordinary, other: (
+            "runserver" in ordinary and any(word.endswith("forkserver.py") for word in other)
+        ),
     ),
     "variables at the start": May(
         "so it does with the variables; `os.environ`, and what C and child processes see, are those of the run",

@@ -11,11 +11,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sphinx_djconn.lab import Laboratory, Profiles
 from sphinx_djconn.lab.errors import ServerError
-from sphinx_djconn.lab.profiles import Project
-from sphinx_djconn.scenario import Scenario, parse_sequence
-from sphinx_djconn.trace import Trace, facts_of
+from sphinx_djconn.lab.laboratory import Laboratory
+from sphinx_djconn.lab.profiles.profiles import Profiles, Project
+from sphinx_djconn.scenario.grammar import parse_sequence
+from sphinx_djconn.scenario.model import Scenario
+from sphinx_djconn.trace.facts import facts_of
+from sphinx_djconn.trace.reading import Trace
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all runs start from the shell")
 
@@ -90,7 +92,9 @@ def run(laboratory: Laboratory, scenario: Scenario = KEEP_ALIVE) -> Trace:
 
 def readied() -> list[psutil.Process]:
     """Return the processes that have a project set up: supervisors have sessions of their own."""
-    warm = [each for each in psutil.Process().children() if any("warm.py" in word for word in each.cmdline())]
+    warm = [
+        each for each in psutil.Process().children() if any("forkserver.py" in word for word in each.cmdline())
+    ]
     found = []
     for child in (child for each in warm for child in each.children()):
         with suppress(ProcessLookupError):

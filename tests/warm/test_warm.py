@@ -20,11 +20,12 @@ from building import Docs
 from few_pages import write_pages
 from sphinx.cmd.build import build_main
 
-from sphinx_djconn.lab import Laboratory, Profiles
 from sphinx_djconn.lab.errors import ServerError
-from sphinx_djconn.lab.profiles import read_project
-from sphinx_djconn.scenario import Scenario, parse_sequence
-from sphinx_djconn.trace import facts_of
+from sphinx_djconn.lab.laboratory import Laboratory
+from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
+from sphinx_djconn.scenario.grammar import parse_sequence
+from sphinx_djconn.scenario.model import Scenario
+from sphinx_djconn.trace.facts import facts_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all runs start from the shell")
 
@@ -128,7 +129,7 @@ def laboratory(tmp_path: Path) -> Iterator[Laboratory]:
 def warm_process() -> psutil.Process | None:
     """Return the warm process that this one has started, where there is one."""
     for child in psutil.Process().children():
-        if any(word.endswith("warm.py") for word in child.cmdline()):
+        if any(word.endswith("forkserver.py") for word in child.cmdline()):
             return child
     return None
 
@@ -193,7 +194,7 @@ def test_when_the_warm_process_is_killed_the_next_run_starts_from_the_shell(labo
 def test_nothing_is_forked_from_a_process_that_has_a_second_thread(tmp_path, monkeypatch, laboratory):
     tmp_path.joinpath("sitecustomize.py").write_text(
         "import sys, threading, time\n"
-        "if sys.argv[0].endswith('warm.py') or 'warm.py' in ' '.join(sys.orig_argv):\n"
+        "if sys.argv[0].endswith('forkserver.py') or 'forkserver.py' in ' '.join(sys.orig_argv):\n"
         "    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)

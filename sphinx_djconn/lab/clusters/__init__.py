@@ -1,12 +1,7 @@
-"""Database servers of the build's own: found, started, shared, watched, gone.
+"""PostgreSQL and MariaDB servers: those that a build starts and ends, and those that conf.py names.
 
-``Clusters().shared("postgresql")`` is the face. ``binaries`` finds programs, ``privileges`` keeps them from
-being root, ``folder`` and ``daemon`` see that nothing stays, ``engine`` is what ``postgresql`` and ``mariadb``
-differ in, ``server`` is one that the build started or one that conf.py names, ``cluster`` what scenarios use.
+``clusters`` keeps one server of each kind for a build and ``cluster`` is one of them, as scenarios use it.
+``server`` starts a private one or connects to a given one: ``binaries`` finds the programs, ``privileges``
+and ``setuid_exec`` run them as another user if the build runs as root, ``folder`` and ``server_process``
+remove what a killed build left. ``engine`` is the interface that ``postgresql`` and ``mariadb`` implement.
 """
-
-from sphinx_djconn.lab.clusters.cluster import Cluster
-from sphinx_djconn.lab.clusters.clusters import Clusters
-from sphinx_djconn.lab.clusters.engine import Session
-
-__all__ = ["Cluster", "Clusters", "Session"]

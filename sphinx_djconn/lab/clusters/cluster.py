@@ -7,7 +7,12 @@ from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any, Final, TypeVar, final
 
-from sphinx_djconn.lab.clusters.engine import Connection, Engine, Session, rows
+from sphinx_djconn.lab.clusters.engine import (
+    Connection,
+    Engine,
+    Session,
+    rows,
+)
 from sphinx_djconn.lab.clusters.server import Server
 from sphinx_djconn.lab.errors import ClusterError
 

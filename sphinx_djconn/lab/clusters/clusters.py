@@ -11,11 +11,18 @@ from sphinx_djconn.lab.clusters.cluster import Cluster
 from sphinx_djconn.lab.clusters.engine import Engine
 from sphinx_djconn.lab.clusters.mariadb import MariaDB
 from sphinx_djconn.lab.clusters.postgresql import PostgreSQL
-from sphinx_djconn.lab.clusters.server import GivenServer, PrivateServer
-from sphinx_djconn.lab.database import CONNECTIONS
-from sphinx_djconn.lab.errors import ClusterError, LabError, ProfileError
-from sphinx_djconn.lab.folders import sweep
-from sphinx_djconn.lab.interruption import Interruption
+from sphinx_djconn.lab.clusters.server import (
+    GivenServer,
+    PrivateServer,
+)
+from sphinx_djconn.lab.errors import (
+    ClusterError,
+    LabError,
+    ProfileError,
+)
+from sphinx_djconn.lab.process.cancellation import Interruption
+from sphinx_djconn.lab.process.temporary import sweep
+from sphinx_djconn.lab.profiles.databases import CONNECTIONS
 
 _ENGINES: Final[Mapping[str, type[Engine]]] = {each.kind: each for each in (PostgreSQL, MariaDB)}
 

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from sphinx_djconn.lab.errors import AbsentError
 
-_BECOME: Final = Path(__file__).with_name("become.py")
+_BECOME: Final = Path(__file__).with_name("setuid_exec.py")
 _PATIENCE: Final = 10.0
 
 

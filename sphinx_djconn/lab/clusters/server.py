@@ -6,12 +6,22 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final, final
 
-from sphinx_djconn.lab.clusters.daemon import Daemon
-from sphinx_djconn.lab.clusters.engine import APPLICATION, Address, Connection, Engine, server_options
+from sphinx_djconn.lab.clusters.engine import (
+    APPLICATION,
+    Address,
+    Connection,
+    Engine,
+    server_options,
+)
 from sphinx_djconn.lab.clusters.folder import Folder
-from sphinx_djconn.lab.database import CONNECTIONS
-from sphinx_djconn.lab.errors import ClusterError, LabError, ProfileError
-from sphinx_djconn.lab.interruption import Interruption
+from sphinx_djconn.lab.clusters.server_process import Daemon
+from sphinx_djconn.lab.errors import (
+    ClusterError,
+    LabError,
+    ProfileError,
+)
+from sphinx_djconn.lab.process.cancellation import Interruption
+from sphinx_djconn.lab.profiles.databases import CONNECTIONS
 
 PREFIX: Final = "djconn_"
 _INITIALISING: Final = 60.0

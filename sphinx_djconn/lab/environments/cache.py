@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sphinx_djconn.lab.errors import EnvironmentMakingError
-from sphinx_djconn.lab.interruption import Interruption
+from sphinx_djconn.lab.process.cancellation import Interruption
 
 _LOOK: Final = 0.05
 """Seconds between two tries to get a lock: waiting inside ``flock`` could not be interrupted."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sphinx_djconn.lab.environments.supported import Minor
+from sphinx_djconn.lab.environments.python_versions import Minor
 
 _PSYCOPG: Final = (4, 2)
 """The first Django that knows psycopg 3 (its release notes); those before it need psycopg2."""

@@ -12,15 +12,33 @@ from typing import Any, Final
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from sphinx_djconn.lab.environments import contents, interpreters, making
-from sphinx_djconn.lab.environments.cache import Place, default_folder
+from sphinx_djconn.hashing import digest
+from sphinx_djconn.lab.environments import (
+    create as making,
+)
+from sphinx_djconn.lab.environments import (
+    freeze as contents,
+)
+from sphinx_djconn.lab.environments import (
+    interpreters,
+)
+from sphinx_djconn.lab.environments.cache import (
+    Place,
+    default_folder,
+)
+from sphinx_djconn.lab.environments.environment import Ready
 from sphinx_djconn.lab.environments.interpreters import Interpreter
-from sphinx_djconn.lab.environments.ready import Ready
+from sphinx_djconn.lab.environments.python_versions import (
+    ANY,
+    Range,
+    pythons,
+)
 from sphinx_djconn.lab.environments.specification import Specification
-from sphinx_djconn.lab.environments.supported import ANY, Range, pythons
-from sphinx_djconn.lab.errors import AbsentError, LabError
-from sphinx_djconn.lab.interruption import Interruption
-from sphinx_djconn.values import digest
+from sphinx_djconn.lab.errors import (
+    AbsentError,
+    LabError,
+)
+from sphinx_djconn.lab.process.cancellation import Interruption
 
 _SECONDS: Final = 600.0
 """How long making one may take: a driver or server that has to be compiled needs minutes."""

@@ -9,12 +9,15 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sphinx_djconn.lab.environments.supported import ANY, Range
+from sphinx_djconn.lab.environments.python_versions import (
+    ANY,
+    Range,
+)
 from sphinx_djconn.lab.errors import AbsentError
-from sphinx_djconn.values import value
 
 PLACES: Final = (
     "/usr/bin",
@@ -38,7 +41,7 @@ _ANSWERS: Final = 7
 """Lines of the answer."""
 
 
-@value
+@dataclass(frozen=True)
 class Interpreter:
     """A Python, by the path of its program."""
 
@@ -146,7 +149,7 @@ def _target(path: str) -> str:
     return target if _NAME.fullmatch(Path(target).name) else path
 
 
-@value
+@dataclass(frozen=True)
 class _Said:
     base: str
     virtual: bool

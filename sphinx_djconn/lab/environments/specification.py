@@ -5,15 +5,15 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from sphinx_djconn.lab.environments.ready import CURRENT
-from sphinx_djconn.lab.environments.supported import SERIES
+from sphinx_djconn.lab.environments.environment import CURRENT
+from sphinx_djconn.lab.environments.python_versions import SERIES
 from sphinx_djconn.lab.errors import ProfileError
-from sphinx_djconn.values import value
 
 VARIABLE: Final = "djconn_environments"
 _BUILT_IN: Final = re.compile(r"django-(\d+)\.(\d+)(?:\.(\d+))?")
@@ -24,7 +24,7 @@ _FORMS: Final = (
 )
 
 
-@value
+@dataclass(frozen=True)
 class Specification:
     """What an environment is to be: an interpreter that exists, or what is to be installed for one."""
 

@@ -1,13 +1,8 @@
-"""What runs use of this machine, and whether it is still the same.
+"""The inputs of a run: files, modules and environment variables that it used, and whether they have changed.
 
-``probe/inputs.py`` records names in the servers' processes. :class:`Machine` turns them into
-:class:`~sphinx_djconn.inputs.Inputs`, which are kept with a recording, and knows what is there now. ``files``
-looks at files, each once in a build; ``roots`` has names for paths that mean the same on another machine;
-``modules`` finds where modules are imported from; ``variables`` says which variables count; ``reasons`` says in
-words what has changed.
+``probe/inputs.py`` records names in the servers' processes. ``machine`` turns them into
+:class:`~sphinx_djconn.inputs.Inputs`, which are kept with the recording, and compares them with what is there
+now. ``files`` reads each file once in a build, ``roots`` names paths in a way that is the same on other
+machines, ``modules`` finds where modules are imported from, ``variables`` decides which variables count, and
+``reasons`` says what has changed.
 """
-
-from sphinx_djconn.lab.inputs.files import Files
-from sphinx_djconn.lab.inputs.machine import Machine, Machines
-
-__all__ = ["Files", "Machine", "Machines"]

@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from sphinx_djconn.inputs import ABSENT
-from sphinx_djconn.lab.environments.ready import Ready
-from sphinx_djconn.lab.inputs.files import FILE, FOLDER, Files
+from sphinx_djconn.lab.environments.environment import Ready
+from sphinx_djconn.lab.inputs.files import (
+    FILE,
+    FOLDER,
+    Files,
+)
 
 _SUFFIXES: Final = (".py", ".so", ".pyc", ".pyd")
 _PACKAGES: Final = ("site-packages", "dist-packages")

@@ -5,7 +5,10 @@ import socket
 import sys
 from pathlib import Path
 
-from sphinx_djconn.lab.sources import Bell, Source
+from sphinx_djconn.lab.events.reader import (
+    Bell,
+    Source,
+)
 
 
 def hear(source, address):

@@ -3,8 +3,13 @@
 import itertools
 import time
 
-from sphinx_djconn.lab import Laboratory, Profiles, Project
-from sphinx_djconn.scenario import Scenario, parse_sequence
+from sphinx_djconn.lab.laboratory import Laboratory
+from sphinx_djconn.lab.profiles.profiles import (
+    Profiles,
+    Project,
+)
+from sphinx_djconn.scenario.grammar import parse_sequence
+from sphinx_djconn.scenario.model import Scenario
 
 from .. import pages
 from ..report import Result, Row, Samples

@@ -6,7 +6,7 @@ Every other one does, as in documentation that shows both; the others are what t
 import time
 from functools import partial
 
-from sphinx_djconn.lab.clusters import Clusters
+from sphinx_djconn.lab.clusters.clusters import Clusters
 from sphinx_djconn.lab.clusters.postgresql import PostgreSQL
 from sphinx_djconn.lab.clusters.server import PrivateServer
 

@@ -1,0 +1,1 @@
+"""Events of a run: ``reader`` reads them, ``collector`` keeps the ``state``, ``sanitizer`` removes secrets."""

@@ -1,0 +1,1 @@
+"""Starting and ending processes, so that none outlives its run. ``inside/`` is the code that runs in them."""
