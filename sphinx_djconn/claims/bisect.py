@@ -11,7 +11,7 @@ from enum import StrEnum
 from itertools import groupby, pairwise
 from typing import Final, NamedTuple, TypeAlias
 
-Known: TypeAlias = Mapping[int, bool | None]
+RunState: TypeAlias = Mapping[int, bool | None]
 
 SHORT: Final = 8
 """The longest row of which every release is run."""
@@ -36,7 +36,7 @@ class Search:
     direction: Direction = Direction.SINCE
     declared: int | None = None
 
-    def needed(self, known: Known) -> tuple[int, ...]:
+    def needed(self, known: RunState) -> tuple[int, ...]:
         """Return the releases to be run next, all at once; none where it is at its end.
 
         A row of up to :data:`SHORT` is run as a whole. Of a longer one, the declared release, the one before
@@ -53,7 +53,7 @@ class Search:
                 return wanted
         return self._halved(known)
 
-    def is_as_declared(self, known: Known) -> bool:
+    def is_as_declared(self, known: RunState) -> bool:
         """Return whether nothing that is ``known`` contradicts the declaration."""
         declared = self.declared
         return declared is not None and all(
@@ -64,12 +64,12 @@ class Search:
         """Return whether a release with this ``truth`` comes after the change."""
         return truth == (self.direction is Direction.SINCE)
 
-    def _around(self, declared: int, known: Known) -> tuple[int, ...]:
+    def _around(self, declared: int, known: RunState) -> tuple[int, ...]:
         before, after = range(declared), range(declared, self.count)
         found = {_untried(each, known) for each in (before, before[::-1], after, after[::-1])}
         return tuple(sorted(each for each in found if each is not None))
 
-    def _halved(self, known: Known) -> tuple[int, ...]:
+    def _halved(self, known: RunState) -> tuple[int, ...]:
         run = {position: self._changed(truth) for position, truth in known.items() if truth is not None}
         first = max((position for position, changed in run.items() if not changed), default=-1)
         last = min((position for position, changed in run.items() if changed), default=self.count)
@@ -99,7 +99,7 @@ class Search:
         )
 
 
-def _untried(positions: Iterable[int], known: Known) -> int | None:
+def _untried(positions: Iterable[int], known: RunState) -> int | None:
     """Return the first of ``positions`` that can be run, if it was not run already."""
     for each in positions:
         if each not in known:
@@ -109,13 +109,13 @@ def _untried(positions: Iterable[int], known: Known) -> int | None:
     return None
 
 
-def _gaps(positions: Iterable[int], known: Known) -> list[list[int]]:
+def _gaps(positions: Iterable[int], known: RunState) -> list[list[int]]:
     """Return what was not tried of ``positions``, in pieces without a gap."""
     pieces = groupby(positions, lambda each: each in known)
     return [list(piece) for tried, piece in pieces if not tried]
 
 
-class Stretch(NamedTuple):
+class Span(NamedTuple):
     """Neighbours among the releases that were run, from ``first`` to ``last``, that all say the same."""
 
     first: int
@@ -123,14 +123,14 @@ class Stretch(NamedTuple):
     truth: bool
 
 
-def stretches(known: Known) -> list[Stretch]:
+def stretches(known: RunState) -> list[Span]:
     """Return what the releases that were run say, in order; a change lies between one stretch and the next."""
     run = sorted((position, truth) for position, truth in known.items() if truth is not None)
     alike = ([position for position, _ in same] for _, same in groupby(run, lambda each: each[1]))
-    return [Stretch(same[0], same[-1], bool(known[same[0]])) for same in alike]
+    return [Span(same[0], same[-1], bool(known[same[0]])) for same in alike]
 
 
-def change(found: Sequence[Stretch]) -> tuple[int, int] | None:
+def change(found: Sequence[Span]) -> tuple[int, int] | None:
     """Return the releases before and after the change, where there is one and no other."""
     pairs = [(before.last, after.first) for before, after in pairwise(found)]
     return pairs[0] if len(pairs) == 1 else None

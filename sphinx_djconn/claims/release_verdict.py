@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sphinx_djconn.claims.bisect import (
     Direction,
     Search,
-    Stretch,
+    Span,
     change,
     stretches,
 )
@@ -19,7 +19,7 @@ from sphinx_djconn.claims.verdict import (
 _MOST_NAMED = 6
 
 
-class Told(NamedTuple):
+class ReleaseResult(NamedTuple):
     """What one release says: whether the claim is true of it, and the values, or why there are none.
 
     One that was ``run`` may still say neither.
@@ -30,7 +30,7 @@ class Told(NamedTuple):
     run: bool = True
 
 
-class Outcome(NamedTuple):
+class ReleaseVerdict(NamedTuple):
     """What a search has found.
 
     ``found`` is that in few words: ``since 2.1.4``. ``before`` and ``after`` are the releases on both sides of
@@ -44,20 +44,20 @@ class Outcome(NamedTuple):
     passed: tuple[int, ...] = ()
 
 
-def outcome(search: Search, names: Sequence[str], told: Mapping[int, Told]) -> Outcome:
+def outcome(search: Search, names: Sequence[str], told: Mapping[int, ReleaseResult]) -> ReleaseVerdict:
     """Return what is ``told`` of those of the releases ``names`` that ``search`` has had run."""
     return _Reading(search, names, told).outcome()
 
 
 class _Reading:
-    def __init__(self, search: Search, names: Sequence[str], told: Mapping[int, Told]) -> None:
+    def __init__(self, search: Search, names: Sequence[str], told: Mapping[int, ReleaseResult]) -> None:
         self._search = search
         self._names = names
         self._told = told
         self._known = {position: each.truth for position, each in told.items()}
         self._found = stretches(self._known)
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> ReleaseVerdict:
         if not self._found:
             return self._nothing()
         found = change(self._found)
@@ -72,13 +72,15 @@ class _Reading:
         if between and verdict is not Verdict.UNPROVEN and all(each in self._told for each in between):
             told += f"; {self._not_run(between)}"
         judgement = Judgement(verdict, f"{told}; {self._share()}")
-        return Outcome(judgement, words, before, after, passed)
+        return ReleaseVerdict(judgement, words, before, after, passed)
 
-    def _nothing(self) -> Outcome:
+    def _nothing(self) -> ReleaseVerdict:
         first = next(iter(self._told.values()), None)
         why = f": {first.reason}" if first else ""
         reason = f"no release could be run{why}"
-        return Outcome(Judgement(Verdict.UNPROVEN, reason), "not known", passed=tuple(sorted(self._told)))
+        return ReleaseVerdict(
+            Judgement(Verdict.UNPROVEN, reason), "not known", passed=tuple(sorted(self._told))
+        )
 
     @property
     def _declared(self) -> str:
@@ -128,7 +130,7 @@ class _Reading:
         kind = "since a release" if self._found[1].truth else "until a release"
         return f"{kind} between {self._names[before]} and {self._names[after]}", evidence
 
-    def _span(self, stretch: Stretch) -> str:
+    def _span(self, stretch: Span) -> str:
         first, last = self._names[stretch.first], self._names[stretch.last]
         if stretch.first == stretch.last:
             return first
@@ -160,5 +162,5 @@ class _Reading:
         return f"{shown}; of the others, the order is taken for granted"
 
 
-def _truth(stretch: Stretch) -> str:
+def _truth(stretch: Span) -> str:
     return "true" if stretch.truth else "false"

@@ -10,7 +10,7 @@ _MERGE_LEAST = 3
 _VALUES_MOST = 5
 
 
-class Cell(NamedTuple):
+class CollapsedCell(NamedTuple):
     """A cell that names entities: the shape ``{} opened`` and ``("C1",)``."""
 
     shape: str
@@ -32,7 +32,7 @@ class Row(NamedTuple):
     last: int
     label: str | None
     fixed: tuple[str, str, str]
-    cells: tuple[Cell, ...]
+    cells: tuple[CollapsedCell, ...]
     left_out: str | None = None
 
     @property
@@ -95,12 +95,12 @@ def _common(texts: Iterable[str]) -> str:
     return ", ".join(found) if len(found) <= _VALUES_MOST else "…"
 
 
-def _range(cells: Sequence[Cell]) -> Cell:
+def _range(cells: Sequence[CollapsedCell]) -> CollapsedCell:
     """Return one cell for alike ones: ``H6 to H9997 new`` where names count up, else ``… new``."""
     if len({cell.shape for cell in cells}) > 1:
-        return Cell("…")
+        return CollapsedCell("…")
     columns = zip(*(cell.names for cell in cells), strict=True)
-    return Cell(cells[0].shape, tuple(_names(column) for column in columns))
+    return CollapsedCell(cells[0].shape, tuple(_names(column) for column in columns))
 
 
 def _names(names: Sequence[str]) -> str:

@@ -26,7 +26,7 @@ _REASONS: Final = {
 }
 
 
-class Wording:
+class EventFormatter:
     """Tells the events of one trace. ``named`` are the clients that the sequence gives a name."""
 
     def __init__(self, trace: Trace, named: Iterable[str | None]) -> None:
@@ -148,7 +148,7 @@ class Wording:
         return f"{self._connection(event)} checked: {outcome}"
 
 
-def _always(sentence: str) -> Callable[[Wording, Event], str]:
+def _always(sentence: str) -> Callable[[EventFormatter, Event], str]:
     return lambda _, __: sentence
 
 
@@ -175,25 +175,27 @@ def _never_closed(names: list[str]) -> str:
 
 # ruff: noqa: SLF001 - the table of the methods above
 
-_WORDS: Final[dict[str, tuple[Callable[[Wording, Event], str], Callable[[Wording, Event], str]]]] = {
-    "http.open": (Wording._http, Wording._opened_by),
-    "http.close": (Wording._http, Wording._closed_by),
-    "request.error": (Wording._sender, Wording._unanswered),
-    "process.start": (Wording._process, Wording._process_started),
-    "process.exit": (Wording._process, Wording._process_ended),
-    "thread.start": (Wording._thread, Wording._thread_started),
-    "thread.end": (Wording._thread, Wording._thread_ended),
-    "greenlet.end": (Wording._thread, Wording._greenlet_ended),
-    "listening": (Wording._thread, _always("listening for HTTP connections")),
-    "request.begin": (Wording._thread, Wording._request),
-    "request.view": (Wording._thread, Wording._viewed),
-    "db.wrapper": (Wording._thread, Wording._created),
-    "db.open": (Wording._thread, Wording._opened),
-    "db.failed": (Wording._thread, Wording._failed),
-    "db.use": (Wording._thread, Wording._reused),
-    "db.health": (Wording._thread, Wording._checked),
-    "db.usable": (Wording._thread, Wording._checked),
-    "db.close": (Wording._thread, Wording._closed),
+_WORDS: Final[
+    dict[str, tuple[Callable[[EventFormatter, Event], str], Callable[[EventFormatter, Event], str]]]
+] = {
+    "http.open": (EventFormatter._http, EventFormatter._opened_by),
+    "http.close": (EventFormatter._http, EventFormatter._closed_by),
+    "request.error": (EventFormatter._sender, EventFormatter._unanswered),
+    "process.start": (EventFormatter._process, EventFormatter._process_started),
+    "process.exit": (EventFormatter._process, EventFormatter._process_ended),
+    "thread.start": (EventFormatter._thread, EventFormatter._thread_started),
+    "thread.end": (EventFormatter._thread, EventFormatter._thread_ended),
+    "greenlet.end": (EventFormatter._thread, EventFormatter._greenlet_ended),
+    "listening": (EventFormatter._thread, _always("listening for HTTP connections")),
+    "request.begin": (EventFormatter._thread, EventFormatter._request),
+    "request.view": (EventFormatter._thread, EventFormatter._viewed),
+    "db.wrapper": (EventFormatter._thread, EventFormatter._created),
+    "db.open": (EventFormatter._thread, EventFormatter._opened),
+    "db.failed": (EventFormatter._thread, EventFormatter._failed),
+    "db.use": (EventFormatter._thread, EventFormatter._reused),
+    "db.health": (EventFormatter._thread, EventFormatter._checked),
+    "db.usable": (EventFormatter._thread, EventFormatter._checked),
+    "db.close": (EventFormatter._thread, EventFormatter._closed),
 }
 
 TOLD: Final = frozenset(_WORDS)

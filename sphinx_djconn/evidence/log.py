@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sphinx_djconn.evidence.event_text import Wording
+from sphinx_djconn.evidence.event_text import EventFormatter
 from sphinx_djconn.evidence.log_lexer import BAR
 from sphinx_djconn.evidence.text import (
     middle,
@@ -29,7 +29,7 @@ def log_lines(scenario: Scenario, trace: Trace) -> list[str]:
         if section.step is not None:
             entries += ["", *(f"# {line}" for line in section.step.splitlines())]
         entries += section.entries()
-    wording = Wording(trace, {request.client for request in scenario.sequence.requests()})
+    wording = EventFormatter(trace, {request.client for request in scenario.sequence.requests()})
     told = [_told(entry, wording) for entry in middle(entries, _HEAD, _TAIL)]
     width = min(_WIDEST, max((len(source) for source, _ in told if source), default=0))
     return _without_idle_blanks(
@@ -37,7 +37,7 @@ def log_lines(scenario: Scenario, trace: Trace) -> list[str]:
     )
 
 
-def _told(entry: Entry, wording: Wording) -> tuple[str | None, str]:
+def _told(entry: Entry, wording: EventFormatter) -> tuple[str | None, str]:
     if isinstance(entry, str):
         return None, printable(entry.rstrip("\r\n")).replace(BAR, "|")
     return wording.tell(entry)

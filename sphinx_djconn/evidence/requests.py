@@ -7,7 +7,7 @@ from typing import Final
 from docutils import nodes
 
 from sphinx_djconn.evidence.collapse import (
-    Cell,
+    CollapsedCell,
     Row,
     compact,
 )
@@ -45,8 +45,8 @@ _FATES: Final = {
 _SESSION_DEPENDS: Final = (
     " Whether the server still has its session depends on when Python's garbage collector runs."
 )
-_NOTHING: Final = Cell("—")
-_UNKNOWN: Final = Cell("unknown")
+_NOTHING: Final = CollapsedCell("—")
+_UNKNOWN: Final = CollapsedCell("unknown")
 _UNSEEN: Final = "not handled by Django's handler"
 
 
@@ -123,12 +123,12 @@ def _rows(scenario: Scenario, trace: Trace, places: Iterable[str]) -> Iterator[R
         )
 
 
-def _place(place: str, request: RequestEntity, trace: Trace) -> Cell:
+def _place(place: str, request: RequestEntity, trace: Trace) -> CollapsedCell:
     if not request.is_seen:
         said = place == "Thread" and trace.entities.unseen() == NEVER_SEEN
-        return Cell(_UNSEEN) if said else _UNKNOWN
+        return CollapsedCell(_UNSEEN) if said else _UNKNOWN
     entity = _PLACES[place](request)
-    return Cell("{}", (entity.name,)) if entity else _NOTHING
+    return CollapsedCell("{}", (entity.name,)) if entity else _NOTHING
 
 
 def _status(request: RequestEntity) -> str:
@@ -137,14 +137,14 @@ def _status(request: RequestEntity) -> str:
     return f"none ({request.error})" if request.error else "—"
 
 
-def _http(request: RequestEntity, last_of_http: dict[int, int]) -> Cell:
+def _http(request: RequestEntity, last_of_http: dict[int, int]) -> CollapsedCell:
     http = request.http
     if http is None:
         return _NOTHING
     shape = "{} new" if request.http_new else "{} kept"
     if http.closed_by == "server" and last_of_http[http.serial] == request.number:
         shape += ", closed by server"
-    return Cell(shape, (http.name,))
+    return CollapsedCell(shape, (http.name,))
 
 
 class _Databases:
@@ -161,7 +161,7 @@ class _Databases:
             for connection, _ in request.connections:
                 self.last_use[connection.key] = request.number
 
-    def cell(self, request: RequestEntity) -> Cell:
+    def cell(self, request: RequestEntity) -> CollapsedCell:
         if not request.is_seen and not request.connections:
             return _UNKNOWN
         used: dict[tuple[int, int], tuple[DatabaseConnection, str]] = {}
@@ -181,7 +181,7 @@ class _Databases:
             shapes.append("failed to open" if request.failed == 1 else f"failed {request.failed} times")
         if request.health_checks and not any("health check" in shape for shape in shapes):
             shapes.append("health checked")
-        return Cell("; ".join(shapes) or "—", tuple(name for _, names in told for name in names))
+        return CollapsedCell("; ".join(shapes) or "—", tuple(name for _, names in told for name in names))
 
     def _where(self, connection: DatabaseConnection, request: RequestEntity) -> tuple[str, tuple[str, ...]]:
         """Return where ``connection`` is, if that is something which a request started and not ``request``."""

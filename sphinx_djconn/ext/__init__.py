@@ -42,7 +42,7 @@ from sphinx_djconn.ext.transforms import (
     NoFiguresInTitles,
     NothingLost,
 )
-from sphinx_djconn.ext.written import Written
+from sphinx_djconn.ext.written import WrittenPages
 
 if TYPE_CHECKING:
     from sphinx_djconn.ext.results import Results
@@ -88,7 +88,7 @@ def _before_pages_are_read(app: Sphinx, env: BuildEnvironment, docnames: list[st
 
 def _when_pages_are_read(app: Sphinx, env: BuildEnvironment) -> list[str]:
     """Have all checked, unless that would find out nothing new; return the pages to be written anew for it."""
-    domain, written = domain_of(env), Written(app)
+    domain, written = domain_of(env), WrittenPages(app)
     domain.postponed = partial(_check, app)
     if written.seal is not None and written.seal.holds(app, domain.data["kept"]):
         return []
@@ -108,4 +108,4 @@ def _when_pages_are_written(app: Sphinx, exception: Exception | None) -> None:
     if domain.laboratory is not None:
         domain.laboratory.close()  # a build that failed before the check has not closed it
     if exception is None and domain.found is not None:
-        Written(app).update(domain.found)
+        WrittenPages(app).update(domain.found)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from sphinx_djconn.claims.bisect import Search
 from sphinx_djconn.claims.errors import ExpressionError
 from sphinx_djconn.claims.release_verdict import (
-    Outcome,
-    Told,
+    ReleaseResult,
+    ReleaseVerdict,
     outcome,
 )
 from sphinx_djconn.claims.verdict import (
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _TRUTHS: Final = {Verdict.HOLDS: True, Verdict.REFUTED: False, Verdict.UNPROVEN: None}
 
 
-class Searching:
+class Bisection:
     """The search of the claim ``claim`` among releases, each of which is a cell: ``base`` in its environment.
 
     ``cells`` are those that were needed so far, by their position in the row of releases.
@@ -48,7 +48,7 @@ class Searching:
         self.cells: dict[int, DeclaredScenario] = {}
         self._base = base
         self._results = results
-        self._told: dict[int, Told] = {}
+        self._told: dict[int, ReleaseResult] = {}
         self._search = Search(len(self.releases.names), self.releases.direction, self.releases.declared)
 
     @cached_property
@@ -71,14 +71,14 @@ class Searching:
             self.cells[position] = cell = self._cell(position)
             yield cell
 
-    def told(self) -> dict[int, Told]:
+    def told(self) -> dict[int, ReleaseResult]:
         """Return what each of the cells says, by its position."""
         for position, cell in sorted(self.cells.items()):
             if position not in self._told:
                 self._told[position] = self._tell(cell)
         return self._told
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> ReleaseVerdict:
         """Return what the search has found."""
         return outcome(self._search, self.releases.names, self.told())
 
@@ -98,12 +98,12 @@ class Searching:
             steps=self._base.place.moved(self._base.body_offset),
         )
 
-    def _tell(self, cell: DeclaredScenario) -> Told:
+    def _tell(self, cell: DeclaredScenario) -> ReleaseResult:
         absence = self._results.absences.get(cell.name)
         if absence is not None:
-            return Told(None, absence.message, run=False)
+            return ReleaseResult(None, absence.message, run=False)
         judgement = self._judgement(cell)
-        return Told(_TRUTHS[judgement.verdict], judgement.reason)
+        return ReleaseResult(_TRUTHS[judgement.verdict], judgement.reason)
 
     def _judgement(self, cell: DeclaredScenario) -> Judgement:
         """Return what an earlier build has made of this recording of the cell, or judge it now."""
@@ -117,13 +117,13 @@ class Searching:
         return found
 
 
-def searches(registry: Registry, results: "Results") -> dict[str, Searching]:
+def searches(registry: Registry, results: "Results") -> dict[str, Bisection]:
     """Return the searches for all claims about releases, by name; not for those that are about no scenario."""
     found = {}
     for name, claim in registry.claims().items():
         base = results.declared.get(claim.scenario)
         if claim.releases is not None and isinstance(base, DeclaredScenario) and base.scenario is not None:
-            found[name] = Searching(claim, base, results)
+            found[name] = Bisection(claim, base, results)
     return found
 
 

@@ -20,19 +20,19 @@ from sphinx_djconn.ext.bugs import (
 )
 from sphinx_djconn.ext.config import Settings
 from sphinx_djconn.ext.names import Names
-from sphinx_djconn.ext.recorded import Absence
+from sphinx_djconn.ext.recorded import MissingRecording
 from sphinx_djconn.ext.registry import (
-    Place,
     Problem,
     Registry,
+    SourceLocation,
 )
 from sphinx_djconn.ext.results import Results
 from sphinx_djconn.ext.runner import (
-    Gathering,
+    Runner,
     is_suppressed,
 )
 from sphinx_djconn.ext.up_to_date import seal
-from sphinx_djconn.ext.written import Written
+from sphinx_djconn.ext.written import WrittenPages
 from sphinx_djconn.lab.errors import ProfileError
 from sphinx_djconn.lab.inputs.files import Files
 from sphinx_djconn.lab.inputs.roots import checkout
@@ -79,7 +79,7 @@ def check(app: Sphinx, domain: "DjconnDomain") -> Results:
         results = _gathered(app, declared, registry, domain.laboratory)
     except ProfileError as error:
         warn("conf.py", error.message, "config", _line_of(error.message, Path(app.confdir, "conf.py")))
-        absence = Absence(f"conf.py: {error.message}")
+        absence = MissingRecording(f"conf.py: {error.message}")
         absences = dict.fromkeys(registry.scenarios(), absence)
         results = Results(registry, Store(Path()), {}, {}, absences)
     domain.format = app.builder.format
@@ -96,7 +96,7 @@ def _gathered(app: Sphinx, declared: object, registry: Registry, laboratory: Lab
         names = Names(Path(app.doctreedir))
         accepted = is_suppressed("absent", app.config)
         bugs = Bugs(Path(app.doctreedir) / "djconn" / "bugs")
-        gathering = Gathering(registry, lab.profiles, store, settings, names, bugs, accepts_absence=accepted)
+        gathering = Runner(registry, lab.profiles, store, settings, names, bugs, accepts_absence=accepted)
         results = gathering.gather(lab)
         results.problems.extend(_too_few_claims(results, settings, Path(app.confdir, "conf.py")))
         if gathering.can_be_sealed():
@@ -115,7 +115,7 @@ def _too_few_claims(results: Results, settings: Settings, conf: Path) -> list[Pr
         "that has become a comment), or lower the number"
     )
     source, _, line = _line_of(message, conf).rpartition(":")
-    return [Problem("conf.py", message, Place("conf.py", source, int(line)))]
+    return [Problem("conf.py", message, SourceLocation("conf.py", source, int(line)))]
 
 
 def _line_of(message: str, conf: Path) -> str:
@@ -127,7 +127,7 @@ def _line_of(message: str, conf: Path) -> str:
 
 def _laboratory(app: Sphinx, settings: Settings) -> Laboratory:
     confdir, doctrees = Path(app.confdir), Path(app.doctreedir)
-    apart = [Path(app.srcdir), doctrees, *Written(app).output_folders()]
+    apart = [Path(app.srcdir), doctrees, *WrittenPages(app).output_folders()]
     profiles = settings.profiles(confdir, apart)
     return Laboratory(
         profiles,

@@ -16,7 +16,7 @@ from sphinx.util.nodes import make_refnode
 
 from sphinx_djconn.ext.packed import (
     Object,
-    Packed,
+    PickledDeclarations,
 )
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ class FactRole(SphinxRole):
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """Register the use of the figure, and leave a placeholder for it."""
         from sphinx_djconn.ext.placeholders import fact_placeholder  # noqa: PLC0415
-        from sphinx_djconn.ext.registry import FactUse, Place  # noqa: PLC0415
+        from sphinx_djconn.ext.registry import FactUse, SourceLocation  # noqa: PLC0415
         from sphinx_djconn.ext.targets import split_figure  # noqa: PLC0415 - where no page is read, nobody needs it
 
         scenario, expression = split_figure(self.text)
         source, line = self.get_source_info()
-        place = Place(self.env.docname, str(source or self.env.docname), line or 0)
+        place = SourceLocation(self.env.docname, str(source or self.env.docname), line or 0)
         page = domain_of(self.env).registry.page(self.env.docname)
         page.facts.append(FactUse(place, scenario, expression))
         placeholder = fact_placeholder(
@@ -133,7 +133,7 @@ class DjconnDomain(Domain):
     def get_objects(self) -> Iterable[Object]:
         """Return every scenario, matrix and claim, for ``objects.inv`` and the search."""
         kept = self.data["kept"]
-        return kept.objects if isinstance(kept, Packed) else self.registry.objects()
+        return kept.objects if isinstance(kept, PickledDeclarations) else self.registry.objects()
 
     def resolve_xref(
         self,

@@ -24,7 +24,7 @@ from sphinx_djconn.evidence.run_settings import (
     how_run,
 )
 from sphinx_djconn.evidence.text import printable
-from sphinx_djconn.ext.recorded import Absence
+from sphinx_djconn.ext.recorded import MissingRecording
 from sphinx_djconn.ext.registry import (
     DeclaredMatrix,
     DeclaredScenario,
@@ -60,7 +60,7 @@ class _Reading:
 
     def __init__(self, matrix: DeclaredMatrix, results: Results, parts: Sequence[str]) -> None:
         self.cells: list[ShownCell] = []
-        self.failed: dict[Absence, list[str]] = {}
+        self.failed: dict[MissingRecording, list[str]] = {}
         self.how: list[HowRun] = []
         self.folds: list[nodes.Node] = []
         self.runs = 0
@@ -77,7 +77,7 @@ class _Reading:
         absence = self._results.absences.get(cell.name)
         recording = self._results.recording(cell.name)
         if absence is not None or recording is None:
-            absence = absence or Absence("there is no recording of it")
+            absence = absence or MissingRecording("there is no recording of it")
             alike = next((each for each in self.failed if each.message == absence.message), absence)
             self.failed.setdefault(alike, []).append(self._matrix.label(cell))
             accepted = self._results.accepts(absence)

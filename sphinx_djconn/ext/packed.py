@@ -7,7 +7,7 @@ Object: TypeAlias = tuple[str, str, str, str, str, int]
 """What a domain has, as :meth:`~sphinx.domains.Domain.get_objects` yields it."""
 
 
-class Packed:
+class PickledDeclarations:
     """The declarations of all pages as bytes: a build in which no page has changed reads none of them.
 
     ``objects`` are what even such a build lists.

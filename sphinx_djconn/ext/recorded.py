@@ -20,7 +20,7 @@ _IN_MEMORY: Final = 8
 
 
 @dataclass(frozen=True)
-class Absence:
+class MissingRecording:
     """Why a scenario has no recording: a message, the end of the server's log, and the type of its warning."""
 
     message: str
@@ -46,7 +46,7 @@ class Recorded:
         store: Store,
         keys: Mapping[str, Key],
         stamps: Mapping[str, str],
-        absences: dict[str, Absence],
+        absences: dict[str, MissingRecording],
         bugs: Bugs | None = None,
     ) -> None:
         self.absences = absences
@@ -93,7 +93,7 @@ class Recorded:
     def lose(self, scenario: str, message: str, subtype: str) -> None:
         """Note that nothing of ``scenario`` can be used, though its recording was found; warn of it."""
         if scenario not in self.absences:
-            self.absences[scenario] = Absence(message)
+            self.absences[scenario] = MissingRecording(message)
             self.lost.append((scenario, message, subtype))
             self._facts[scenario] = []
             self.told(scenario, message, subtype)

@@ -17,7 +17,7 @@ from sphinx_djconn.claims.verdict import (
 )
 from sphinx_djconn.ext.packed import (
     Object,
-    Packed,
+    PickledDeclarations,
 )
 from sphinx_djconn.scenario.matrix import (
     Axis,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Place:
+class SourceLocation:
     """Where something is declared: page, source file, line."""
 
     docname: str
@@ -41,9 +41,9 @@ class Place:
     def __str__(self) -> str:
         return f"{self.source}:{self.line}"
 
-    def moved(self, lines: int) -> "Place":
+    def moved(self, lines: int) -> "SourceLocation":
         """Return the place so many lines further down."""
-        return Place(self.docname, self.source, self.line + lines)
+        return SourceLocation(self.docname, self.source, self.line + lines)
 
 
 FIGURE_MARK: Final = "\N{SYMBOL FOR UNIT SEPARATOR}"
@@ -57,7 +57,7 @@ class Problem(NamedTuple):
 
     subject: str
     message: str
-    place: Place
+    place: SourceLocation
     subtype: str = "config"
 
 
@@ -70,14 +70,14 @@ class DeclaredScenario:
     """
 
     name: str
-    place: Place
+    place: SourceLocation
     node_id: str
     scenario: Scenario | None
     body_offset: int = 0
     matrix: str = ""
     values: "tuple[AxisValue, ...]" = ()
     claim: str = ""
-    steps: Place | None = None
+    steps: SourceLocation | None = None
 
     @property
     def subject(self) -> str:
@@ -90,7 +90,7 @@ class DeclaredScenario:
         """The name of what it is a cell of; its own where it is none."""
         return self.matrix or self.claim or self.name
 
-    def line_at(self, line: int) -> Place:
+    def line_at(self, line: int) -> SourceLocation:
         """Return the place of a ``line`` of its steps."""
         return (self.steps or self.place.moved(self.body_offset)).moved(line)
 
@@ -100,7 +100,7 @@ class DeclaredMatrix:
     """A matrix of a page, with the facts that its table shows; it has no cells where it was refused."""
 
     name: str
-    place: Place
+    place: SourceLocation
     node_id: str
     axes: tuple[Axis, ...]
     facts: tuple[str, ...]
@@ -136,7 +136,7 @@ class DeclaredClaim:
     """
 
     name: str
-    place: Place
+    place: SourceLocation
     node_id: str
     sentence: str
     scenario: str
@@ -168,7 +168,7 @@ class DeclaredClaim:
 class FactUse:
     """A figure in a sentence."""
 
-    place: Place
+    place: SourceLocation
     scenario: str
     expression: str
 
@@ -201,9 +201,9 @@ class _Kept:
     pages: dict[str, Page] = field(default_factory=dict)
     judgements: dict[str, tuple[tuple[str, str], Judgement]] = field(default_factory=dict)
 
-    def __reduce__(self) -> tuple[type[Packed], tuple[bytes, tuple[Object, ...]]]:
+    def __reduce__(self) -> tuple[type[PickledDeclarations], tuple[bytes, tuple[Object, ...]]]:
         content = pickle.dumps((self.pages, self.judgements), pickle.HIGHEST_PROTOCOL)
-        return Packed, (content, tuple(Registry({"kept": self}).objects()))
+        return PickledDeclarations, (content, tuple(Registry({"kept": self}).objects()))
 
 
 class Registry:
@@ -265,7 +265,7 @@ class Registry:
         for _, page in sorted(self.pages.items()):
             yield from page.problems
         for declared in (self._all_scenarios(), self._all_claims()):
-            first: dict[str, Place] = {}
+            first: dict[str, SourceLocation] = {}
             for each in declared:
                 if first.setdefault(each.name, each.place) is not each.place:
                     yield Problem(

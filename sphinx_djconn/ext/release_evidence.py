@@ -7,7 +7,7 @@ from docutils import nodes
 
 from sphinx_djconn.claims.errors import ExpressionError
 from sphinx_djconn.claims.figures import figure_text
-from sphinx_djconn.claims.release_verdict import Outcome
+from sphinx_djconn.claims.release_verdict import ReleaseVerdict
 from sphinx_djconn.evidence.failures import failure
 from sphinx_djconn.evidence.nodes import NOT_CHECKED
 from sphinx_djconn.evidence.parts import evidence
@@ -18,13 +18,13 @@ from sphinx_djconn.evidence.releases_table import (
     releases_table,
     side_by_side,
 )
-from sphinx_djconn.ext.bisection import Searching
-from sphinx_djconn.ext.recorded import Absence
+from sphinx_djconn.ext.bisection import Bisection
+from sphinx_djconn.ext.recorded import MissingRecording
 from sphinx_djconn.ext.registry import DeclaredScenario
 from sphinx_djconn.ext.results import Results
 
 
-def change_evidence(search: Searching, results: Results, parts: Sequence[str]) -> list[nodes.Node]:
+def change_evidence(search: Bisection, results: Results, parts: Sequence[str]) -> list[nodes.Node]:
     """Return the table of the releases that were run, why others could not be, and ``parts`` of both sides."""
     if not search.cells:
         return []
@@ -42,7 +42,7 @@ def change_evidence(search: Searching, results: Results, parts: Sequence[str]) -
 
 
 class _Reading:
-    def __init__(self, search: Searching, results: Results) -> None:
+    def __init__(self, search: Bisection, results: Results) -> None:
         self._search = search
         self._results = results
         self._names = search.releases.names
@@ -98,7 +98,7 @@ class _Reading:
 
     def failures(self) -> list[nodes.Node]:
         """Return why releases could not be run: once, where it is the same."""
-        alike: dict[Absence, list[str]] = {}
+        alike: dict[MissingRecording, list[str]] = {}
         for position, cell in sorted(self._search.cells.items()):
             absence = self._results.absences.get(cell.name)
             if absence is not None:
@@ -111,7 +111,7 @@ class _Reading:
             shown += failure(message, absence.log, accepted=accepted)
         return shown
 
-    def sides(self, found: Outcome, parts: Sequence[str]) -> list[nodes.Node]:
+    def sides(self, found: ReleaseVerdict, parts: Sequence[str]) -> list[nodes.Node]:
         """Return the evidence of the releases before and after the change, where there is one."""
         if found.before is None or found.after is None or not parts:
             return []

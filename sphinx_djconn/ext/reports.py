@@ -24,7 +24,7 @@ from sphinx_djconn.ext.registry import (
     DeclaredClaim,
     DeclaredMatrix,
     DeclaredScenario,
-    Place,
+    SourceLocation,
 )
 from sphinx_djconn.ext.results import Results
 from sphinx_djconn.ext.runner import is_suppressed
@@ -128,7 +128,7 @@ def _judged(claim: DeclaredClaim, results: Results) -> _Judged:
 class _Other(NamedTuple):
     """A scenario that did not run, or what else cannot be used of a page; ``what`` says that in a few words."""
 
-    place: Place
+    place: SourceLocation
     name: str
     what: str
     message: str

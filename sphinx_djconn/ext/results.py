@@ -21,7 +21,7 @@ from sphinx_djconn.ext.bugs import (
     warn,
 )
 from sphinx_djconn.ext.recorded import (
-    Absence,
+    MissingRecording,
     Recorded,
 )
 from sphinx_djconn.ext.registry import (
@@ -37,7 +37,7 @@ from sphinx_djconn.ext.registry import (
 from sphinx_djconn.ext.shown import shown_on
 from sphinx_djconn.ext.targets import (
     ChoiceError,
-    Chosen,
+    Target,
     chosen,
     narrowed,
 )
@@ -50,8 +50,8 @@ from sphinx_djconn.trace.unknown import Unknown
 
 if TYPE_CHECKING:
     from sphinx_djconn.claims.expression import Expression
-    from sphinx_djconn.ext.bisection import Searching
-    from sphinx_djconn.ext.up_to_date import Seal
+    from sphinx_djconn.ext.bisection import Bisection
+    from sphinx_djconn.ext.up_to_date import UpToDateStamp
     from sphinx_djconn.scenario.model import Scenario
 
 _FIGURE: Final = rf"{FIGURE_MARK}(?P<scenario>.*?){FIGURE_MARK}(?P<expression>.*?){FIGURE_MARK}"
@@ -81,7 +81,7 @@ class Results(Recorded):
         store: Store,
         keys: Mapping[str, Key],
         stamps: Mapping[str, str],
-        absences: dict[str, Absence],
+        absences: dict[str, MissingRecording],
         djangos: Mapping[str, str] | None = None,
         bugs: Bugs | None = None,
         *,
@@ -92,7 +92,7 @@ class Results(Recorded):
         self.misplaced: dict[str, str] = {}
         self.missing: dict[str, tuple[str, ...]] = {}
         self.rendered: set[str] = set()
-        self.seal: Seal | None = None
+        self.seal: UpToDateStamp | None = None
         self._registry = registry
         self._djangos = {} if djangos is None else djangos
         self._judgements: dict[str, Judgement] = {}
@@ -108,7 +108,7 @@ class Results(Recorded):
         return self._registry.scenarios()
 
     @cached_property
-    def searches(self) -> "Mapping[str, Searching]":
+    def searches(self) -> "Mapping[str, Bisection]":
         """The searches for the releases in which claims change, by the names of these."""
         if not any(claim.releases for claim in self._registry.claims().values()):
             return {}
@@ -164,7 +164,7 @@ class Results(Recorded):
         """Return whether the verdict on ``claim`` is the declared one; never of a misplaced claim."""
         return self.judgement(claim.name).verdict == claim.declared and claim.name not in self.misplaced
 
-    def accepts(self, absence: Absence) -> bool:
+    def accepts(self, absence: MissingRecording) -> bool:
         """Return whether what is missing is not installed, and conf.py accepts that."""
         return self.accepts_absence and absence.uninstalled
 
@@ -254,7 +254,7 @@ class Results(Recorded):
         """Keep ``judgement`` for later builds."""
         self._registry.judgements[name] = ((_asked(claim), made_of), judgement)
 
-    def _made_of(self, named: Chosen) -> str:
+    def _made_of(self, named: Target) -> str:
         """Return what changes whenever the recordings of what is ``named`` do."""
         if named.matrix is None:
             return self.stamp(named.cells[0].name)
@@ -263,7 +263,7 @@ class Results(Recorded):
     def _is_absent(self, cell: DeclaredScenario) -> bool:
         return cell.scenario is None or cell.name in self.absences
 
-    def _checked(self, about: Chosen, read: "Callable[[Scenario], Expression]") -> "Expression | None":
+    def _checked(self, about: Target, read: "Callable[[Scenario], Expression]") -> "Expression | None":
         """Return the expression that ``read`` returns, whose names every cell has; ``None`` without a cell."""
         expression = None
         checked: set[tuple[str, ...]] = set()

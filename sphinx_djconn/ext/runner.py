@@ -14,7 +14,7 @@ from sphinx_djconn.ext.bugs import (
 )
 from sphinx_djconn.ext.config import Settings
 from sphinx_djconn.ext.elsewhere import is_usable
-from sphinx_djconn.ext.recorded import Absence
+from sphinx_djconn.ext.recorded import MissingRecording
 from sphinx_djconn.ext.registry import (
     DeclaredMatrix,
     DeclaredScenario,
@@ -59,17 +59,17 @@ from sphinx_djconn.store import (
 
 if TYPE_CHECKING:
     from sphinx_djconn.ext.names import Names
-    from sphinx_djconn.lab.environments.environment import Ready
+    from sphinx_djconn.lab.environments.environment import Environment
     from sphinx_djconn.lab.inputs.machine import Machines
     from sphinx_djconn.lab.laboratory import Laboratory
     from sphinx_djconn.lab.profiles.profiles import Profiles
-    from sphinx_djconn.lab.scheduler import Outcome
+    from sphinx_djconn.lab.scheduler import ScenarioResult
     from sphinx_djconn.scenario.model import Scenario
 
 logger = logging.getLogger(__name__)
 
 
-class _Trouble(NamedTuple):
+class _Failure(NamedTuple):
     """What is to be warned of, and where."""
 
     declared: DeclaredScenario
@@ -79,7 +79,7 @@ class _Trouble(NamedTuple):
     place: str
 
 
-class Gathering:
+class Runner:
     """The recordings of ``registry``'s scenarios: those in ``store``, and those that are made anew.
 
     ``accepts_absence`` is that of the results.
@@ -102,9 +102,9 @@ class Gathering:
         self._settings = settings
         self._keys: dict[str, Key] = {}
         self._stamps: dict[str, str] = {}
-        self._absences: dict[str, Absence] = {}
+        self._absences: dict[str, MissingRecording] = {}
         self._djangos: dict[str, str] = {}
-        self._troubles: list[_Trouble] = []
+        self._troubles: list[_Failure] = []
         self._bugs = bugs or Bugs()
         self._results = Results(
             registry,
@@ -146,7 +146,7 @@ class Gathering:
                 variables |= dict.fromkeys(inputs.variables)
         return Dependencies(paths, None if ALL in variables else variables)
 
-    def _environment_of(self, key: Key) -> "Ready | None":
+    def _environment_of(self, key: Key) -> "Environment | None":
         return None if self._settings.mode == "replay" else current()
 
     def gather(self, laboratory: "Laboratory") -> Results:
@@ -198,7 +198,7 @@ class Gathering:
         checked = {}
         for each in declared:
             if each.scenario is None:
-                self._absences[each.name] = Absence("what the page says of it was refused")
+                self._absences[each.name] = MissingRecording("what the page says of it was refused")
                 continue
             try:
                 self._profiles.check(each.scenario)
@@ -210,13 +210,13 @@ class Gathering:
 
     def _in(
         self,
-        environments: "Mapping[str, Ready | LabError]",
+        environments: "Mapping[str, Environment | LabError]",
         scenarios: "Mapping[str, Scenario]",
         laboratory: "Laboratory",
     ) -> None:
         """Find or make the recordings of those ``scenarios`` whose ``environments`` are there."""
         wanted: dict[str, list[str]] = {}
-        open_: dict[str, Ready] = {}
+        open_: dict[str, Environment] = {}
         for name, environment in environments.items():
             declared = self._scenarios[name]
             if isinstance(environment, LabError):
@@ -281,7 +281,7 @@ class Gathering:
         self,
         declared: DeclaredScenario,
         stored: "Stored | StoreError | None",
-        environment: "Ready",
+        environment: "Environment",
         laboratory: "Laboratory",
     ) -> list[str]:
         """Return why the scenario has to be run; nothing where what is ``stored`` tells what a run would do."""
@@ -371,7 +371,7 @@ class Gathering:
         for note in stored.notes:
             self._trouble(declared, note, "run")
 
-    def _take(self, declared: DeclaredScenario, outcome: "Outcome", ran: "Scenario") -> None:
+    def _take(self, declared: DeclaredScenario, outcome: "ScenarioResult", ran: "Scenario") -> None:
         """Take the outcome of ``ran``, which is equal to the scenario of ``declared``."""
         if outcome.recording is None:
             error = outcome.error
@@ -391,7 +391,7 @@ class Gathering:
         if subtype == "absent" and self._use_from_elsewhere(declared, error):
             return
         log = error.log if isinstance(error, (RunError, EnvironmentMakingError)) else ()
-        self._absences[declared.name] = Absence(error.message, log, subtype)
+        self._absences[declared.name] = MissingRecording(error.message, log, subtype)
         line, own = error.line, declared.scenario
         if ran is not None and own is not None and line in ran.sequence.lines:
             line = own.sequence.lines[ran.sequence.lines.index(line)]
@@ -419,7 +419,7 @@ class Gathering:
 
     def _missing(self, declared: DeclaredScenario, message: str) -> None:
         """Say that nothing serves, and nothing may run."""
-        self._absences[declared.name] = Absence(message, subtype="stale")
+        self._absences[declared.name] = MissingRecording(message, subtype="stale")
         self._stale(declared, f"{message}, and djconn_mode = 'replay' runs nothing")
 
     def _stale(self, declared: DeclaredScenario, message: str) -> None:
@@ -435,12 +435,12 @@ class Gathering:
         line: int | None = None,
     ) -> None:
         place = declared.place if line is None else declared.line_at(line)
-        self._troubles.append(_Trouble(declared, message, subtype, tuple(log), str(place)))
+        self._troubles.append(_Failure(declared, message, subtype, tuple(log), str(place)))
 
     def _tell(self) -> None:
         """Warn of all troubles in the order of the pages; once, where many cells have the same."""
         order = {name: index for index, name in enumerate(self._scenarios)}
-        alike: dict[tuple[str, ...], list[_Trouble]] = {}
+        alike: dict[tuple[str, ...], list[_Failure]] = {}
         for each in sorted(self._troubles, key=lambda each: order[each.declared.name]):
             alike.setdefault((each.declared.group, each.message, each.subtype, each.place), []).append(each)
         for first, *others in alike.values():

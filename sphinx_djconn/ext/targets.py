@@ -20,7 +20,7 @@ class ChoiceError(ValueError):
     """Nothing is chosen: the message says what there is."""
 
 
-class Chosen(NamedTuple):
+class Target(NamedTuple):
     """What was chosen: a scenario, or ``cells`` of ``matrix``; none of one that was refused."""
 
     matrix: DeclaredMatrix | None
@@ -44,7 +44,7 @@ def split_figure(text: str) -> tuple[str, str]:
     return found["scenario"], (found["expression"] or "").strip()
 
 
-def chosen(declared: Mapping[str, DeclaredScenario | DeclaredMatrix], text: str) -> Chosen:
+def chosen(declared: Mapping[str, DeclaredScenario | DeclaredMatrix], text: str) -> Target:
     """Return what ``text`` names: ``name``, or ``matrix[axis=value,…]`` for the cells with these values.
 
     Raises :class:`ChoiceError` where there is no such thing.
@@ -58,12 +58,12 @@ def chosen(declared: Mapping[str, DeclaredScenario | DeclaredMatrix], text: str)
     if not isinstance(found, DeclaredMatrix):
         if named["values"] is not None:
             raise _no_matrix(f"`[{named['values']}]`", found)
-        return Chosen(None, (found,))
+        return Target(None, (found,))
     whole = named["values"] is None or not found.cells
-    return Chosen(found, found.cells if whole else _selected(found, named["values"]))
+    return Target(found, found.cells if whole else _selected(found, named["values"]))
 
 
-def narrowed(named: Chosen, where: str | None) -> Chosen:
+def narrowed(named: Target, where: str | None) -> Target:
     """Return those cells of what is ``named`` of which the expression ``where`` is true.
 
     Raises :class:`ChoiceError` where it is true of none, or means nothing.
@@ -80,7 +80,7 @@ def narrowed(named: Chosen, where: str | None) -> Chosen:
         truths = choose(where, axes, [cell.values for cell in named.cells])
     except ExpressionError as error:
         raise ChoiceError(f"`:where:` of the matrix `{matrix.name}`: {error}") from error
-    return Chosen(matrix, tuple(cell for cell, truth in zip(named.cells, truths, strict=True) if truth))
+    return Target(matrix, tuple(cell for cell, truth in zip(named.cells, truths, strict=True) if truth))
 
 
 def _no_matrix(what: str, scenario: DeclaredScenario) -> ChoiceError:

@@ -17,12 +17,12 @@ class NoFiguresInTitles(SphinxTransform):
     def apply(self, **_: Any) -> None:
         """Leave the figure's text where a title has one, and say so."""
         from sphinx_djconn.ext.placeholders import fact_placeholder  # noqa: PLC0415
-        from sphinx_djconn.ext.registry import Place, Problem  # noqa: PLC0415
+        from sphinx_djconn.ext.registry import Problem, SourceLocation  # noqa: PLC0415
 
         registry = domain_of(self.env).registry
         for title in self.document.findall(nodes.title):
             for fact in list(title.findall(fact_placeholder)):
-                place = Place(self.env.docname, str(fact.source), fact.line or 0)
+                place = SourceLocation(self.env.docname, str(fact.source), fact.line or 0)
                 message = "a figure cannot stand in a title; write it in the text below the title"
                 registry.page(self.env.docname).problems.append(
                     Problem(f"djconn:fact `{fact.astext()}`", message, place)
@@ -38,7 +38,7 @@ class NothingLost(SphinxTransform):
     def apply(self, **_: Any) -> None:
         """Note what is lost on the page."""
         from sphinx_djconn.ext.lost_directives import hint, line_in, lost  # noqa: PLC0415
-        from sphinx_djconn.ext.registry import Place, Problem  # noqa: PLC0415
+        from sphinx_djconn.ext.registry import Problem, SourceLocation  # noqa: PLC0415
 
         seen: dict[tuple[str, str], int] = {}
         for node, begin, become in lost(self.document):
@@ -49,7 +49,7 @@ class NothingLost(SphinxTransform):
             seen[source, begin] = line
             registry = domain_of(self.env).registry
             message = f"this is {become} and is not checked; {hint(begin)}"
-            place = Place(self.env.docname, source, line)
+            place = SourceLocation(self.env.docname, source, line)
             registry.page(self.env.docname).problems.append(Problem(f"`{begin}`", message, place))
 
 

@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 
 from sphinx_djconn import __version__
 from sphinx_djconn.ext.config import given
-from sphinx_djconn.ext.packed import Packed
+from sphinx_djconn.ext.packed import PickledDeclarations
 from sphinx_djconn.lab.file_digest import (
     PACKAGE,
     installed,
@@ -30,7 +30,7 @@ _SETTLED: Final = 2_000_000_000
 """Nanoseconds after which another change of a file has another time: no usual file system has longer ticks."""
 
 
-class Seal(NamedTuple):
+class UpToDateStamp(NamedTuple):
     """What a check depends on, and a digest of all that, as it was at the check.
 
     ``folders`` count with all that is in them, ``paths`` by themselves; both are joined by zero bytes, since
@@ -45,7 +45,7 @@ class Seal(NamedTuple):
 
     def holds(self, app: Sphinx, declared: object) -> bool:
         """Return whether nothing has changed since; ``declared`` are the declarations as the env has them."""
-        return isinstance(declared, Packed) and _look(app, declared, *self[:3])[0] == self.digest
+        return isinstance(declared, PickledDeclarations) and _look(app, declared, *self[:3])[0] == self.digest
 
 
 class Dependencies(NamedTuple):
@@ -57,22 +57,22 @@ class Dependencies(NamedTuple):
 
 def seal(
     app: Sphinx, declared: object, dependencies: Dependencies, recordings: "Path", begun: int
-) -> Seal | None:
+) -> UpToDateStamp | None:
     """Return the seal of the check that began at the time ``begun``, in nanoseconds since 1970.
 
     Returns ``None`` where a check has to run all, where a page was read in this build, or where a file was
     changed just before the check, or since it began.
     """
-    if not isinstance(declared, Packed) or app.config.djconn_mode == "run":
+    if not isinstance(declared, PickledDeclarations) or app.config.djconn_mode == "run":
         return None
     paths = "\0".join(sorted(set(dependencies.paths)))
     names = None if dependencies.variables is None else sorted(set(dependencies.variables))
     found, newest = _look(app, declared, str(recordings), paths, names)
-    return Seal(str(recordings), paths, names, found) if newest < begun - _SETTLED else None
+    return UpToDateStamp(str(recordings), paths, names, found) if newest < begun - _SETTLED else None
 
 
 def _look(
-    app: Sphinx, declared: Packed, folders: str, paths: str, variables: Sequence[str] | None
+    app: Sphinx, declared: PickledDeclarations, folders: str, paths: str, variables: Sequence[str] | None
 ) -> tuple[str, int]:
     """Return a digest of everything that can be seen from outside, and the time of the newest change."""
     here = os.getcwd()  # noqa: PTH109 - names are all that is wanted

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from sphinx.application import Sphinx
 
-from sphinx_djconn.ext.up_to_date import Seal
+from sphinx_djconn.ext.up_to_date import UpToDateStamp
 from sphinx_djconn.hashing import digest
 
 if TYPE_CHECKING:
     from sphinx_djconn.ext.results import Results
 
 
-class Written:
+class WrittenPages:
     """Digests of results by page, in a file for each builder and output folder; and the seal of the check.
 
     Not in the environment: that is one for all builders, and is saved before the pages are written, which
@@ -38,10 +38,10 @@ class Written:
         return found
 
     @property
-    def seal(self) -> Seal | None:
+    def seal(self) -> UpToDateStamp | None:
         """The seal of a check after which every page was as it had found it to be."""
         found = self._found.get("seal")
-        return None if found is None else Seal(*found)
+        return None if found is None else UpToDateStamp(*found)
 
     def output_folders(self) -> list[Path]:
         """Return the output folder of this build, and those of all earlier ones."""

@@ -10,7 +10,7 @@ from sphinx_djconn.lab.databases.in_files import (
     settings_in,
     variables_in,
 )
-from sphinx_djconn.lab.environments.environment import Ready
+from sphinx_djconn.lab.environments.environment import Environment
 from sphinx_djconn.lab.profiles.profiles import Profiles
 from sphinx_djconn.lab.profiles.servers import filled
 from sphinx_djconn.lab.requirements import (
@@ -26,7 +26,7 @@ from sphinx_djconn.scenario.model import (
 )
 
 if TYPE_CHECKING:
-    from sphinx_djconn.lab.databases.on_server import RunDatabases
+    from sphinx_djconn.lab.databases.on_server import ServerDatabases
 
 _RUNSERVER: Final = ["-m", "django", "runserver"]
 """The command that ``inside/preload.py`` knows the beginning of."""
@@ -34,7 +34,7 @@ _RUNSERVER: Final = ["-m", "django", "runserver"]
 _SHOWN: Final = {"python": "python", "folder": "<run>"}
 
 
-class Starting:
+class ServerCommand:
     """How ``scenario``'s server is started in ``environment``, in the folder ``place``, at ``port``.
 
     Without a folder it is that of all servers which begin alike. Raises :class:`AbsentError` for a server
@@ -45,10 +45,10 @@ class Starting:
         self,
         scenario: Scenario,
         profiles: Profiles,
-        environment: Ready,
+        environment: Environment,
         place: Path = PLACE,
         port: int | None = None,
-        databases: "RunDatabases | None" = None,
+        databases: "ServerDatabases | None" = None,
     ) -> None:
         self.server = profiles.servers[scenario.server]
         self.project = profiles.projects[scenario.project]
@@ -108,7 +108,7 @@ class Starting:
         if self._profiles.databases[self._scenario.database].has_server:
             return ""  # each run has names and sockets of its own there, which a driver may have looked at
         if self._place != PLACE:
-            return Starting(self._scenario, self._profiles, self._environment).like()
+            return ServerCommand(self._scenario, self._profiles, self._environment).like()
         like = {"argv": argv, "env": self.environ(), "cwd": str(self.project.path), "settings": self.settings()}
         return json.dumps(like, sort_keys=True)
 

@@ -24,16 +24,16 @@ from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.store import Key
 
 if TYPE_CHECKING:
-    from sphinx_djconn.lab.environments.environment import Ready
+    from sphinx_djconn.lab.environments.environment import Environment
 
 
-class Keys:
+class Fingerprints:
     """Makes the keys of one build: what many scenarios have in common is read once."""
 
     def __init__(self, profiles: Profiles) -> None:
         self._profiles = profiles
 
-    def of(self, scenario: Scenario, environment: "Ready | None") -> Key:
+    def of(self, scenario: Scenario, environment: "Environment | None") -> Key:
         """Return the key of ``scenario``'s recording on this machine, now.
 
         Where nothing runs, there may be no ``environment``: then it is without what that would tell.
@@ -50,7 +50,7 @@ class Keys:
             },
         )
 
-    def databases(self, project: Project, environment: "Ready") -> str:
+    def databases(self, project: Project, environment: "Environment") -> str:
         """Return a name for the databases of ``project`` that are made in ``environment``.
 
         It tells how they are made. What is used for it, such as migrations, may change: see ``inputs``.
@@ -79,7 +79,7 @@ def _server(server: Server) -> str:
     return digest([list(server.command), server.reloads, list(server.env), *apart])
 
 
-def _environment(environment: "Ready") -> dict[str, str]:
+def _environment(environment: "Environment") -> dict[str, str]:
     installed = environment.installed
     return {
         "python": installed.python,

@@ -13,10 +13,10 @@ from sphinx_djconn.inputs import (
     Inputs,
     union,
 )
-from sphinx_djconn.lab.databases.in_files import Databases
+from sphinx_djconn.lab.databases.in_files import FileDatabases
 from sphinx_djconn.lab.environments.environment import (
     CURRENT,
-    Ready,
+    Environment,
     current,
 )
 from sphinx_djconn.lab.errors import (
@@ -26,11 +26,11 @@ from sphinx_djconn.lab.errors import (
     RunError,
     ServerError,
 )
-from sphinx_djconn.lab.fingerprint import Keys
+from sphinx_djconn.lab.fingerprint import Fingerprints
 from sphinx_djconn.lab.inputs.files import Files
 from sphinx_djconn.lab.inputs.machine import Machines
 from sphinx_djconn.lab.limits import DEFAULT_TIMEOUT, MAX_TIMEOUT
-from sphinx_djconn.lab.process.cancellation import Interruption
+from sphinx_djconn.lab.process.cancellation import Cancellation
 from sphinx_djconn.lab.process.launcher import Launcher
 from sphinx_djconn.lab.process.temporary import sweep
 from sphinx_djconn.lab.profiles.profiles import Profiles
@@ -38,7 +38,7 @@ from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.store import Recording
 
 if TYPE_CHECKING:
-    from sphinx_djconn.lab.databases.on_server import ServedDatabases
+    from sphinx_djconn.lab.databases.on_server import DatabaseServers
     from sphinx_djconn.lab.environments.environments import Environments
     from sphinx_djconn.trace.reading import Trace
 
@@ -68,10 +68,10 @@ class Laboratory:
         files: Files | None = None,
     ) -> None:
         self.profiles = profiles
-        self.keys = Keys(profiles)
+        self.keys = Fingerprints(profiles)
         self.machines = Machines(files or Files(), checkout)
-        self._databases = Databases(cache, self.keys, self.machines, timeout)
-        self._served: ServedDatabases | None = None
+        self._databases = FileDatabases(cache, self.keys, self.machines, timeout)
+        self._served: DatabaseServers | None = None
         self._launchers: dict[str, Launcher] = {}
         self._environments: Environments | None = None
         self._warm = warm
@@ -80,7 +80,7 @@ class Laboratory:
         self._lines: SimpleQueue[str] = SimpleQueue()
         self._timeout = timeout
         self._lock = threading.Lock()
-        self._interruption = Interruption()
+        self._interruption = Cancellation()
         sweep()
 
     def run(self, scenario: Scenario) -> Recording:
@@ -122,7 +122,7 @@ class Laboratory:
         distributions = environment.installed.distributions
         return Recording(key, tuple(traces), tuple(notes), distributions, union(inputs))
 
-    def environment(self, scenario: Scenario) -> Ready:
+    def environment(self, scenario: Scenario) -> Environment:
         """Return the environment of ``scenario``, made if it is not there.
 
         Raises :class:`ProfileError`, ``AbsentError`` where it is not to be had, and ``Cancelled``.
@@ -133,13 +133,13 @@ class Laboratory:
 
     def environments(
         self, scenarios: Mapping[str, Scenario], at_once: int
-    ) -> "Generator[dict[str, Ready | LabError], None, None]":
+    ) -> "Generator[dict[str, Environment | LabError], None, None]":
         """Yield the environments of ``scenarios``, or why there is none, under their names, in groups.
 
         The first group are those that are there; the others are made meanwhile, ``at_once`` at a time, and
         come as they are.
         """
-        own: dict[str, Ready | LabError] = {
+        own: dict[str, Environment | LabError] = {
             name: current() for name, each in scenarios.items() if each.environment == CURRENT
         }
         wanted = {
@@ -179,15 +179,15 @@ class Laboratory:
                 self._launchers[python] = Launcher(python, warm=self._warm)
             return self._launchers[python]
 
-    def _serving(self, scenario: Scenario) -> "ServedDatabases | None":
+    def _serving(self, scenario: Scenario) -> "DatabaseServers | None":
         """Return what has the database servers of this build, where ``scenario`` needs one."""
         if not self.profiles.databases[scenario.database].has_server:
             return None
-        from sphinx_djconn.lab.databases.on_server import ServedDatabases  # noqa: PLC0415 - most builds need none
+        from sphinx_djconn.lab.databases.on_server import DatabaseServers  # noqa: PLC0415 - most builds need none
 
         with self._lock:
             if self._served is None:
-                self._served = ServedDatabases(self.keys, self.machines, self._timeout, self._interruption)
+                self._served = DatabaseServers(self.keys, self.machines, self._timeout, self._interruption)
         return self._served
 
     def warm_up(self, *, databases: bool = True) -> None:
@@ -210,7 +210,7 @@ class Laboratory:
 
     def foresee(self, scenarios: Iterable[Scenario]) -> None:
         """Have projects set up for the runs of ``scenarios``, where many begin alike."""
-        from sphinx_djconn.lab.command import Starting  # noqa: PLC0415 - as above
+        from sphinx_djconn.lab.command import ServerCommand  # noqa: PLC0415 - as above
 
         alike: Counter[tuple[str, str]] = Counter()
         for scenario in scenarios:
@@ -218,7 +218,7 @@ class Laboratory:
                 self.profiles.check(scenario)
                 if scenario.environment != CURRENT:
                     continue  # nothing is warm for it
-                starting = Starting(scenario, self.profiles, current())
+                starting = ServerCommand(scenario, self.profiles, current())
                 alike[starting.python, starting.like()] += scenario.runs
         for (python, like), runs in alike.most_common():
             if like and runs > 1:
@@ -241,7 +241,7 @@ class Laboratory:
         self._interruption.happen()
 
 
-def _unsupported(environment: Ready, error: RunError) -> AbsentError:
+def _unsupported(environment: Environment, error: RunError) -> AbsentError:
     """Return the error of a Django that did not work with a Python that is too new for it."""
     django = environment.installed.version("django")
     return AbsentError(

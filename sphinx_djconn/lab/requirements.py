@@ -8,7 +8,7 @@ from typing import Final
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from sphinx_djconn.lab.environments.environment import Ready
+from sphinx_djconn.lab.environments.environment import Environment
 from sphinx_djconn.lab.errors import AbsentError
 from sphinx_djconn.lab.profiles.servers import Server
 
@@ -19,7 +19,7 @@ _MODULES: Final = Version("2.1")
 """The version whose auto-reloader knows ``python -m``."""
 
 
-def check_installed(name: str, server: Server, environment: Ready) -> None:
+def check_installed(name: str, server: Server, environment: Environment) -> None:
     """Raise :class:`AbsentError` where something that ``server`` needs is not in ``environment``."""
     if any("{asgi}" in word for word in server.command):
         _check_asgi(name, environment)
@@ -39,7 +39,7 @@ def check_installed(name: str, server: Server, environment: Ready) -> None:
             )
 
 
-def command_in(environment: Ready, server: Server) -> tuple[str, ...]:
+def command_in(environment: Environment, server: Server) -> tuple[str, ...]:
     """Return the command of ``server`` as it has to be in ``environment``.
 
     Before Django 2.1, the auto-reloader could not start ``python -m django`` anew (ticket 28501).
@@ -85,7 +85,7 @@ def unprivileged(command: list[str]) -> list[str]:
     return [unshare, "--user", "--map-user=65534", "--map-group=65534", *command]
 
 
-def _check_asgi(name: str, environment: Ready) -> None:
+def _check_asgi(name: str, environment: Environment) -> None:
     django = environment.installed.version("django")
     if django and Version(django) < _ASGI:
         raise AbsentError(
@@ -94,7 +94,7 @@ def _check_asgi(name: str, environment: Ready) -> None:
         )
 
 
-def _how(server: Server, environment: Ready) -> str:
+def _how(server: Server, environment: Environment) -> str:
     wanted = " ".join(f"'{each}'" if set("<>=") & set(each) else each for each in server.requires)
     if environment.is_current:
         return f"`pip install {wanted}`, or all servers with `pip install 'sphinx-djconn[servers]'`"

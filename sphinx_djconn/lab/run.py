@@ -8,23 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sphinx_djconn.inputs import Inputs
-from sphinx_djconn.lab.command import Starting
+from sphinx_djconn.lab.command import ServerCommand
 from sphinx_djconn.lab.databases.in_files import (
-    Databases,
-    Folder,
+    FileDatabases,
+    RunFolder,
 )
-from sphinx_djconn.lab.environments.environment import Ready
+from sphinx_djconn.lab.environments.environment import Environment
 from sphinx_djconn.lab.errors import (
     FloodError,
     RunError,
 )
-from sphinx_djconn.lab.events.collector import Feed
+from sphinx_djconn.lab.events.collector import EventCollector
 from sphinx_djconn.lab.events.sanitizer import (
     LineCounter,
     Sanitizer,
 )
 from sphinx_djconn.lab.inputs.machine import Machine
-from sphinx_djconn.lab.process.cancellation import Interruption
+from sphinx_djconn.lab.process.cancellation import Cancellation
 from sphinx_djconn.lab.process.launcher import (
     Launcher,
     SupervisedProcess,
@@ -48,8 +48,8 @@ from sphinx_djconn.trace.reading import Trace
 
 if TYPE_CHECKING:
     from sphinx_djconn.lab.databases.on_server import (
-        RunDatabases,
-        ServedDatabases,
+        DatabaseServers,
+        ServerDatabases,
     )
 
 _TAIL: Final = 20
@@ -72,10 +72,10 @@ class Run:
         self,
         scenario: Scenario,
         profiles: Profiles,
-        environment: Ready,
-        databases: "Databases | ServedDatabases",
+        environment: Environment,
+        databases: "FileDatabases | DatabaseServers",
         launcher: Launcher,
-        interruption: Interruption,
+        interruption: Cancellation,
         seconds: float,
         machine: Machine,
     ) -> None:
@@ -98,10 +98,10 @@ class Run:
         """
         self._interruption.check()
         try:
-            folder = Folder()
+            folder = RunFolder()
             with ExitStack() as stack:
                 databases, prepared = None, None
-                if isinstance(self._databases, Databases):
+                if isinstance(self._databases, FileDatabases):
                     project = self._profiles.projects[self._scenario.project]
                     prepared = self._databases.prepared(
                         project, self._environment, self._launcher, self._interruption
@@ -117,7 +117,7 @@ class Run:
                         )
                     )
                 port = stack.enter_context(closing(Port())) if self._is_given_its_port() else None
-                starting = Starting(
+                starting = ServerCommand(
                     self._scenario,
                     self._profiles,
                     self._environment,
@@ -141,14 +141,14 @@ class Run:
 
     def _serve(
         self,
-        folder: Folder,
-        starting: Starting,
+        folder: RunFolder,
+        starting: ServerCommand,
         process: SupervisedProcess,
         port: Port | None,
-        databases: "RunDatabases | None",
+        databases: "ServerDatabases | None",
     ) -> Trace:
         server, project = starting.server, starting.project
-        feed = Feed(folder.path, time.monotonic() + self._seconds)
+        feed = EventCollector(folder.path, time.monotonic() + self._seconds)
         if self._scenario.garbage_collection == "each-request":
             feed.end_of_request = "request.collected"
         try:
@@ -202,7 +202,7 @@ class Run:
     def _is_given_its_port(self) -> bool:
         return self._profiles.servers[self._scenario.server].is_given_its_port
 
-    def _sanitizer(self, folder: Folder, project: Project, databases: "RunDatabases | None") -> Sanitizer:
+    def _sanitizer(self, folder: RunFolder, project: Project, databases: "ServerDatabases | None") -> Sanitizer:
         env = (*self._profiles.servers[self._scenario.server].env, *project.env)
         places = {**self._environment.places, project.path: "<project>", folder.path: "<run>"}
         if databases is None:
@@ -214,8 +214,8 @@ class Run:
         wire: list[dict[str, Any]],
         log: bytes,
         sanitizer: Sanitizer,
-        starting: Starting,
-        databases: "RunDatabases | None",
+        starting: ServerCommand,
+        databases: "ServerDatabases | None",
     ) -> Trace:
         """Return the trace of what was heard up to the end of the sequence."""
         line_of = LineCounter(log)
@@ -230,7 +230,7 @@ class Run:
         return Trace(events, lines, {name: sanitizer.text(text) for name, text in settings.items()})
 
     def _settings(
-        self, events: tuple[Event, ...], starting: Starting, databases: "RunDatabases | None"
+        self, events: tuple[Event, ...], starting: ServerCommand, databases: "ServerDatabases | None"
     ) -> dict[str, str]:
         """Return what the server was started with, as the pages show it."""
         first = {event.kind: event.data for event in reversed(events)}
@@ -259,7 +259,7 @@ class Run:
         return shown
 
 
-def _check_versions(environment: Ready, django: str, python: str) -> None:
+def _check_versions(environment: Environment, django: str, python: str) -> None:
     """Refuse what ran elsewhere than in ``environment``: a program on the PATH may be another one's."""
     if environment.is_current or python == "?":
         return
@@ -272,7 +272,9 @@ def _check_versions(environment: Ready, django: str, python: str) -> None:
         )
 
 
-def _explained(error: RunError, sanitizer: Sanitizer, starting: Starting, feed: Feed, log: Path) -> RunError:
+def _explained(
+    error: RunError, sanitizer: Sanitizer, starting: ServerCommand, feed: EventCollector, log: Path
+) -> RunError:
     """Return ``error`` with the end of the server's log."""
     lines = sanitizer.lines(tail(log), _ports(feed.events, starting), feed.pids.values())
     return type(error)(error.message, lines[-_TAIL:], error.line)
@@ -304,7 +306,7 @@ def _not_possible(error: OSError) -> str:
     return f"the run could not go on: {error.strerror or type(error).__name__}; {advice}"
 
 
-def _ports(wire: list[dict[str, Any]], starting: Starting) -> list[int]:
+def _ports(wire: list[dict[str, Any]], starting: ServerCommand) -> list[int]:
     held = [] if starting.port is None else [starting.port]
     return held + [event["port"] for event in wire if event["k"] in ("listening", "http.open")]
 

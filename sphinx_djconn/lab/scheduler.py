@@ -29,7 +29,7 @@ _TOGETHER: Final = 0.5
 """Seconds that such a step takes, more or less; they decide about an order, and nothing else."""
 
 
-class Outcome(NamedTuple):
+class ScenarioResult(NamedTuple):
     """What became of a scenario: a recording, or the error that was in its way."""
 
     recording: Recording | None
@@ -43,7 +43,7 @@ class Scheduler:
         self._laboratory = laboratory
         self._jobs = jobs
 
-    def run(self, scenarios: Mapping[str, Scenario]) -> Generator[tuple[str, Outcome], None, None]:
+    def run(self, scenarios: Mapping[str, Scenario]) -> Generator[tuple[str, ScenarioResult], None, None]:
         """Yield the outcome of each scenario under its name, as they end.
 
         Whatever interrupts this (Ctrl-C above all) ends every run before it goes on its way; who is
@@ -76,15 +76,15 @@ class Scheduler:
         database = self._laboratory.profiles.databases.get(scenario.database)
         return -_waiting(scenario), database is not None and database.has_server
 
-    def _outcome(self, scenario: Scenario) -> Outcome:
+    def _outcome(self, scenario: Scenario) -> ScenarioResult:
         try:
-            return Outcome(self._laboratory.run(scenario), None)
+            return ScenarioResult(self._laboratory.run(scenario), None)
         except LabError as error:
-            return Outcome(None, error)
+            return ScenarioResult(None, error)
         except Cancelled:
             raise
         except Exception as error:  # noqa: BLE001 - one scenario's trouble: the others run
-            return Outcome(None, UnexpectedError.of(error))
+            return ScenarioResult(None, UnexpectedError.of(error))
 
 
 def _waiting(scenario: Scenario) -> float:

@@ -75,7 +75,7 @@ class Work(Handling):
         return self
 
 
-class _Presence:
+class ThreadLifetime:
     """Lives in a thread's own storage and dies with it, however the thread was started and ended.
 
     That of a thread which a forked child has inherited, from the process ``pid``, is nobody's there.
@@ -216,7 +216,7 @@ class Recorder:
             # Of records; a thread whose serial is too large for them has lines.
             marks = [THREAD.pack(serial, kind) for kind in range(1 + len(KINDS))] if serial < 1 << 16 else None
             self._local.marks = marks
-            self._local.presence = _Presence(self, serial)
+            self._local.presence = ThreadLifetime(self, serial)
             self._thread_started(serial, name, work)
         return serial
 

@@ -60,11 +60,11 @@ of this run, as the server sees them at the end of a step, a list of pid and sta
 
 The socket between a process and the lab carries lines, too. An empty line is the bell: there is something
 to be read. It rings if the first byte of the file ``SOCKET-waits`` is not 0, and sets that to 0 (see
-:class:`sphinx_djconn.lab.events.reader.Bell`). The first line, ``{"k": "file", "name": ..., "memory": ...}``,
-names the file of the process's events, in the folder of the socket, and says how many bytes at its beginning
-are memory that the process fills, with zeros where nothing was written yet. Where the file cannot be written,
-the events themselves follow. A request that has come to a meeting has a socket of its own and says ``meet``
-(``r`` ``at``).
+:class:`sphinx_djconn.lab.events.reader.WakeFlag`). The first line, ``{"k": "file", "name": ..., "memory":
+...}``, names the file of the process's events, in the folder of the socket, and says how many bytes at its
+beginning are memory that the process fills, with zeros where nothing was written yet. Where the file cannot
+be written, the events themselves follow. A request that has come to a meeting has a socket of its own and
+says ``meet`` (``r`` ``at``).
 """
 
 from collections.abc import Iterable, Mapping

@@ -9,8 +9,8 @@ from sphinx_djconn.claims.bisect import (
     Search,
 )
 from sphinx_djconn.claims.release_verdict import (
-    Outcome,
-    Told,
+    ReleaseResult,
+    ReleaseVerdict,
     outcome,
 )
 from sphinx_djconn.claims.verdict import Verdict
@@ -20,12 +20,16 @@ SINCE, UNTIL = Direction.SINCE, Direction.UNTIL
 WORDS = {True: "threads is 1", False: "threads is 6", None: "there is no Python 3.6 here"}
 
 
-def found(truths: Sequence[bool | None], declared: int | None = None, direction: Direction = SINCE) -> Outcome:
+def found(
+    truths: Sequence[bool | None], declared: int | None = None, direction: Direction = SINCE
+) -> ReleaseVerdict:
     """Return what a search in releases that say ``truths`` comes to."""
     search = Search(len(truths), direction, declared)
-    told: dict[int, Told] = {}
+    told: dict[int, ReleaseResult] = {}
     while wanted := search.needed({each: one.truth for each, one in told.items()}):
-        told |= {each: Told(truths[each], WORDS[truths[each]], truths[each] is not None) for each in wanted}
+        told |= {
+            each: ReleaseResult(truths[each], WORDS[truths[each]], truths[each] is not None) for each in wanted
+        }
     return outcome(search, NAMES, told)
 
 

@@ -23,7 +23,7 @@ from sphinx_djconn.lab.clusters.engine import (
     Engine,
     rows,
 )
-from sphinx_djconn.lab.clusters.folder import Folder
+from sphinx_djconn.lab.clusters.folder import ClusterFolder
 from sphinx_djconn.lab.clusters.postgresql import PostgreSQL
 from sphinx_djconn.lab.clusters.server import (
     GivenServer,
@@ -239,9 +239,9 @@ def test_where_there_is_too_little_shared_memory_the_message_says_what_to_do(pos
 def test_a_folder_with_a_long_name_gives_way_to_a_short_one(tmp_path: Path) -> None:
     long = tmp_path / ("x" * 100)
     long.mkdir()
-    assert Folder([long, Path("/tmp")]).path.parent == Path("/tmp")
+    assert ClusterFolder([long, Path("/tmp")]).path.parent == Path("/tmp")
     with pytest.raises(ClusterError, match=r"no folder for the sockets.*TMPDIR"):
-        Folder([long])
+        ClusterFolder([long])
 
 
 def test_a_cluster_that_dies_during_the_build_says_so_each_time(engine: Engine) -> None:

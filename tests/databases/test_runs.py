@@ -10,7 +10,7 @@ from building import Docs
 from projects_on_servers import SETTINGS, VIEWS, Run
 
 from sphinx_djconn.lab.environments.environment import current
-from sphinx_djconn.lab.fingerprint import Keys
+from sphinx_djconn.lab.fingerprint import Fingerprints
 from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.lab.profiles.databases import (
     DATABASES,
@@ -122,7 +122,7 @@ def test_a_key_names_kind_version_and_options_and_no_password(postgresql: str):
     keys = {}
     for name in profiles.databases:
         each = Scenario(scenario.sequence, database=name)
-        keys[name] = Keys(profiles).of(each, current()).parts
+        keys[name] = Fingerprints(profiles).of(each, current()).parts
     assert "database" not in keys["sqlite"]
     assert json.loads(keys["postgresql"]["database"])["kind"] == "postgresql"
     assert keys["postgresql"]["database server"].startswith("postgresql 1")

@@ -19,7 +19,7 @@ from index_downloads import unpacked_sdist
 
 from sphinx_djconn.lab.clusters.clusters import Clusters
 from sphinx_djconn.lab.errors import AbsentError
-from sphinx_djconn.lab.events.reader import Bell
+from sphinx_djconn.lab.events.reader import WakeFlag
 
 pytestmark = pytest.mark.django_suite
 
@@ -47,7 +47,7 @@ def lab(folder: Path) -> Iterator[str]:
                 return
             kept.append(connection)
 
-    with closing(Bell(address)):
+    with closing(WakeFlag(address)):
         threading.Thread(target=accept, daemon=True).start()
         try:
             yield address

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from other_builds import use_index
 
-from sphinx_djconn.lab.environments.environment import Ready
+from sphinx_djconn.lab.environments.environment import Environment
 from sphinx_djconn.lab.environments.environments import Environments
 from sphinx_djconn.lab.environments.specification import find
 
@@ -23,7 +23,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def django52(cache: Path) -> Ready:
+def django52(cache: Path) -> Environment:
     """An environment that no test may change."""
     return Environments(cache).get(find("django-5.2", {}))
 

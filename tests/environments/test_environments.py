@@ -14,12 +14,12 @@ import pytest
 from choosing import a_few
 from other_builds import Build, environments_in, interpreter, specification, use_index, wait_until
 
-from sphinx_djconn.lab.environments.cache import Place
+from sphinx_djconn.lab.environments.cache import CachedEnvironment
 from sphinx_djconn.lab.environments.create import (
     Tools,
     tools,
 )
-from sphinx_djconn.lab.environments.environment import Ready
+from sphinx_djconn.lab.environments.environment import Environment
 from sphinx_djconn.lab.environments.environments import Environments
 from sphinx_djconn.lab.environments.interpreters import on_this_machine
 from sphinx_djconn.lab.environments.specification import (
@@ -32,24 +32,24 @@ from sphinx_djconn.lab.errors import (
     EnvironmentMakingError,
     UnresolvedError,
 )
-from sphinx_djconn.lab.process.cancellation import Interruption
+from sphinx_djconn.lab.process.cancellation import Cancellation
 
 NOWHERE = "http://127.0.0.1:9/simple"
 
 
-def imported(ready: Ready) -> str:
+def imported(ready: Environment) -> str:
     code = "import django; print(django.get_version())"
     return subprocess.run([ready.python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def copy(ready: Ready, cache: Path) -> Path:
+def copy(ready: Environment, cache: Path) -> Path:
     """Return a copy of the cache that ``ready`` is in, for tests that change it."""
     place = Path(ready.python).parents[3]
     shutil.copytree(place, cache / place.name, symlinks=True)
     return cache
 
 
-def test_a_built_in_one_has_the_newest_django_of_its_series(django52: Ready) -> None:
+def test_a_built_in_one_has_the_newest_django_of_its_series(django52: Environment) -> None:
     assert imported(django52).startswith("5.2.")
     assert django52.contents().version("django") == imported(django52)
 
@@ -74,7 +74,7 @@ def test_each_django_gets_a_python_that_it_supports(cache: Path, name: str, mino
 
 
 def test_a_second_build_makes_nothing_and_finds_the_same(
-    cache: Path, django52: Ready, monkeypatch: pytest.MonkeyPatch
+    cache: Path, django52: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_index(monkeypatch, NOWHERE)
     told: list[str] = []
@@ -127,7 +127,7 @@ def test_a_build_waits_for_the_one_that_makes_it_and_says_so(tmp_path: Path, dea
 def test_a_build_that_waits_for_another_can_be_interrupted(tmp_path: Path, deaf_index: str) -> None:
     first = Build(tmp_path, "django~=5.2.0")
     first.said()
-    interruption = Interruption()
+    interruption = Cancellation()
     environments = Environments(tmp_path, interruption=interruption, tell=lambda _: interruption.happen())
     with pytest.raises(Cancelled):
         environments.get(find("django-5.2", {}))
@@ -157,7 +157,7 @@ def _command(process: psutil.Process) -> list[str]:
 
 
 @pytest.mark.exhaustive
-def test_what_a_machine_that_lost_power_has_left_is_removed(tmp_path: Path, django52: Ready) -> None:
+def test_what_a_machine_that_lost_power_has_left_is_removed(tmp_path: Path, django52: Environment) -> None:
     cache = copy(django52, tmp_path / "cache")
     complete = next(cache.glob("*/complete"))
     complete.unlink()
@@ -168,7 +168,7 @@ def test_what_a_machine_that_lost_power_has_left_is_removed(tmp_path: Path, djan
 
 
 def test_an_interruption_ends_it_at_once_and_leaves_nothing(tmp_path: Path, deaf_index: str) -> None:
-    interruption = Interruption()
+    interruption = Cancellation()
     threading.Timer(1.5, interruption.happen).start()
     begun = time.monotonic()
     with pytest.raises(Cancelled):
@@ -193,8 +193,8 @@ def test_a_full_disk_leaves_nothing_and_is_named(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_noted_is_absent(tmp_path: Path) -> None:
-    place = Place(tmp_path, "place")
-    with place.locked(Interruption(), 1, lambda: None):
+    place = CachedEnvironment(tmp_path, "place")
+    with place.locked(Cancellation(), 1, lambda: None):
         attempt = place.attempt()
         (attempt / "env/bin").mkdir(parents=True)
         (tmp_path / "place/complete.new").mkdir()
@@ -258,14 +258,14 @@ def test_where_no_python_fits_it_says_what_is_needed_and_what_there_is(tmp_path:
 
 
 @pytest.mark.exhaustive
-def test_venv_and_pip_make_the_same_as_uv(tmp_path: Path, django52: Ready) -> None:
+def test_venv_and_pip_make_the_same_as_uv(tmp_path: Path, django52: Environment) -> None:
     ready = Environments(tmp_path, tools=Tools(())).get(find("django-5.2", {}))
     by_pip = [each for each in ready.contents().distributions if not each.startswith(("pip==", "setuptools=="))]
     assert tuple(by_pip) == django52.contents().distributions
 
 
 @pytest.mark.exhaustive
-def test_one_whose_interpreter_disappeared_is_made_anew(tmp_path: Path, django52: Ready) -> None:
+def test_one_whose_interpreter_disappeared_is_made_anew(tmp_path: Path, django52: Environment) -> None:
     cache = copy(django52, tmp_path / "cache")
     for each in cache.glob("*/*/env/bin/python*"):
         each.unlink()
@@ -274,7 +274,7 @@ def test_one_whose_interpreter_disappeared_is_made_anew(tmp_path: Path, django52
     assert told[0].startswith("making ")
 
 
-def test_an_interpreter_that_conf_py_names_is_used_as_it_is(tmp_path: Path, django52: Ready) -> None:
+def test_an_interpreter_that_conf_py_names_is_used_as_it_is(tmp_path: Path, django52: Environment) -> None:
     named = read({"mine": {"python": django52.python}}, tmp_path)
     ready = Environments(tmp_path).get(find("mine", named))
     assert ready.python == django52.python
@@ -345,7 +345,7 @@ def test_a_checkout_is_imported_from_its_folder_and_its_changes_are_seen(tmp_pat
 
 @pytest.mark.exhaustive
 def test_a_file_that_was_changed_by_hand_is_seen_also_by_the_next_build(
-    tmp_path: Path, django52: Ready
+    tmp_path: Path, django52: Environment
 ) -> None:
     cache = copy(django52, tmp_path / "cache")
     ready = Environments(cache).get(find("django-5.2", {}))
@@ -358,7 +358,7 @@ def test_a_file_that_was_changed_by_hand_is_seen_also_by_the_next_build(
 
 
 @pytest.mark.exhaustive
-def test_a_distribution_that_was_removed_by_hand_is_seen(tmp_path: Path, django52: Ready) -> None:
+def test_a_distribution_that_was_removed_by_hand_is_seen(tmp_path: Path, django52: Environment) -> None:
     cache = copy(django52, tmp_path / "cache")
     ready = Environments(cache).get(find("django-5.2", {}))
     shutil.rmtree(next(Path(ready.folders[0]).glob("sqlparse-*")))
@@ -366,7 +366,7 @@ def test_a_distribution_that_was_removed_by_hand_is_seen(tmp_path: Path, django5
     assert ready.contents().digest != django52.contents().digest
 
 
-def test_compiled_files_are_no_change(django52: Ready) -> None:
+def test_compiled_files_are_no_change(django52: Environment) -> None:
     before = django52.contents()
     env = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     subprocess.run([django52.python, "-c", "import django.shortcuts"], check=True, env=env)
@@ -375,7 +375,7 @@ def test_compiled_files_are_no_change(django52: Ready) -> None:
 
 
 @pytest.mark.exhaustive
-def test_contents_are_the_same_wherever_they_were_made(tmp_path: Path, django52: Ready) -> None:
+def test_contents_are_the_same_wherever_they_were_made(tmp_path: Path, django52: Environment) -> None:
     elsewhere = Environments(tmp_path).get(find("django-5.2", {}))
     assert elsewhere.python != django52.python
     assert elsewhere.contents() == django52.contents()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sphinx_djconn.lab.errors import TimeLimitError
-from sphinx_djconn.lab.events.collector import Feed
+from sphinx_djconn.lab.events.collector import EventCollector
 from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.lab.profiles.profiles import Profiles
 from sphinx_djconn.scenario.grammar import parse_sequence
@@ -28,14 +28,14 @@ def folder(short_folder: Path) -> Path:
 
 
 @pytest.fixture
-def feed(folder: Path) -> Iterator[Feed]:
-    feed = Feed(folder, time.monotonic() + 6.0)
+def feed(folder: Path) -> Iterator[EventCollector]:
+    feed = EventCollector(folder, time.monotonic() + 6.0)
     yield feed
     feed.close()
 
 
 @pytest.fixture
-def process(feed: Feed, folder: Path) -> Iterator[Path]:
+def process(feed: EventCollector, folder: Path) -> Iterator[Path]:
     """The file of a process that has a probe which never rings."""
     path = folder / "s-1"
     path.write_bytes(bytes(2 * LINES))
@@ -49,7 +49,7 @@ def process(feed: Feed, folder: Path) -> Iterator[Path]:
         yield kept
 
 
-def test_what_nobody_rang_for_is_heard_all_the_same(feed: Feed, process: Path) -> None:
+def test_what_nobody_rang_for_is_heard_all_the_same(feed: EventCollector, process: Path) -> None:
     line = json.dumps({"t": 1, "k": "listening", "host": "h", "port": 7}).encode() + b"\n"
 
     def write() -> None:
@@ -62,7 +62,7 @@ def test_what_nobody_rang_for_is_heard_all_the_same(feed: Feed, process: Path) -
     timer.join()
 
 
-def test_a_time_limit_says_what_was_heard_last(feed: Feed, process: Path) -> None:
+def test_a_time_limit_says_what_was_heard_last(feed: EventCollector, process: Path) -> None:
     feed.deadline = time.monotonic() + 0.1
     with pytest.raises(TimeLimitError, match=r"; no Python process of the server was heard of; raise"):
         feed.wait(lambda: False, "nothing")
@@ -78,18 +78,18 @@ def test_a_run_closes_nothing_that_its_feed_still_reads(
     """Else the feed would read from what other runs have opened since, under the same number."""
     streams: list[socket.socket] = []
     numbers: list[int] = []
-    add_supervisor, close = Feed.add_supervisor, Feed.close
+    add_supervisor, close = EventCollector.add_supervisor, EventCollector.close
 
-    def adding(feed: Feed, stream: socket.socket) -> None:
+    def adding(feed: EventCollector, stream: socket.socket) -> None:
         streams.append(stream)
         add_supervisor(feed, stream)
 
-    def closing_feed(feed: Feed) -> None:
+    def closing_feed(feed: EventCollector) -> None:
         close(feed)
         numbers.extend(stream.fileno() for stream in streams)
 
-    monkeypatch.setattr(Feed, "add_supervisor", adding)
-    monkeypatch.setattr(Feed, "close", closing_feed)
+    monkeypatch.setattr(EventCollector, "add_supervisor", adding)
+    monkeypatch.setattr(EventCollector, "close", closing_feed)
     with closing(Laboratory(Profiles(), tmp_path)) as laboratory:
         laboratory.run(Scenario(parse_sequence("browser: GET /polls/")))
     assert len(numbers) == 1

@@ -11,7 +11,7 @@ from choosing import a_few
 
 from sphinx_djconn.lab.errors import Cancelled
 from sphinx_djconn.lab.laboratory import Laboratory
-from sphinx_djconn.lab.process.cancellation import Interruption
+from sphinx_djconn.lab.process.cancellation import Cancellation
 from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.model import Scenario
@@ -41,7 +41,7 @@ def test_a_run_ends_at_once_and_no_other_begins(docs: Docs, databases: Path, seq
 
 
 def test_what_is_going_on_is_ended_once_and_what_is_over_is_not() -> None:
-    interruption = Interruption()
+    interruption = Cancellation()
     ended: list[str] = []
     with interruption.ends(lambda: ended.append("over")):
         pass

@@ -12,8 +12,8 @@ from subprocess import PIPE
 import pytest
 
 from sphinx_djconn.lab.steps.idle import (
-    Rest,
-    Task,
+    IdleDetector,
+    ThreadState,
     ask,
 )
 
@@ -51,7 +51,7 @@ def start() -> Iterator[Callable[[str], "subprocess.Popen[bytes]"]]:
 @pytest.mark.parametrize("name", ["worker", ") R (S) R 1"])
 def test_what_works_is_running_and_what_waits_is_not(start, name):
     process = start(name)
-    task = Task((process.pid, process.pid))
+    task = ThreadState((process.pid, process.pid))
     ask(lambda: not task.is_running, 10)
     assert not task.is_running
     assert task.is_there
@@ -69,7 +69,7 @@ def test_a_thread_that_has_ended_is_not_there():
     go_on = threading.Event()
     thread = threading.Thread(target=go_on.wait)
     thread.start()
-    task = Task((os.getpid(), thread.native_id or 0))
+    task = ThreadState((os.getpid(), thread.native_id or 0))
     assert task.is_there
     go_on.set()
     thread.join()
@@ -80,7 +80,7 @@ def test_a_thread_that_has_ended_is_not_there():
 
 @pytest.mark.parametrize("number", [(0, 0), (os.getpid(), 0), (2**22, 2**22)])
 def test_what_nobody_knows_counts_as_ended(number):
-    task = Task(number)
+    task = ThreadState(number)
     assert not task.is_there
     assert not task.is_running
     task.close()
@@ -88,7 +88,7 @@ def test_what_nobody_knows_counts_as_ended(number):
 
 def test_time_in_which_nobody_looked_is_no_rest(start):
     process = start("worker")
-    rest = Rest(lambda: [process.pid], 0.1)
+    rest = IdleDetector(lambda: [process.pid], 0.1)
     time.sleep(0.3)
     assert not rest()
     assert 0 < rest.lasted < 0.1
@@ -100,10 +100,10 @@ def test_what_works_does_not_rest(start):
     process = start("worker")
     process.stdin.write(b"\n")
     process.stdin.flush()
-    task = Task((process.pid, process.pid))
+    task = ThreadState((process.pid, process.pid))
     ask(lambda: task.is_running, 10)
     task.close()
-    rest = Rest(lambda: [process.pid], 0.1)
+    rest = IdleDetector(lambda: [process.pid], 0.1)
     ask(rest, 0.5)
     assert rest.lasted < 0.1
 

@@ -88,9 +88,9 @@ def test_an_end_that_is_never_told_is_waited_for_once(
     docs: Docs, databases: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited = []
-    wait = player.Feed.wait
+    wait = player.EventCollector.wait
 
-    def noting(feed: player.Feed, test: object, what: str, **options: object) -> object:
+    def noting(feed: player.EventCollector, test: object, what: str, **options: object) -> object:
         begun = time.monotonic()
         try:
             return wait(feed, test, what, **options)  # type: ignore[arg-type]
@@ -99,7 +99,7 @@ def test_an_end_that_is_never_told_is_waited_for_once(
                 waited.append(time.monotonic() - begun)
 
     monkeypatch.setattr(player, "_SETTLING", 0.5)
-    monkeypatch.setattr(player.Feed, "wait", noting)
+    monkeypatch.setattr(player.EventCollector, "wait", noting)
     trace = run(
         docs,
         databases,

@@ -10,7 +10,7 @@ import pytest
 from building import Docs
 
 from sphinx_djconn.lab.errors import StepError
-from sphinx_djconn.lab.events.collector import Feed
+from sphinx_djconn.lab.events.collector import EventCollector
 from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
 from sphinx_djconn.lab.steps.idle import QUIET
@@ -250,13 +250,13 @@ def test_many_requests_that_are_sent_together_all_overlap(run: Run) -> None:
 def test_requests_are_together_though_the_lab_is_slow_to_hear_of_them(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    accept = Feed._accept
+    accept = EventCollector._accept
 
-    def slowly(feed: Feed) -> None:
+    def slowly(feed: EventCollector) -> None:
         time.sleep(1.5 * QUIET)
         accept(feed)
 
-    monkeypatch.setattr(Feed, "_accept", slowly)
+    monkeypatch.setattr(EventCollector, "_accept", slowly)
     assert run("together:\n    4 x new client: GET /query").figures["db.peak"] == 4
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sphinx_djconn.lab.events.reader import (
-    Bell,
     Source,
+    WakeFlag,
 )
 from sphinx_djconn.trace.events import (
     decode,
@@ -95,7 +95,7 @@ class Sink:
         self._drained = threading.Event()
         self._processes = itertools.count(1)
         self._sources = []
-        self._bell = Bell(str(self.address))
+        self._bell = WakeFlag(str(self.address))
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.address))
         self._listener.listen()

@@ -11,8 +11,8 @@ import pytest
 from instruments import DEADLINE, PYTHON, attached, environment
 
 from sphinx_djconn.lab.events.reader import (
-    Bell,
     Source,
+    WakeFlag,
 )
 
 TELL = """
@@ -38,7 +38,7 @@ def listen(short_folder):
 
     def listening(code, *before, waits=False):
         address = short_folder / "l"
-        bell = Bell(str(address))
+        bell = WakeFlag(str(address))
         bell.set(waits=waits)
         try:
             with socket.socket(socket.AF_UNIX) as listener:

@@ -23,8 +23,8 @@ import pytest
 from building import Docs, documentation
 from census import NOT_ASKED
 
-from sphinx_djconn.lab.command import Starting
-from sphinx_djconn.lab.databases.in_files import Folder
+from sphinx_djconn.lab.command import ServerCommand
+from sphinx_djconn.lab.databases.in_files import RunFolder
 from sphinx_djconn.lab.environments.environment import current
 from sphinx_djconn.lab.errors import AbsentError
 from sphinx_djconn.lab.laboratory import Laboratory
@@ -177,8 +177,8 @@ def in_lab(docs: Docs, profiles: Profiles, databases: Path, server: str, *, star
 
 def from_shell(docs: Docs, profiles: Profiles, server: str) -> dict[str, Any]:
     """Return the census of a server that a shell starts with the same command and variables."""
-    with Folder() as folder, closing(Port()) as port:
-        starting = Starting(scenario(server), profiles, current(), folder.path, port.number)
+    with RunFolder() as folder, closing(Port()) as port:
+        starting = ServerCommand(scenario(server), profiles, current(), folder.path, port.number)
         folder.tell(starting.settings())
         argv = [word.replace("127.0.0.1:0", f"127.0.0.1:{port.number}") for word in starting.argv()]
         with folder.path.joinpath("log").open("ab", buffering=0) as log:

@@ -11,9 +11,9 @@ from sphinx.util.nodes import make_id
 
 from sphinx_djconn.ext.registry import (
     Page,
-    Place,
     Problem,
     Registry,
+    SourceLocation,
 )
 
 
@@ -49,12 +49,12 @@ class Directive(SphinxDirective):
         """What the page that is read declares so far."""
         return Registry(self.env.get_domain("djconn").data).page(self.env.docname)
 
-    def place(self, line: int | None = None) -> Place:
+    def place(self, line: int | None = None) -> SourceLocation:
         """Return the place of ``line``, or of the directive itself."""
         source, number = self.state_machine.get_source_and_line(line or self.lineno)
         # An included file is told as it is seen from the folder in which the build was started.
         path = os.path.abspath(source or self.env.docname)  # noqa: PTH100 - as pages name it, links and all
-        return Place(self.env.docname, path, number or self.lineno)
+        return SourceLocation(self.env.docname, path, number or self.lineno)
 
     @property
     def body_line(self) -> int:
@@ -79,7 +79,7 @@ class Directive(SphinxDirective):
             (n for n, line in enumerate(lines) if line.strip().startswith(f":{option}:")), 0
         )
 
-    def refuse(self, message: str, place: Place | None = None) -> None:
+    def refuse(self, message: str, place: SourceLocation | None = None) -> None:
         """Note what is wrong; the check warns of it, in every build and not in the first one only."""
         subject = f"{self.name} `{' '.join(self.arguments)}`"
         self.page.problems.append(Problem(subject, message, place or self.place()))

@@ -10,10 +10,10 @@ from typing import Any, Final, TypeVar, final
 from sphinx_djconn.lab.clusters.engine import (
     Connection,
     Engine,
-    Session,
+    ServerSession,
     rows,
 )
-from sphinx_djconn.lab.clusters.server import Server
+from sphinx_djconn.lab.clusters.server import ClusterServer
 from sphinx_djconn.lab.errors import ClusterError
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -31,7 +31,7 @@ class Cluster:
     All methods raise :class:`ClusterError` where the server says no, or is gone.
     """
 
-    def __init__(self, engine: Engine, server: Server) -> None:
+    def __init__(self, engine: Engine, server: ClusterServer) -> None:
         self.kind = engine.kind
         self._engine = engine
         self._server = server
@@ -62,7 +62,7 @@ class Cluster:
 
     def sessions(
         self, database: str, *, closed: Collection[int] = (), seconds: float = _ENDING
-    ) -> tuple[Session, ...]:
+    ) -> tuple[ServerSession, ...]:
         """Return the sessions that the server holds in ``database``; the lab's own is not among them.
 
         A client that closes its connection does not wait for the server: the session is there for some
@@ -72,7 +72,9 @@ class Cluster:
         full, gone = self._full(database), frozenset(closed)
         limit = time.monotonic() + seconds
         while True:
-            found: tuple[Session, ...] = self._ask(lambda connection: self._engine.sessions(connection, full))
+            found: tuple[ServerSession, ...] = self._ask(
+                lambda connection: self._engine.sessions(connection, full)
+            )
             if gone.isdisjoint(each.pid for each in found) or time.monotonic() >= limit:
                 return found
             time.sleep(_GLANCE)
@@ -85,7 +87,7 @@ class Cluster:
         pid = self._server.pid
         return [] if pid is None else self._engine.processes(pid, set(map(self._full, databases)))
 
-    def end_sessions(self, database: str) -> tuple[Session, ...]:
+    def end_sessions(self, database: str) -> tuple[ServerSession, ...]:
         """End every session in ``database``; return those that there were, when they are gone."""
         ended = self.sessions(database)
         for session in ended:

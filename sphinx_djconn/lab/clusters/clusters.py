@@ -20,7 +20,7 @@ from sphinx_djconn.lab.errors import (
     LabError,
     ProfileError,
 )
-from sphinx_djconn.lab.process.cancellation import Interruption
+from sphinx_djconn.lab.process.cancellation import Cancellation
 from sphinx_djconn.lab.process.temporary import sweep
 from sphinx_djconn.lab.profiles.databases import CONNECTIONS
 
@@ -36,10 +36,10 @@ class Clusters:
     """
 
     def __init__(
-        self, dsns: Mapping[str, str] | None = None, *, interruption: Interruption | None = None
+        self, dsns: Mapping[str, str] | None = None, *, interruption: Cancellation | None = None
     ) -> None:
         self._dsns = dict(dsns or {})
-        self._interruption = interruption or Interruption()
+        self._interruption = interruption or Cancellation()
         self._lock = threading.Lock()
         self._shared: dict[tuple[str, str | None], Future[Cluster]] = {}
         self._own: list[Cluster] = []
@@ -131,7 +131,7 @@ def _private(
     connections: int,
     settings: tuple[tuple[str, str], ...] = (),
     *,
-    interruption: Interruption,
+    interruption: Cancellation,
 ) -> Cluster:
     server = PrivateServer(engine, connections, settings, interruption)
     try:

@@ -12,7 +12,7 @@ APPLICATION: str = "django"
 """The user of a private cluster that runs connect as; it has no more rights than a project's user has."""
 
 
-class Session(NamedTuple):
+class ServerSession(NamedTuple):
     """A session as the database server sees it.
 
     ``pid`` is what a connection knows itself by (``pg_backend_pid()``, ``CONNECTION_ID()``), ``state`` is
@@ -125,7 +125,7 @@ class Engine(ABC):
         """Remove a database, if it is there, and end its sessions."""
 
     @abstractmethod
-    def sessions(self, connection: Connection, name: str) -> tuple[Session, ...]:
+    def sessions(self, connection: Connection, name: str) -> tuple[ServerSession, ...]:
         """Return the sessions of a database, but for that of ``connection``, in the order of their pids."""
 
     def processes(self, server: int, databases: Set[str]) -> list[int]:

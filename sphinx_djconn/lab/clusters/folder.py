@@ -17,7 +17,7 @@ _LONGEST: Final = 103 - len("/.s.PGSQL.5432")
 """``sun_path`` of macOS has 104 bytes, the shortest; Linux's has 108 (unix(7))."""
 
 
-class Folder:
+class ClusterFolder:
     """A name for a folder, which :meth:`make` makes. It is locked as long as this process lives."""
 
     def __init__(self, parents: Sequence[Path] | None = None) -> None:

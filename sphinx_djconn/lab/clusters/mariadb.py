@@ -15,7 +15,7 @@ from sphinx_djconn.lab.clusters.engine import (
     Address,
     Connection,
     Engine,
-    Session,
+    ServerSession,
     rows,
 )
 from sphinx_djconn.lab.clusters.engine import server_options as options
@@ -166,7 +166,7 @@ class MariaDB(Engine):
             self.end(connection, session.pid)
         rows(connection, f"DROP DATABASE IF EXISTS {_quoted(name)}")
 
-    def sessions(self, connection: Connection, name: str) -> tuple[Session, ...]:
+    def sessions(self, connection: Connection, name: str) -> tuple[ServerSession, ...]:
         """Return the sessions of a database; when they began, and for what, MariaDB does not tell."""
         found = rows(
             connection,
@@ -174,7 +174,7 @@ class MariaDB(Engine):
             "WHERE db = %s AND id <> connection_id() ORDER BY id",
             [name],
         )
-        return tuple(Session(int(pid), str(state), "", None) for pid, state in found)
+        return tuple(ServerSession(int(pid), str(state), "", None) for pid, state in found)
 
     def end(self, connection: Connection, pid: int) -> None:
         """Have a session ended."""

@@ -17,7 +17,7 @@ from sphinx_djconn.lab.clusters.engine import (
     Address,
     Connection,
     Engine,
-    Session,
+    ServerSession,
     rows,
 )
 from sphinx_djconn.lab.clusters.engine import server_options as options
@@ -159,7 +159,7 @@ class PostgreSQL(Engine):
                 self.end(connection, session.pid)
         rows(connection, f"DROP DATABASE IF EXISTS {_quoted(name)}{force}")
 
-    def sessions(self, connection: Connection, name: str) -> tuple[Session, ...]:
+    def sessions(self, connection: Connection, name: str) -> tuple[ServerSession, ...]:
         """Return the sessions of clients; workers of the server are none."""
         found = rows(
             connection,
@@ -169,7 +169,7 @@ class PostgreSQL(Engine):
             "AND coalesce(backend_type, 'client backend') = 'client backend' ORDER BY pid",
             [name],
         )
-        return tuple(Session(*row) for row in found)
+        return tuple(ServerSession(*row) for row in found)
 
     def processes(self, server: int, databases: Set[str]) -> list[int]:
         """Return it, and its children with a session in ``databases``, or with no title of their own yet."""

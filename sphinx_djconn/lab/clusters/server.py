@@ -13,14 +13,14 @@ from sphinx_djconn.lab.clusters.engine import (
     Engine,
     server_options,
 )
-from sphinx_djconn.lab.clusters.folder import Folder
-from sphinx_djconn.lab.clusters.server_process import Daemon
+from sphinx_djconn.lab.clusters.folder import ClusterFolder
+from sphinx_djconn.lab.clusters.server_process import ServerProcess
 from sphinx_djconn.lab.errors import (
     ClusterError,
     LabError,
     ProfileError,
 )
-from sphinx_djconn.lab.process.cancellation import Interruption
+from sphinx_djconn.lab.process.cancellation import Cancellation
 from sphinx_djconn.lab.profiles.databases import CONNECTIONS
 
 PREFIX: Final = "djconn_"
@@ -31,7 +31,7 @@ _QUITTING: Final = 2.0
 _TOKEN: Final = 8
 
 
-class Server(ABC):
+class ClusterServer(ABC):
     """``admin`` and ``application`` are its addresses, ``names`` what names of databases begin with."""
 
     admin: Address
@@ -68,7 +68,7 @@ class Server(ABC):
 
 
 @final
-class PrivateServer(Server):
+class PrivateServer(ClusterServer):
     """A server of this build's own, which is started here; the application can hold ``connections``.
 
     ``settings`` are the server's own, by their names. ``interruption`` ends it while it starts.
@@ -79,19 +79,19 @@ class PrivateServer(Server):
         engine: Engine,
         connections: int = CONNECTIONS,
         settings: tuple[tuple[str, str], ...] = (),
-        interruption: Interruption | None = None,
+        interruption: Cancellation | None = None,
     ) -> None:
         self._engine = engine
         self._settings = settings
         self._connections = connections
         self._binaries = engine.binaries()
-        folder = Folder()
+        folder = ClusterFolder()
         self.admin = engine.address(folder.path)
         self.application = replace(self.admin, user=APPLICATION, database="")
         self.names = ""
         self.owner = APPLICATION
-        interruption = interruption or Interruption()
-        self.daemon = Daemon(engine.label, folder, interruption)
+        interruption = interruption or Cancellation()
+        self.daemon = ServerProcess(engine.label, folder, interruption)
         self._ballast: list[Connection] = []
         self._first: Connection | None = None
         try:
@@ -146,7 +146,7 @@ class PrivateServer(Server):
 
 
 @final
-class GivenServer(Server):
+class GivenServer(ClusterServer):
     """The server that ``dsn`` names: databases are made there and removed, and nothing else is touched."""
 
     def __init__(self, engine: Engine, dsn: str) -> None:

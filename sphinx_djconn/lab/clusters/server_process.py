@@ -13,14 +13,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
-from sphinx_djconn.lab.clusters.folder import Folder
+from sphinx_djconn.lab.clusters.folder import ClusterFolder
 from sphinx_djconn.lab.clusters.privileges import disguise
 from sphinx_djconn.lab.errors import (
     Cancelled,
     ClusterError,
 )
 from sphinx_djconn.lab.events.sanitizer import Sanitizer
-from sphinx_djconn.lab.process.cancellation import Interruption
+from sphinx_djconn.lab.process.cancellation import Cancellation
 from sphinx_djconn.lab.process.forkserver_client import inherited
 from sphinx_djconn.lab.process.launcher import (
     Launcher,
@@ -49,13 +49,13 @@ _NO_SHARED_MEMORY: Final = "could not resize shared memory segment"
 Result = TypeVar("Result")
 
 
-class Daemon:
+class ServerProcess:
     """What is started for a cluster in ``folder``; ``label`` names the server in messages.
 
     Once the build is interrupted, nothing is started any more: ``Cancelled`` is raised.
     """
 
-    def __init__(self, label: str, folder: Folder, interruption: Interruption) -> None:
+    def __init__(self, label: str, folder: ClusterFolder, interruption: Cancellation) -> None:
         self.label = label
         self.folder = folder
         self._interruption = interruption

@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, Self
 
 from sphinx_djconn.inputs import Inputs
-from sphinx_djconn.lab.environments.environment import Ready
+from sphinx_djconn.lab.environments.environment import Environment
 from sphinx_djconn.lab.errors import (
     PreparationError,
     RunError,
 )
-from sphinx_djconn.lab.fingerprint import Keys
+from sphinx_djconn.lab.fingerprint import Fingerprints
 from sphinx_djconn.lab.inputs.machine import (
     Machine,
     Machines,
 )
 from sphinx_djconn.lab.inputs.reasons import reasons
-from sphinx_djconn.lab.process.cancellation import Interruption
+from sphinx_djconn.lab.process.cancellation import Cancellation
 from sphinx_djconn.lab.process.forkserver_client import inherited
 from sphinx_djconn.lab.process.launcher import (
     Launcher,
@@ -63,7 +63,7 @@ _SHOWN: Final = 20
 """Lines of output that a message about a failed preparation carries."""
 
 
-class Folder:
+class RunFolder:
     """The private folder of one run: settings, databases, the log, the probe's socket."""
 
     def __init__(self) -> None:
@@ -124,7 +124,7 @@ def settings_in(place: Path, project: Project, overrides: Mapping[str, Any]) -> 
     return {**own, **overrides}
 
 
-def variables_in(place: Path, project: Project, environment: Ready, *, probe: bool) -> dict[str, str]:
+def variables_in(place: Path, project: Project, environment: Environment, *, probe: bool) -> dict[str, str]:
     """Return the variables that a process of a run in the folder ``place`` starts with, in ``environment``.
 
     With them, neither Python nor Django writes into the project's folder, not even bytecode; and what is on the
@@ -168,14 +168,14 @@ class Prepared(NamedTuple):
     inputs: Inputs
 
 
-class Databases:
+class FileDatabases:
     """The prepared databases of projects, kept in ``cache`` from one build to the next.
 
     Those of one name are made in the same way; which of them are as they would be made now, ``machines`` tell.
     ``timeout`` is :confval:`djconn_timeout`, in seconds.
     """
 
-    def __init__(self, cache: Path, keys: Keys, machines: Machines, timeout: float) -> None:
+    def __init__(self, cache: Path, keys: Fingerprints, machines: Machines, timeout: float) -> None:
         self._cache = cache
         self._keys = keys
         self._machines = machines
@@ -186,7 +186,7 @@ class Databases:
         self._failures: dict[str, PreparationError] = {}
         self._begun: dict[str, Preparation] = {}
 
-    def begin(self, project: Project, environment: Ready, launcher: Launcher) -> None:
+    def begin(self, project: Project, environment: Environment, launcher: Launcher) -> None:
         """Begin to make the databases of ``project``, where there are none, and return at once."""
         name = self._keys.databases(project, environment)
         if launcher.is_warm and self._kept(name, self._machines.of(project, environment)) is None:
@@ -199,7 +199,7 @@ class Databases:
             self._begun.popitem()[1].close()
 
     def prepared(
-        self, project: Project, environment: Ready, launcher: Launcher, interruption: Interruption
+        self, project: Project, environment: Environment, launcher: Launcher, interruption: Cancellation
     ) -> Prepared:
         """Return the databases of ``project`` as ``environment`` makes them, to be copied.
 
@@ -240,7 +240,7 @@ class Databases:
         name: str,
         machine: Machine,
         prepare: Callable[[], "Preparation"],
-        interruption: Interruption,
+        interruption: Cancellation,
     ) -> Prepared:
         begun = self._begun.pop(name, None)
         if begun is not None:
@@ -252,7 +252,7 @@ class Databases:
                 raise preparation.failure()
             return self._keep(preparation.folder, name, machine)
 
-    def _keep(self, made: Folder, name: str, machine: Machine) -> Prepared:
+    def _keep(self, made: RunFolder, name: str, machine: Machine) -> Prepared:
         """Move what was made into the cache: there whole, or not at all."""
         inputs = machine.inputs(made.records(), made.path)
         try:
@@ -334,14 +334,14 @@ class Preparation:
     def __init__(
         self,
         project: Project,
-        environment: Ready,
+        environment: Environment,
         launcher: Launcher,
         timeout: float,
         *,
         wait: bool = True,
         databases: OnServer | None = None,
     ) -> None:
-        self.folder = Folder()
+        self.folder = RunFolder()
         self._limit = _Limit.of(project, timeout)
         self._databases = databases
         self._project = project
@@ -358,7 +358,7 @@ class Preparation:
             self.close()
             raise
 
-    def finish(self, interruption: Interruption) -> bool:
+    def finish(self, interruption: Cancellation) -> bool:
         """Wait for the end of it; return whether there was one, and not only an end of the warm process.
 
         Raises :class:`PreparationError` and ``Cancelled``.
@@ -387,7 +387,7 @@ class Preparation:
 
 def _explained(
     project: Project,
-    folder: Folder,
+    folder: RunFolder,
     places: Mapping[Path, str],
     reports: Mapping[str, Any],
     output: bytes,

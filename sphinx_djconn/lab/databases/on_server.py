@@ -14,17 +14,17 @@ from sphinx_djconn.inputs import Inputs
 from sphinx_djconn.lab.clusters import binaries
 from sphinx_djconn.lab.clusters.cluster import Cluster
 from sphinx_djconn.lab.clusters.clusters import Clusters
-from sphinx_djconn.lab.clusters.engine import Session
+from sphinx_djconn.lab.clusters.engine import ServerSession
 from sphinx_djconn.lab.databases.in_files import Preparation
-from sphinx_djconn.lab.environments.environment import Ready
+from sphinx_djconn.lab.environments.environment import Environment
 from sphinx_djconn.lab.errors import (
     AbsentError,
     LabError,
     PreparationError,
 )
-from sphinx_djconn.lab.fingerprint import Keys
+from sphinx_djconn.lab.fingerprint import Fingerprints
 from sphinx_djconn.lab.inputs.machine import Machines
-from sphinx_djconn.lab.process.cancellation import Interruption
+from sphinx_djconn.lab.process.cancellation import Cancellation
 from sphinx_djconn.lab.process.launcher import Launcher
 from sphinx_djconn.lab.profiles.databases import Database
 from sphinx_djconn.lab.profiles.profiles import (
@@ -43,7 +43,7 @@ _POOLS: Final = Version("5.1")
 _LEAST_SECRET: Final = 4
 
 
-class RunDatabases:
+class ServerDatabases:
     """The databases of one run, on ``cluster``: ``prefix_0``, ``prefix_1``, … for each alias that has one."""
 
     def __init__(self, cluster: Cluster, database: Database, prefix: str, count: int) -> None:
@@ -100,7 +100,7 @@ class RunDatabases:
         password = self._entry["PASSWORD"]
         return [password] if len(password) >= _LEAST_SECRET else []
 
-    def sessions(self, closed: set[int], seconds: float) -> list[Session]:
+    def sessions(self, closed: set[int], seconds: float) -> list[ServerSession]:
         """Return the sessions that the server holds; see :meth:`Cluster.sessions`."""
         found = (self._cluster.sessions(name, closed=closed, seconds=seconds) for name in self._names)
         return [session for sessions in found for session in sessions]
@@ -138,18 +138,20 @@ class _Preparing(NamedTuple):
     """What it takes to make a project's databases."""
 
     project: Project
-    environment: Ready
+    environment: Environment
     launcher: Launcher
-    interruption: Interruption
+    interruption: Cancellation
 
 
-class ServedDatabases:
+class DatabaseServers:
     """The servers of one build, and the databases of its projects on them. May be used by several threads.
 
     ``timeout`` is :confval:`djconn_timeout`, in seconds.
     """
 
-    def __init__(self, keys: Keys, machines: Machines, timeout: float, interruption: Interruption) -> None:
+    def __init__(
+        self, keys: Fingerprints, machines: Machines, timeout: float, interruption: Cancellation
+    ) -> None:
         self._keys = keys
         self._machines = machines
         self._timeout = timeout
@@ -174,10 +176,10 @@ class ServedDatabases:
         self,
         scenario: Scenario,
         profiles: Profiles,
-        environment: Ready,
+        environment: Environment,
         launcher: Launcher,
-        interruption: Interruption,
-    ) -> Iterator[RunDatabases]:
+        interruption: Cancellation,
+    ) -> Iterator[ServerDatabases]:
         """Yield the databases of a run, which are dropped at its end.
 
         Raises :class:`AbsentError` where something is not installed, ``ProfileError``, ``ClusterError``,
@@ -188,7 +190,7 @@ class ServedDatabases:
         preparing = _Preparing(project, environment, launcher, interruption)
         with self._cluster(scenario, database) as cluster:
             templates = self._prepared(cluster, database, preparing)
-            databases = RunDatabases(cluster, database, f"r{next(self._numbers)}", len(templates.names))
+            databases = ServerDatabases(cluster, database, f"r{next(self._numbers)}", len(templates.names))
             databases.inputs = templates.inputs
             try:
                 databases.create(templates.names)
@@ -237,7 +239,7 @@ class ServedDatabases:
         plain = Database(database.title, database.kind, dsn=database.dsn)  # with no pool: it would be of no use
         prefix, count, made = f"t{next(self._numbers)}", 1, 0
         while made < count:
-            databases = RunDatabases(cluster, plain, prefix, count)
+            databases = ServerDatabases(cluster, plain, prefix, count)
             for name in databases.names[made:]:
                 cluster.create_database(name)
             made = count
@@ -254,7 +256,7 @@ class ServedDatabases:
         return databases.names[:count]
 
 
-def check_installed(database: Database, environment: Ready) -> None:
+def check_installed(database: Database, environment: Environment) -> None:
     """Raise :class:`AbsentError` where Django could not use ``database`` in ``environment``."""
     if database.kind == "mariadb" and not _has(environment, "MySQLdb", "mysqlclient"):
         raise AbsentError(
@@ -275,7 +277,7 @@ def check_installed(database: Database, environment: Ready) -> None:
             )
 
 
-def _has(environment: Ready, module: str, distribution: str) -> bool:
+def _has(environment: Environment, module: str, distribution: str) -> bool:
     if environment.is_current:  # which can be asked for the module itself
         return importlib.util.find_spec(module) is not None
     return bool(environment.installed.version(distribution))

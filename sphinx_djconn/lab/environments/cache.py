@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sphinx_djconn.lab.errors import EnvironmentMakingError
-from sphinx_djconn.lab.process.cancellation import Interruption
+from sphinx_djconn.lab.process.cancellation import Cancellation
 
 _LOOK: Final = 0.05
 """Seconds between two tries to get a lock: waiting inside ``flock`` could not be interrupted."""
@@ -39,7 +39,7 @@ def default_folder(variables: Mapping[str, str] | None = None) -> Path:
     return cache / "sphinx_djconn" / "environments"
 
 
-class Place:
+class CachedEnvironment:
     """The place of one environment, ``name`` in ``cache``."""
 
     def __init__(self, cache: Path, name: str) -> None:
@@ -55,7 +55,7 @@ class Place:
         return (folder, noted) if os.access(folder / "env/bin/python", os.X_OK) else None
 
     @contextmanager
-    def locked(self, interruption: Interruption, seconds: float, waiting: Callable[[], None]) -> Iterator[None]:
+    def locked(self, interruption: Cancellation, seconds: float, waiting: Callable[[], None]) -> Iterator[None]:
         """Be the only one, of all builds on this machine, that makes this environment.
 
         ``waiting`` is called once where another does. Raises :class:`EnvironmentMakingError` after ``seconds``,
@@ -110,7 +110,7 @@ class Place:
             ) from None
 
     def _wait(
-        self, lock: int, interruption: Interruption, deadline: float, waiting: Callable[[], None]
+        self, lock: int, interruption: Cancellation, deadline: float, waiting: Callable[[], None]
     ) -> None:
         told = False
         while True:

@@ -17,7 +17,7 @@ from sphinx_djconn.lab.errors import (
     EnvironmentMakingError,
     UnresolvedError,
 )
-from sphinx_djconn.lab.process.cancellation import Interruption
+from sphinx_djconn.lab.process.cancellation import Cancellation
 from sphinx_djconn.lab.process.launcher import (
     Launcher,
     SupervisedProcess,
@@ -88,7 +88,7 @@ def make(
     interpreter: Interpreter,
     folder: Path,
     tools: Tools,
-    interruption: Interruption,
+    interruption: Cancellation,
     seconds: float,
 ) -> None:
     """Make ``folder / "env"``; its ``log`` is beside it. ``seconds`` bounds all of it.
@@ -143,7 +143,7 @@ def _run(
     process: SupervisedProcess,
     folder: Path,
     specification: Specification,
-    interruption: Interruption,
+    interruption: Cancellation,
     deadline: float,
 ) -> None:
     interruption.check()

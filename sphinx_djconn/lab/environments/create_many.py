@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Final
 
-from sphinx_djconn.lab.environments.environment import Ready
+from sphinx_djconn.lab.environments.environment import Environment
 from sphinx_djconn.lab.environments.environments import Environments
 from sphinx_djconn.lab.environments.specification import Specification
 from sphinx_djconn.lab.errors import (
@@ -16,7 +16,7 @@ from sphinx_djconn.lab.errors import (
 _TICK: Final = 0.5
 """Seconds after which Ctrl-C is heard, and something is told, at the latest."""
 
-Found = Ready | LabError
+Found = Environment | LabError
 """An environment, or why there is none."""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from sphinx_djconn.lab.environments.freeze import Contents
+    from sphinx_djconn.lab.environments.freeze import InstalledPackages
 
 CURRENT: Final = "current"
 """The name of the environment that builds the docs."""
@@ -17,7 +17,7 @@ _PACKAGES: Final = ("site-packages", "dist-packages")
 
 
 @dataclass(frozen=True)
-class Ready:
+class Environment:
     """An environment that can be used."""
 
     name: str
@@ -43,11 +43,11 @@ class Ready:
         return self.name == CURRENT
 
     @cached_property
-    def installed(self) -> "Contents":
+    def installed(self) -> "InstalledPackages":
         """What is in it, as it was when this was asked first."""
         return self.contents()
 
-    def contents(self) -> "Contents":
+    def contents(self) -> "InstalledPackages":
         """Return what is in it now: some hundredths of a second, nothing of it runs."""
         from sphinx_djconn.lab.environments.freeze import now  # noqa: PLC0415 - a replay does not ask
 
@@ -70,6 +70,6 @@ class Ready:
 
 
 @cache
-def current() -> Ready:
+def current() -> Environment:
     """Return the environment that builds the docs, as it is."""
-    return Ready(CURRENT, sys.executable, sys.version.split()[0], tuple(each or "." for each in sys.path))
+    return Environment(CURRENT, sys.executable, sys.version.split()[0], tuple(each or "." for each in sys.path))

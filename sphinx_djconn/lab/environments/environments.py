@@ -23,10 +23,10 @@ from sphinx_djconn.lab.environments import (
     interpreters,
 )
 from sphinx_djconn.lab.environments.cache import (
-    Place,
+    CachedEnvironment,
     default_folder,
 )
-from sphinx_djconn.lab.environments.environment import Ready
+from sphinx_djconn.lab.environments.environment import Environment
 from sphinx_djconn.lab.environments.interpreters import Interpreter
 from sphinx_djconn.lab.environments.python_versions import (
     ANY,
@@ -38,7 +38,7 @@ from sphinx_djconn.lab.errors import (
     AbsentError,
     LabError,
 )
-from sphinx_djconn.lab.process.cancellation import Interruption
+from sphinx_djconn.lab.process.cancellation import Cancellation
 
 _SECONDS: Final = 600.0
 """How long making one may take: a driver or server that has to be compiled needs minutes."""
@@ -64,7 +64,7 @@ class Environments:
         cache: Path | None = None,
         *,
         tell: Callable[[str], None] = lambda _: None,
-        interruption: Interruption | None = None,
+        interruption: Cancellation | None = None,
         tools: making.Tools | None = None,
         found: Callable[[], tuple[Interpreter, ...]] | None = None,
         seconds: float = _SECONDS,
@@ -72,7 +72,7 @@ class Environments:
     ) -> None:
         self._cache = cache or default_folder()
         self._tell = tell
-        self._interruption = interruption or Interruption()
+        self._interruption = interruption or Cancellation()
         self._tools = making.tools() if tools is None else tools
         kept = self._cache / "interpreters.json"
         self._find = found or (lambda: interpreters.on_this_machine(kept=kept))
@@ -81,9 +81,9 @@ class Environments:
         self._unsupported = unsupported
         self._lock = threading.Lock()
         self._locks: dict[Specification, threading.Lock] = {}
-        self._known: dict[Specification, Ready | LabError] = {}
+        self._known: dict[Specification, Environment | LabError] = {}
 
-    def get(self, specification: Specification) -> Ready:
+    def get(self, specification: Specification) -> Environment:
         """Return the environment, made if it is not there.
 
         Raises ``AbsentError`` where its interpreter is not to be had, ``EnvironmentMakingError`` where it could
@@ -107,13 +107,13 @@ class Environments:
         if not specification.is_made:
             return True
         name = _digest(specification, self._interpreter(specification))
-        return Place(self._cache, name).complete() is not None
+        return CachedEnvironment(self._cache, name).complete() is not None
 
-    def _get(self, specification: Specification) -> Ready:
+    def _get(self, specification: Specification) -> Environment:
         interpreter = self._interpreter(specification)
         if not specification.is_made:
             return _as_it_is(specification.name, interpreter)
-        place = Place(self._cache, _digest(specification, interpreter))
+        place = CachedEnvironment(self._cache, _digest(specification, interpreter))
         complete = place.complete()
         if complete is None:
             waiting = f"waiting for another build that makes the environment {specification.name}"
@@ -121,7 +121,7 @@ class Environments:
                 complete = place.complete() or self._make(specification, interpreter, place)
         folder, noted = complete
         env = folder / "env"
-        return Ready(
+        return Environment(
             specification.name,
             str(env / "bin/python"),
             interpreter.text,
@@ -132,7 +132,7 @@ class Environments:
         )
 
     def _make(
-        self, specification: Specification, interpreter: Interpreter, place: Place
+        self, specification: Specification, interpreter: Interpreter, place: CachedEnvironment
     ) -> tuple[Path, dict[str, Any]]:
         """Make it, with the lock held; return the folder and what is noted of it."""
         more = "".join(f" + {each}" for each in specification.beside_django)
@@ -185,7 +185,7 @@ def _digest(specification: Specification, interpreter: Interpreter) -> str:
     return digest([_FORMAT, sorted(specification.requirements), *named])[:20]
 
 
-def _as_it_is(name: str, interpreter: Interpreter) -> Ready:
+def _as_it_is(name: str, interpreter: Interpreter) -> Environment:
     """Return the environment of an interpreter; raise :class:`AbsentError` where it has no Django."""
     try:
         said = subprocess.run(
@@ -203,7 +203,7 @@ def _as_it_is(name: str, interpreter: Interpreter) -> Ready:
             f"the environment `{name}` names the interpreter {interpreter.path}, which did not say where it "
             "imports from; name another"
         ) from None
-    ready = Ready(name, interpreter.path, interpreter.text, folders)
+    ready = Environment(name, interpreter.path, interpreter.text, folders)
     if not ready.contents().version("django") and not any(Path(each, "django").is_dir() for each in folders):
         raise AbsentError(
             f"the environment `{name}` names the interpreter {interpreter.path}, which has no Django; install "

@@ -22,7 +22,7 @@ from sphinx_djconn.lab.file_digest import (
 
 
 @dataclass(frozen=True)
-class Contents:
+class InstalledPackages:
     """The distributions of an environment, sorted texts such as ``django==4.2.30``.
 
     One that is imported from a folder, as after ``pip install -e``, has a digest of that folder's files with
@@ -80,7 +80,9 @@ def stamp(folders: Iterable[Path]) -> str:
     return digest(found)
 
 
-def now(python: str, folders: Iterable[Path], stamped: str = "", *, checkouts: bool = True) -> Contents:
+def now(
+    python: str, folders: Iterable[Path], stamped: str = "", *, checkouts: bool = True
+) -> InstalledPackages:
     """Return the contents of ``folders`` for the Python ``python``, a version.
 
     ``stamped`` is what :func:`stamp` said when the environment was made; nothing where it is not ours.
@@ -90,7 +92,7 @@ def now(python: str, folders: Iterable[Path], stamped: str = "", *, checkouts: b
     changed = ""
     if stamped and stamp(folders) != stamped:
         changed = digest([tree(each) for each in folders])
-    return Contents(python, freeze(folders, checkouts=checkouts), changed)
+    return InstalledPackages(python, freeze(folders, checkouts=checkouts), changed)
 
 
 def _version(path: Path) -> str:

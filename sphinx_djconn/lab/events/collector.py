@@ -25,10 +25,10 @@ from sphinx_djconn.lab.errors import (
     TimeLimitError,
 )
 from sphinx_djconn.lab.events.reader import (
-    Bell,
-    Source,
+    EventReader,
+    WakeFlag,
 )
-from sphinx_djconn.lab.events.state import Known
+from sphinx_djconn.lab.events.state import RunState
 from sphinx_djconn.trace.events import check
 
 Value = TypeVar("Value")
@@ -43,7 +43,7 @@ _UNHEARD: Final = 2.0
 waits before others see what that process wrote."""
 
 
-class Feed(Known):
+class EventCollector(RunState):
     """Hears what there is to know of a run. All attributes are to be read within :meth:`wait`'s test only."""
 
     def __init__(self, folder: Path, deadline: float) -> None:
@@ -53,7 +53,7 @@ class Feed(Known):
         self.deadline = deadline
         self.arrived: dict[tuple[int, str], socket.socket] = {}
         self.reports: dict[str, Any] = {}
-        self._sources: list[Source] = []
+        self._sources: list[EventReader] = []
         self._waiting = 0
         self._cancelled = False
         self._drains = 0
@@ -61,7 +61,7 @@ class Feed(Known):
         self._told: dict[int, int] = {}
         self._processes = 0
         self._condition = threading.Condition()
-        self._bell = Bell(self.address)
+        self._bell = WakeFlag(self.address)
         self._selector = selectors.DefaultSelector()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(self.address)
@@ -75,7 +75,7 @@ class Feed(Known):
 
     def add_supervisor(self, stream: socket.socket) -> None:
         """Read the supervisor's reports from ``stream`` too."""
-        self._selector.register(stream, selectors.EVENT_READ, Source(stream, 0))
+        self._selector.register(stream, selectors.EVENT_READ, EventReader(stream, 0))
         self._wake.send(b"a")
 
     def emit(self, kind: str, request: int | None = None, **data: Any) -> None:
@@ -277,11 +277,11 @@ class Feed(Known):
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
         self._processes += 1
-        source = Source(connection, self._processes)
+        source = EventReader(connection, self._processes)
         self._sources.append(source)
         self._selector.register(connection, selectors.EVENT_READ, source)
 
-    def _hear(self, source: Source) -> None:
+    def _hear(self, source: EventReader) -> None:
         messages = source.messages()
         with self._condition:
             for message in messages or ():
@@ -292,7 +292,7 @@ class Feed(Known):
                 self._forget(source)
             self._condition.notify_all()
 
-    def _forget(self, source: Source) -> None:
+    def _forget(self, source: EventReader) -> None:
         self._selector.unregister(source.stream)
         if not source.process:
             if "gone" not in self.reports:
@@ -302,7 +302,7 @@ class Feed(Known):
         self._sources.remove(source)
         source.close()
 
-    def _take(self, source: Source, event: dict[str, Any]) -> None:
+    def _take(self, source: EventReader, event: dict[str, Any]) -> None:
         """Note what was heard. What the probe would not say, somebody else has: then nothing is evidence."""
         if source.process == 0:
             self.reports.update(event)

@@ -71,7 +71,7 @@ class _File:
         os.close(self._fd)
 
 
-class Source:
+class EventReader:
     """One stream of lines: a process's probe, a meeting, or the supervisor (``process`` is 0)."""
 
     def __init__(self, stream: socket.socket, process: int) -> None:
@@ -115,7 +115,7 @@ class Source:
             self._file = None
 
 
-class Bell:
+class WakeFlag:
     """Tells the probes whether they are to ring: by one byte of memory that all processes of a run share."""
 
     def __init__(self, address: str) -> None:

@@ -6,7 +6,7 @@ Processes have their numbers in the trace, and threads and greenlets serial numb
 from typing import Any
 
 
-class Known:
+class RunState:
     """The events of a run so far, and where it has come to.
 
     ``end_of_request`` is the kind of the last event of a request: ``request.collected`` if a garbage collection

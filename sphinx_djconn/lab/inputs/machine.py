@@ -13,7 +13,7 @@ from sphinx_djconn.inputs import (
     listing,
     split_listing,
 )
-from sphinx_djconn.lab.environments.environment import Ready
+from sphinx_djconn.lab.environments.environment import Environment
 from sphinx_djconn.lab.file_digest import (
     PACKAGE,
     tree,
@@ -55,7 +55,7 @@ class Machine:
     """
 
     def __init__(
-        self, project: Project, environment: Ready | None, files: Files, checkout: Path | None = None
+        self, project: Project, environment: Environment | None, files: Files, checkout: Path | None = None
     ) -> None:
         self.files = files
         self._project = project
@@ -254,7 +254,7 @@ class Machine:
         return tree(Path(self.roots.path(name)), self._project.apart)
 
 
-def _pythons(environment: Ready) -> tuple[str, ...]:
+def _pythons(environment: Environment) -> tuple[str, ...]:
     """Return the folders of the interpreter and its standard library: the version stands for them."""
     programs = [Path(each) for each in (environment.python, environment.base) if each]
     minor = "".join(environment.version.split(".")[:2])
@@ -278,7 +278,7 @@ class Machines:
         self._checkout = checkout
         self._made: dict[tuple[Project, str], Machine] = {}
 
-    def of(self, project: Project, environment: Ready | None) -> Machine:
+    def of(self, project: Project, environment: Environment | None) -> Machine:
         """Return it for ``project`` in ``environment``."""
         key = project, "" if environment is None else environment.python + environment.name
         if key not in self._made:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from sphinx_djconn.inputs import ABSENT
-from sphinx_djconn.lab.environments.environment import Ready
+from sphinx_djconn.lab.environments.environment import Environment
 from sphinx_djconn.lab.inputs.files import (
     FILE,
     FOLDER,
@@ -19,14 +19,14 @@ _SUFFIXES: Final = (".py", ".so", ".pyc", ".pyd")
 _PACKAGES: Final = ("site-packages", "dist-packages")
 
 
-def python_path(environment: Ready | None) -> list[str]:
+def python_path(environment: Environment | None) -> list[str]:
     """Return the entries of ``PYTHONPATH``, which processes of the environment that builds the docs inherit."""
     if environment is None or not environment.is_current:
         return []
     return [os.path.abspath(each) for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]  # noqa: PTH100
 
 
-def own_path(environment: Ready) -> list[str]:
+def own_path(environment: Environment) -> list[str]:
     """Return the entries of ``sys.path`` that a process of ``environment`` has by itself, but Python's own.
 
     These are the entries of ``PYTHONPATH``, and the folders that distributions are installed in, each with what

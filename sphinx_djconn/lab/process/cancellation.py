@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from sphinx_djconn.lab.errors import Cancelled
 
 
-class Interruption:
+class Cancellation:
     """Happens once, or never. Whatever can take long is done within :meth:`ends`."""
 
     def __init__(self) -> None:

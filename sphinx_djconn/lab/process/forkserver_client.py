@@ -28,7 +28,7 @@ _SET_IN_FORKS: Final = "PYTHONPATH"
 HUNG_UP: Final = getattr(select, "POLLHUP", 0) | getattr(select, "POLLRDHUP", 0)
 
 
-class Forking:
+class ForkServerClient:
     """A process that forks supervisors, at the other end of ``control``.
 
     It says ``ready`` when it can, within ``seconds``, or something else.
@@ -74,7 +74,7 @@ class Forking:
         self._control.close()
 
 
-class WarmProcess(Forking):
+class ForkServer(ForkServerClient):
     """The warm process of one interpreter; ``inside/forkserver.py`` is its code."""
 
     def __init__(self, python: str) -> None:

@@ -15,12 +15,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from sphinx_djconn.lab.process.cancellation import Interruption
+from sphinx_djconn.lab.process.cancellation import Cancellation
 from sphinx_djconn.lab.process.forkserver_client import (
     FAREWELL,
     HUNG_UP,
-    Forking,
-    WarmProcess,
+    ForkServer,
+    ForkServerClient,
 )
 
 _INSIDE: Final = Path(__file__).parent / "inside"
@@ -69,7 +69,7 @@ class SupervisedProcess:
         self._started = True
         self._tell(json.dumps(spec))
 
-    def finish(self, interruption: Interruption, seconds: float) -> dict[str, Any]:
+    def finish(self, interruption: Cancellation, seconds: float) -> dict[str, Any]:
         """Wait for its end, for ``seconds`` at most, and return the supervisor's reports.
 
         These are ``exit``, ``late`` and ``flood``; there are none where the supervisor was killed. It is
@@ -133,11 +133,11 @@ class Launcher:
 
     def __init__(self, python: str, *, warm: bool) -> None:
         self.python = python
-        self._warm: WarmProcess | None = None
-        self._readied: dict[str, Forking] = {}
+        self._warm: ForkServer | None = None
+        self._readied: dict[str, ForkServerClient] = {}
         self._lock = threading.Lock()
         if warm and sys.platform == "linux" and python == sys.executable:
-            self._warm = WarmProcess(python)
+            self._warm = ForkServer(python)
 
     @property
     def is_warm(self) -> bool:
@@ -186,7 +186,7 @@ class Launcher:
                 if not handed_over:
                     ours.close()
                     return
-                self._readied[like] = Forking(ours, _READYING)
+                self._readied[like] = ForkServerClient(ours, _READYING)
                 with suppress(OSError):
                     ours.sendall(like.encode() + b"\n")
 

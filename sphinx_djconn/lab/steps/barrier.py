@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from sphinx_djconn.lab.events.collector import Feed
+from sphinx_djconn.lab.events.collector import EventCollector
 from sphinx_djconn.lab.steps.clients import Client
 from sphinx_djconn.lab.steps.idle import (
     QUIET,
-    Rest,
+    IdleDetector,
 )
 from sphinx_djconn.scenario.model import Request
 
@@ -45,7 +45,7 @@ class Participant:
     released: bool = False
 
 
-class Meeting:
+class Barrier:
     """Holds one ``together`` step. ``after`` ends a request that was answered.
 
     ``beside`` returns the processes that do a part of the server's work, and are not its own.
@@ -53,7 +53,7 @@ class Meeting:
 
     def __init__(
         self,
-        feed: Feed,
+        feed: EventCollector,
         base_url: str,
         after: Callable[[int, Client, Request, int | None], None],
         beside: Callable[[], Iterable[int]],
@@ -131,8 +131,8 @@ class Meeting:
     def _until(self, test: Callable[[], bool], seconds: float = QUIET) -> bool:
         """Wait for ``test``, or until the server has come to rest without it; return which."""
         pids = [pid for process, pid in self._feed.pids.items() if process not in self._feed.gone]
-        here, beside = Rest(lambda: pids, seconds), Rest(self._beside, seconds)
-        while not self._feed.wait(test, _TOGETHER, seconds=Rest.sample):
+        here, beside = IdleDetector(lambda: pids, seconds), IdleDetector(self._beside, seconds)
+        while not self._feed.wait(test, _TOGETHER, seconds=IdleDetector.sample):
             over, elsewhere = here(), not beside()
             if over and not (elsewhere and here.lasted < _ELSEWHERE):
                 # It may have been us who were slow: what the server has done by now is to be read before.

@@ -21,7 +21,7 @@ import urllib3.connection
 import urllib3.connectionpool
 from urllib3.util.connection import is_connection_dropped
 
-from sphinx_djconn.lab.events.collector import Feed
+from sphinx_djconn.lab.events.collector import EventCollector
 from sphinx_djconn.scenario.model import Request
 
 HEADER: Final = "X-Djconn-Request"
@@ -46,7 +46,7 @@ def _nothing() -> None:
 class _Observer:
     """What one client's connections tell: opened, used, closed, and by whom."""
 
-    def __init__(self, feed: Feed, client: str, serials: Callable[[], int]) -> None:
+    def __init__(self, feed: EventCollector, client: str, serials: Callable[[], int]) -> None:
         self._feed = feed
         self._client = client
         self._serials = serials
@@ -151,7 +151,7 @@ class _Received(NamedTuple):
 class Client:
     """One client: cookies of its own and one HTTP connection at a time."""
 
-    def __init__(self, name: str, feed: Feed, serials: Serials) -> None:
+    def __init__(self, name: str, feed: EventCollector, serials: Serials) -> None:
         self.name = name
         self.error = ""
         """Why the last request had no whole response."""

@@ -3,8 +3,8 @@
 import time
 from typing import Any, Final
 
-from sphinx_djconn.lab.databases.on_server import RunDatabases
-from sphinx_djconn.lab.events.collector import Feed
+from sphinx_djconn.lab.databases.on_server import ServerDatabases
+from sphinx_djconn.lab.events.collector import EventCollector
 
 _LEAVING: Final = 1.0
 """Seconds that a session may take to end after its client has closed it; it needs some milliseconds."""
@@ -16,10 +16,10 @@ _GLANCE: Final = 0.002
 """Seconds between two looks: no server tells when its sessions have changed."""
 
 
-class Witness:
+class SessionRecorder:
     """Asks for the sessions of a run, and tells ``feed``."""
 
-    def __init__(self, feed: Feed, databases: RunDatabases) -> None:
+    def __init__(self, feed: EventCollector, databases: ServerDatabases) -> None:
         self._feed = feed
         self._databases = databases
         self._read = 0

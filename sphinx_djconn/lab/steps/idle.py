@@ -39,7 +39,7 @@ def _state_in(stat: bytes) -> bytes:
     return stat.rpartition(b") ")[2][:1]
 
 
-class Task:
+class ThreadState:
     """A thread, by the ``number`` of its process and its own; what the kernel says of it is opened once.
 
     It is asked after every request, for as long as the server needs: to look its name up each time would
@@ -91,7 +91,7 @@ def ask(test: Callable[[], bool], seconds: float) -> None:
         pause = min(2 * pause, _LAST_PAUSE)
 
 
-class Rest:
+class IdleDetector:
     """Watches the processes that ``pids`` returns; a new one of these for each wait.
 
     ``lasted`` is for how many seconds they have done nothing to speak of.

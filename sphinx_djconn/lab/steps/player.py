@@ -14,10 +14,10 @@ from sphinx_djconn.lab.errors import (
     RunError,
     StepError,
 )
-from sphinx_djconn.lab.events.collector import Feed
+from sphinx_djconn.lab.events.collector import EventCollector
 from sphinx_djconn.lab.process.port import Port
 from sphinx_djconn.lab.steps.barrier import (
-    Meeting,
+    Barrier,
     Participant,
 )
 from sphinx_djconn.lab.steps.clients import (
@@ -25,11 +25,11 @@ from sphinx_djconn.lab.steps.clients import (
     Serials,
 )
 from sphinx_djconn.lab.steps.idle import (
-    Rest,
-    Task,
+    IdleDetector,
+    ThreadState,
     ask,
 )
-from sphinx_djconn.lab.steps.procfs import Kernel
+from sphinx_djconn.lab.steps.procfs import ProcessInspector
 from sphinx_djconn.scenario.model import (
     Close,
     DatabaseFault,
@@ -42,8 +42,8 @@ from sphinx_djconn.scenario.model import (
 )
 
 if TYPE_CHECKING:
-    from sphinx_djconn.lab.databases.on_server import RunDatabases
-    from sphinx_djconn.lab.steps.db_sessions import Witness
+    from sphinx_djconn.lab.databases.on_server import ServerDatabases
+    from sphinx_djconn.lab.steps.db_sessions import SessionRecorder
 
 _ANY: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - what a server listens on, not we
 _READY: Final = 0.1
@@ -59,10 +59,10 @@ _REST: Final = 0.5
 """Seconds to wait for the thread of a request to come to rest, which it may not do in some server."""
 
 
-def _witness(feed: Feed, databases: "RunDatabases") -> "Witness":
-    from sphinx_djconn.lab.steps.db_sessions import Witness  # noqa: PLC0415 - most runs have none
+def _witness(feed: EventCollector, databases: "ServerDatabases") -> "SessionRecorder":
+    from sphinx_djconn.lab.steps.db_sessions import SessionRecorder  # noqa: PLC0415 - most runs have none
 
-    return Witness(feed, databases)
+    return SessionRecorder(feed, databases)
 
 
 class Player:
@@ -72,18 +72,22 @@ class Player:
     """
 
     def __init__(
-        self, feed: Feed, trigger: Path, port: Port | None = None, databases: "RunDatabases | None" = None
+        self,
+        feed: EventCollector,
+        trigger: Path,
+        port: Port | None = None,
+        databases: "ServerDatabases | None" = None,
     ) -> None:
         self._feed = feed
         self._trigger = trigger
         self._port = port
         self._databases = databases
-        self._witness: Witness | None = None if databases is None else _witness(feed, databases)
-        self._kernel = Kernel(feed, trigger.parent)
+        self._witness: SessionRecorder | None = None if databases is None else _witness(feed, databases)
+        self._kernel = ProcessInspector(feed, trigger.parent)
         self._ends_are_told = True
         self._serials = Serials()
         self._clients: dict[str, Client] = {}
-        self._tasks: dict[tuple[int, int], Task] = {}
+        self._tasks: dict[tuple[int, int], ThreadState] = {}
         self._number = 0
         self._answered = False
         self._cause = ""
@@ -275,7 +279,7 @@ class Player:
         ask(lambda: not task.is_running, _REST)
         client.look()
 
-    def _task(self, process: int, thread: int) -> Task:
+    def _task(self, process: int, thread: int) -> ThreadState:
         """Return what the kernel knows of a thread: the same one until that has ended."""
         number = self._feed.pids.get(process, 0), self._feed.natives.get((process, thread), 0)
         known = self._tasks.get(number)
@@ -283,7 +287,7 @@ class Player:
             if known.is_there:
                 return known
             known.close()
-        self._tasks[number] = task = Task(number)
+        self._tasks[number] = task = ThreadState(number)
         return task
 
     def _together(self, step: Together) -> None:
@@ -293,7 +297,7 @@ class Player:
                 self._number += 1
                 participants.append(Participant(self._number, request, self._client(request.client)))
         beside = tuple if self._databases is None else self._databases.processes
-        Meeting(self._feed, self._base_url, self._after, beside).hold(participants)
+        Barrier(self._feed, self._base_url, self._after, beside).hold(participants)
 
     def _pause(self, seconds: float) -> None:
         self._feed.wait(lambda: False, "the end of a pause", seconds=seconds)
@@ -316,7 +320,7 @@ class Player:
 
         while True:
             # A server in another language tells nobody: the kernel has to be asked.
-            seconds = None if port is None else Rest.sample
+            seconds = None if port is None else IdleDetector.sample
             found = feed.wait(listening, "the server to listen", seconds=seconds)
             if found is not None:
                 return found
@@ -329,9 +333,11 @@ class Player:
         Between binding its socket and serving it, a server says what it has to say, and starts its workers.
         """
         feed = self._feed
-        rest = Rest(lambda: [pid for each, pid in feed.pids.items() if each not in feed.gone], _READY)
+        rest = IdleDetector(lambda: [pid for each, pid in feed.pids.items() if each not in feed.gone], _READY)
         limit = time.monotonic() + _SETTLING
-        while not feed.wait(lambda: process in feed.serving_processes, "the server", seconds=Rest.sample):
+        while not feed.wait(
+            lambda: process in feed.serving_processes, "the server", seconds=IdleDetector.sample
+        ):
             if rest() or time.monotonic() > limit:
                 return
 

@@ -20,7 +20,7 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-from sphinx_djconn.lab.events.collector import Feed
+from sphinx_djconn.lab.events.collector import EventCollector
 
 _LOOKS: Final = 20
 """Looks that are made at most until the server has done nothing between two of them."""
@@ -29,10 +29,10 @@ _DATABASE: Final = ".sqlite3"
 _SOCKET: Final = "socket:["
 
 
-class Kernel:
+class ProcessInspector:
     """Looks at the processes of a run, whose folder is ``folder``, and tells ``feed``."""
 
-    def __init__(self, feed: Feed, folder: Path) -> None:
+    def __init__(self, feed: EventCollector, folder: Path) -> None:
         self._feed = feed
         self._databases = f"{os.path.realpath(folder)}{os.sep}"
         self._read = 0

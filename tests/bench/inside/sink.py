@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from sphinx_djconn.lab.events.reader import (
-    Bell,
     Source,
+    WakeFlag,
 )
 
 
@@ -22,7 +22,7 @@ def hear(source, address):
 
 def main():
     address = Path(sys.argv[1])
-    Bell(str(address)).set(waits=False)
+    WakeFlag(str(address)).set(waits=False)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(str(address))
     listener.listen()

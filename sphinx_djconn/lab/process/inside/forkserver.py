@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sphinx_djconn.lab.process.inside.preload import (
-        Readied,
+        PreloadedProject,
         ready,
     )
     from sphinx_djconn.lab.process.inside.supervisor import (
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
         supervise,
     )
 else:  # this folder, and not the package, is on the path of what runs here
-    from preload import Readied, ready
+    from preload import PreloadedProject, ready
     from supervisor import Supervisor, die_with_parent, remove_tree, supervise
 
 _PROBE = os.path.join(
@@ -328,7 +328,7 @@ def _take_on(spec: dict[str, Any], base: list[str]) -> None:
 
 
 def _serve(
-    spec: dict[str, Any], base: list[str], attach: Callable[[], None], readied: Readied | None = None
+    spec: dict[str, Any], base: list[str], attach: Callable[[], None], readied: PreloadedProject | None = None
 ) -> None:
     """Go on as ``python -m django …``, or as a script of the lab's, would from its start."""
     path = list(sys.path)

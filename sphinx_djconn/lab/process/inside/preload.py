@@ -1,8 +1,8 @@
 """A project that is set up before its server is forked: settings, applications, addresses, templates.
 
 :func:`ready` does, in a fork of the warm process, what ``python -m django runserver`` does in each run before
-anything of a run matters; :class:`Readied` then makes a fork of that process one run's own. It must not
-show in the trace. So this gives up where setting up does anything that a fork would not do, do twice, or
+anything of a run matters; :class:`PreloadedProject` then makes a fork of that process one run's own. It must
+not show in the trace. So this gives up where setting up does anything that a fork would not do, do twice, or
 have done with another run's values: where it prints, writes, opens a connection, starts a thread or a
 process, handles a signal, wraps what the probe wraps, or looks at the name of a database's file or at a
 variable that names the run's folder.
@@ -28,15 +28,25 @@ if TYPE_CHECKING:
         PER_RUN,
         PLACE,
         STARTING,
-        PerRun,
-        Watch,
+        SideEffectAudit,
+        TrackedSettings,
         printing,
         replaced,
         state,
     )
     from sphinx_djconn.lab.process.inside.warm_caches import rehearse
 else:  # this folder, and not the package, is on the path of what runs here
-    from side_effects import ENVIRON, PER_RUN, PLACE, STARTING, PerRun, Watch, printing, replaced, state
+    from side_effects import (
+        ENVIRON,
+        PER_RUN,
+        PLACE,
+        STARTING,
+        SideEffectAudit,
+        TrackedSettings,
+        printing,
+        replaced,
+        state,
+    )
     from warm_caches import rehearse
 
 _SETTINGS = "djconn_settings"
@@ -46,7 +56,7 @@ class _UnfitError(Exception):
     """Something has happened that a fork could not have in the same way."""
 
 
-class Readied:
+class PreloadedProject:
     """What a fork has to make its run's own. ``aliases`` are the databases that were looked at, in turn."""
 
     def __init__(
@@ -84,7 +94,7 @@ class Readied:
             connections[alias]
 
 
-def ready(spec: dict[str, Any]) -> Readied | None:
+def ready(spec: dict[str, Any]) -> PreloadedProject | None:
     """Set the project of ``spec`` up; return ``None`` where that leaves this process unfit to fork.
 
     ``spec`` is what a server is started with, but its folder is :data:`PLACE`, and ``settings`` has what
@@ -92,12 +102,12 @@ def ready(spec: dict[str, Any]) -> Readied | None:
     """
     try:
         return _readied(spec)
-    except (Exception, SystemExit):  # noqa: BLE001 - an ordinary start shows what is wrong, in the run's own log
+    except (Exception, SystemExit):  # noqa: BLE001 - an ordinary start shows what is wrong, in the run's log
         return None
 
 
-def _readied(spec: dict[str, Any]) -> Readied:
-    watch = Watch()
+def _readied(spec: dict[str, Any]) -> PreloadedProject:
+    watch = SideEffectAudit()
     before = state()
     with printing() as printed, _answering(spec["settings"]) as (own, secrets):
         _be_django(spec["argv"])
@@ -118,7 +128,7 @@ def _readied(spec: dict[str, Any]) -> Readied:
         raise _UnfitError("settings of databases are kept")
     if state() != before:
         raise _UnfitError("changed")
-    return Readied(databases, aliases, changed, found)
+    return PreloadedProject(databases, aliases, changed, found)
 
 
 def _be_django(argv: list[str]) -> None:
@@ -142,7 +152,7 @@ def _set_up() -> list[Any]:
     from django.db.backends.base.base import BaseDatabaseWrapper  # noqa: PLC0415
 
     module: Any = importlib.import_module(_SETTINGS)
-    databases = {alias: PerRun(each) for alias, each in module.DATABASES.items()}
+    databases = {alias: TrackedSettings(each) for alias, each in module.DATABASES.items()}
     module.DATABASES = databases
     wrappers: list[Any] = []
 
@@ -177,14 +187,14 @@ def _own_databases() -> tuple[dict[str, dict[str, Any]], list[Any]]:
     from django.db import connections  # noqa: PLC0415
 
     noticing = settings.DATABASES
-    if not all(type(each) is PerRun for each in noticing.values()):
+    if not all(type(each) is TrackedSettings for each in noticing.values()):
         raise _UnfitError("databases")
     if any(each.looked_at for each in noticing.values()):
         raise _UnfitError("looked at")
     plain = {alias: dict(dict.items(each)) for alias, each in noticing.items()}
     settings.DATABASES = plain
     sys.modules[_SETTINGS].DATABASES = plain  # type: ignore[attr-defined]
-    connections._settings = plain  # type: ignore[attr-defined] # noqa: SLF001 - as it has them from the settings
+    connections._settings = plain  # type: ignore[attr-defined] # noqa: SLF001 - as the settings have them
     connections.__dict__.pop("settings", None)
     return plain, [weakref.ref(each) for each in noticing.values()]
 

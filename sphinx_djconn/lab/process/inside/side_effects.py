@@ -58,7 +58,7 @@ _HARMLESS = ("os.listdir", "os.scandir", "os.walk", "os.fwalk", "os.putenv", "os
 """How the names of audit events begin (https://docs.python.org/3/library/audit_events.html)."""
 
 
-class Watch:
+class SideEffectAudit:
     """Notes what the process does that reaches beyond its own memory, from ``begin`` to ``end``."""
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ def _noticing(name: str) -> Callable[..., Any]:
     original = getattr(dict, name)
     by_key = ("__getitem__", "get", "pop")
 
-    def method(self: "PerRun", *args: Any) -> Any:
+    def method(self: "TrackedSettings", *args: Any) -> Any:
         harmless = args[:1] == ({},) if name == "__eq__" else name in by_key and args[:1] != (PER_RUN,)
         self.looked_at = self.looked_at or not harmless
         return original(self, *args)
@@ -121,7 +121,7 @@ def _noticing(name: str) -> Callable[..., Any]:
     return method
 
 
-class PerRun(dict):  # type: ignore[type-arg] # its methods are of any dictionary
+class TrackedSettings(dict):  # type: ignore[type-arg] # its methods are of any dictionary
     """The settings of one database, which notice that what is its run's own is looked at, or copied."""
 
     looked_at = False
