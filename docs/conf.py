@@ -7,14 +7,8 @@ from pathlib import Path
 from sphinx_djconn import __version__
 from sphinx_djconn.lab.profiles.profiles import DEMO
 from sphinx_djconn.lab.profiles.servers import SERVERS
-from sphinx_djconn.scenario.grammar import (
-    MAX_COUNT,
-    MAX_WAIT,
-)
-from sphinx_djconn.scenario.request import (
-    METHODS,
-    RESERVED_LABELS,
-)
+from sphinx_djconn.scenario.grammar import MAX_COUNT, MAX_WAIT
+from sphinx_djconn.scenario.request import METHODS, RESERVED_LABELS
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 

@@ -14,16 +14,10 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sphinx_djconn.hashing import (
-    digest,
-)
+from sphinx_djconn.hashing import digest
 from sphinx_djconn.inputs import Inputs
 from sphinx_djconn.scenario.model import Scenario
-from sphinx_djconn.trace.events import (
-    TraceError,
-    decode,
-    encode,
-)
+from sphinx_djconn.trace.events import TraceError, decode, encode
 
 if TYPE_CHECKING:
     from sphinx_djconn.trace.reading import Trace

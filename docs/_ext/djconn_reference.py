@@ -21,27 +21,15 @@ from sphinx.util.typing import ExtensionMetadata
 
 from sphinx_djconn.claims.functions import FUNCTIONS
 from sphinx_djconn.evidence.nodes import table
-from sphinx_djconn.evidence.parts import (
-    DEFAULT_PARTS,
-    PARTS,
-)
+from sphinx_djconn.evidence.parts import DEFAULT_PARTS, PARTS
 from sphinx_djconn.ext.config import described
 from sphinx_djconn.ext.directives.claim import DIRECTIVES
-from sphinx_djconn.lab.environments.python_versions import (
-    SERIES,
-    pythons,
-)
+from sphinx_djconn.lab.environments.python_versions import SERIES, pythons
 from sphinx_djconn.lab.profiles.databases import DATABASES
-from sphinx_djconn.lab.profiles.servers import (
-    PLACES,
-    SERVERS,
-)
+from sphinx_djconn.lab.profiles.servers import PLACES, SERVERS
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.lexer import SequenceError
-from sphinx_djconn.trace.facts import (
-    FACTS,
-    REQUEST_FACTS,
-)
+from sphinx_djconn.trace.facts import FACTS, REQUEST_FACTS
 
 Rows = Iterator[Sequence[str]]
 

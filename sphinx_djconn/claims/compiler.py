@@ -12,42 +12,13 @@ from dataclasses import replace
 from typing import Any, Final
 
 from sphinx_djconn.claims import logic
-from sphinx_djconn.claims.errors import (
-    ExpressionError,
-    nearest,
-    shortened,
-)
-from sphinx_djconn.claims.functions import (
-    CALLS,
-    FUNCTIONS,
-)
+from sphinx_djconn.claims.errors import ExpressionError, nearest, shortened
+from sphinx_djconn.claims.functions import CALLS, FUNCTIONS
 from sphinx_djconn.claims.names import Names
-from sphinx_djconn.claims.parser import (
-    ALLOWED,
-    parsed,
-)
-from sphinx_djconn.claims.parts import (
-    Part,
-    Values,
-    applied,
-    compared,
-    require_name,
-    require_truth,
-)
-from sphinx_djconn.claims.types import (
-    NUMBERS,
-    a_type,
-    common_of,
-    comparison_problem,
-    constant_type,
-)
-from sphinx_djconn.trace.types import (
-    COUNT,
-    NUMBER,
-    TRUTH,
-    Kind,
-    Type,
-)
+from sphinx_djconn.claims.parser import ALLOWED, parsed
+from sphinx_djconn.claims.parts import Part, Values, applied, compared, require_name, require_truth
+from sphinx_djconn.claims.types import NUMBERS, a_type, common_of, comparison_problem, constant_type
+from sphinx_djconn.trace.types import COUNT, NUMBER, TRUTH, Kind, Type
 
 GREATEST: Final = 10**18
 """Integers are below this."""

@@ -9,26 +9,10 @@ from typing import Any, Final
 
 from sphinx_djconn.claims import refutation
 from sphinx_djconn.claims.compiler import compiled
-from sphinx_djconn.claims.figures import (
-    Possible,
-    value_text,
-)
-from sphinx_djconn.claims.logic import (
-    NULL,
-    Distinct,
-    described,
-)
-from sphinx_djconn.claims.names import (
-    Missing,
-    Name,
-    Names,
-    fact_names,
-)
-from sphinx_djconn.claims.parts import (
-    Part,
-    require_name,
-    require_truth,
-)
+from sphinx_djconn.claims.figures import Possible, value_text
+from sphinx_djconn.claims.logic import NULL, Distinct, described
+from sphinx_djconn.claims.names import Missing, Name, Names, fact_names
+from sphinx_djconn.claims.parts import Part, require_name, require_truth
 from sphinx_djconn.trace.facts import Facts
 from sphinx_djconn.trace.unknown import Unknown
 

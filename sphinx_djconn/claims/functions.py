@@ -5,24 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sphinx_djconn.claims import logic
-from sphinx_djconn.claims.errors import (
-    ExpressionError,
-    shortened,
-)
-from sphinx_djconn.claims.types import (
-    Typed,
-    a_type,
-    common_of,
-    is_ordered,
-    items_of,
-)
-from sphinx_djconn.trace.types import (
-    ANY,
-    COUNT,
-    TRUTH,
-    Kind,
-    Type,
-)
+from sphinx_djconn.claims.errors import ExpressionError, shortened
+from sphinx_djconn.claims.types import Typed, a_type, common_of, is_ordered, items_of
+from sphinx_djconn.trace.types import ANY, COUNT, TRUTH, Kind, Type
 
 _CONTAINERS: Final = frozenset({Kind.LIST, Kind.SET, Kind.TUPLE, Kind.JSON})
 

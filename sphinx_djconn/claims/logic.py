@@ -14,10 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sphinx_djconn.claims.figures import value_text
-from sphinx_djconn.trace.unknown import (
-    Unknown,
-    UnknownMember,
-)
+from sphinx_djconn.trace.unknown import Unknown, UnknownMember
 
 _WIDEST_INTEGER: Final = 256
 """In bits. Facts are counts: a number beyond that is an attempt to burn time."""

@@ -5,23 +5,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from sphinx_djconn.claims.errors import (
-    ExpressionError,
-    listed,
-    nearest,
-)
+from sphinx_djconn.claims.errors import ExpressionError, listed, nearest
 from sphinx_djconn.claims.figures import value_text
-from sphinx_djconn.trace.facts import (
-    ALIAS_FACTS,
-    FACTS,
-    REQUEST_FACTS,
-    Facts,
-)
-from sphinx_djconn.trace.types import (
-    TRUTH,
-    Kind,
-    Type,
-)
+from sphinx_djconn.trace.facts import ALIAS_FACTS, FACTS, REQUEST_FACTS, Facts
+from sphinx_djconn.trace.types import TRUTH, Kind, Type
 from sphinx_djconn.trace.unknown import Unknown
 
 VIEW: Final = "view"

@@ -10,10 +10,7 @@ import tokenize
 import warnings
 from typing import Final
 
-from sphinx_djconn.claims.errors import (
-    ExpressionError,
-    shortened,
-)
+from sphinx_djconn.claims.errors import ExpressionError, shortened
 from sphinx_djconn.claims.functions import FUNCTIONS
 
 LONGEST: Final = 2000

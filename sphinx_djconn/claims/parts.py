@@ -6,29 +6,12 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from sphinx_djconn.claims import logic
-from sphinx_djconn.claims.errors import (
-    ExpressionError,
-    shortened,
-)
+from sphinx_djconn.claims.errors import ExpressionError, shortened
 from sphinx_djconn.claims.figures import value_text
-from sphinx_djconn.claims.logic import (
-    NULL,
-    Incomparable,
-    described,
-)
-from sphinx_djconn.claims.names import (
-    Name,
-    Names,
-)
-from sphinx_djconn.claims.types import (
-    a_type,
-    example,
-)
-from sphinx_djconn.trace.types import (
-    TRUTH,
-    Kind,
-    Type,
-)
+from sphinx_djconn.claims.logic import NULL, Incomparable, described
+from sphinx_djconn.claims.names import Name, Names
+from sphinx_djconn.claims.types import a_type, example
+from sphinx_djconn.trace.types import TRUTH, Kind, Type
 from sphinx_djconn.trace.unknown import Unknown
 
 Values: TypeAlias = Mapping[str, Any]

@@ -17,22 +17,11 @@ from itertools import islice, pairwise, product
 from math import prod
 from typing import Any, Final
 
-from sphinx_djconn.claims.errors import (
-    ExpressionError,
-    shortened,
-)
-from sphinx_djconn.claims.logic import (
-    ARITHMETIC,
-    NULL,
-    ORDER,
-)
+from sphinx_djconn.claims.errors import ExpressionError, shortened
+from sphinx_djconn.claims.logic import ARITHMETIC, NULL, ORDER
 from sphinx_djconn.claims.parts import Part
 from sphinx_djconn.claims.types import a_type
-from sphinx_djconn.trace.types import (
-    IDENTITIES,
-    Kind,
-    Type,
-)
+from sphinx_djconn.trace.types import IDENTITIES, Kind, Type
 
 _SAMPLES: Final = 200
 """How many combinations of values are tried at random before they are tried one by one."""

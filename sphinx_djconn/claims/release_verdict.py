@@ -3,18 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sphinx_djconn.claims.bisect import (
-    Direction,
-    Search,
-    Span,
-    change,
-    stretches,
-)
+from sphinx_djconn.claims.bisect import Direction, Search, Span, change, stretches
 from sphinx_djconn.claims.errors import listed
-from sphinx_djconn.claims.verdict import (
-    Judgement,
-    Verdict,
-)
+from sphinx_djconn.claims.verdict import Judgement, Verdict
 
 _MOST_NAMED = 6
 

@@ -4,12 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from sphinx_djconn.claims.errors import shortened
-from sphinx_djconn.trace.types import (
-    ANY,
-    IDENTITIES,
-    Kind,
-    Type,
-)
+from sphinx_djconn.trace.types import ANY, IDENTITIES, Kind, Type
 
 NUMBERS: Final = frozenset({Kind.COUNT, Kind.STATUS, Kind.NUMBER, Kind.JSON})
 """Kinds that arithmetic takes. A number fits both counts and statuses; these two do not fit each other."""

@@ -5,35 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sphinx_djconn.claims.errors import (
-    ExpressionError,
-    listed,
-    nearest,
-    shortened,
-)
-from sphinx_djconn.claims.expression import (
-    Expression,
-    parse_with,
-)
+from sphinx_djconn.claims.errors import ExpressionError, listed, nearest, shortened
+from sphinx_djconn.claims.expression import Expression, parse_with
 from sphinx_djconn.claims.figures import value_text
 from sphinx_djconn.claims.logic import NULL
-from sphinx_djconn.claims.names import (
-    WRITTEN,
-    Name,
-)
-from sphinx_djconn.claims.parts import (
-    Part,
-    require_truth,
-)
-from sphinx_djconn.claims.types import (
-    common_of,
-    constant_type,
-)
+from sphinx_djconn.claims.names import WRITTEN, Name
+from sphinx_djconn.claims.parts import Part, require_truth
+from sphinx_djconn.claims.types import common_of, constant_type
 from sphinx_djconn.trace.facts import Facts
-from sphinx_djconn.trace.types import (
-    JSON,
-    Type,
-)
+from sphinx_djconn.trace.types import JSON, Type
 from sphinx_djconn.trace.unknown import Unknown
 
 _BY_VALUE: Final = frozenset({"==", "!=", "in", "not in", "is", "is not"})

@@ -6,10 +6,7 @@ from typing import Final
 from docutils import nodes
 
 from sphinx_djconn.evidence.nodes import lines_block
-from sphinx_djconn.evidence.text import (
-    number,
-    printable,
-)
+from sphinx_djconn.evidence.text import number, printable
 
 _LINES_MOST: Final = 20
 _LONGEST_MESSAGE: Final = 2000

@@ -4,14 +4,8 @@ from typing import Final
 
 from sphinx_djconn.evidence.event_text import EventFormatter
 from sphinx_djconn.evidence.log_lexer import BAR
-from sphinx_djconn.evidence.text import (
-    middle,
-    printable,
-)
-from sphinx_djconn.evidence.timeline import (
-    Entry,
-    timeline,
-)
+from sphinx_djconn.evidence.text import middle, printable
+from sphinx_djconn.evidence.timeline import Entry, timeline
 from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.trace.reading import Trace
 

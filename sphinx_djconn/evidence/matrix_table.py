@@ -6,15 +6,9 @@ from typing import Final, NamedTuple
 
 from docutils import nodes
 
-from sphinx_djconn.evidence.nodes import (
-    NOT_CHECKED,
-    note,
-)
+from sphinx_djconn.evidence.nodes import NOT_CHECKED, note
 from sphinx_djconn.evidence.text import printable
-from sphinx_djconn.scenario.matrix import (
-    SEQUENCE,
-    Axis,
-)
+from sphinx_djconn.scenario.matrix import SEQUENCE, Axis
 
 DEFAULT_FACTS: Final = ("http.connections", "threads", "db.opened")
 """The facts that are shown where a page chooses none."""

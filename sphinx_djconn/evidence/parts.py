@@ -9,18 +9,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from docutils import nodes
 
 from sphinx_djconn.evidence.log_lexer import LOG_LANGUAGE
-from sphinx_djconn.evidence.nodes import (
-    fold,
-    lines_block,
-    literal,
-    note,
-    table,
-)
-from sphinx_djconn.evidence.text import (
-    middle,
-    number,
-    printable,
-)
+from sphinx_djconn.evidence.nodes import fold, lines_block, literal, note, table
+from sphinx_djconn.evidence.text import middle, number, printable
 
 if TYPE_CHECKING:
     from sphinx_djconn.scenario.model import Scenario

@@ -6,16 +6,8 @@ from typing import Final, NamedTuple
 from docutils import nodes
 
 from sphinx_djconn.evidence.event_text import NEW_CLIENT
-from sphinx_djconn.evidence.nodes import (
-    Cell,
-    literal,
-    table,
-    verdict_badge,
-)
-from sphinx_djconn.evidence.text import (
-    number,
-    printable,
-)
+from sphinx_djconn.evidence.nodes import Cell, literal, table, verdict_badge
+from sphinx_djconn.evidence.text import number, printable
 
 _SIGNS: Final = {True: "holds", False: "refuted", None: "unproven"}
 _TRUTHS: Final = {True: "true", False: "false", None: "neither"}

@@ -6,30 +6,13 @@ from typing import Final
 
 from docutils import nodes
 
-from sphinx_djconn.evidence.collapse import (
-    CollapsedCell,
-    Row,
-    compact,
-)
+from sphinx_djconn.evidence.collapse import CollapsedCell, Row, compact
 from sphinx_djconn.evidence.endings import endings
 from sphinx_djconn.evidence.nodes import Cell as TableCell
-from sphinx_djconn.evidence.nodes import (
-    literal,
-    note,
-    table,
-)
-from sphinx_djconn.evidence.text import (
-    number,
-    printable,
-)
+from sphinx_djconn.evidence.nodes import literal, note, table
+from sphinx_djconn.evidence.text import number, printable
 from sphinx_djconn.scenario.model import Scenario
-from sphinx_djconn.trace.entities import (
-    DatabaseConnection,
-    Greenlet,
-    Named,
-    RequestEntity,
-    Thread,
-)
+from sphinx_djconn.trace.entities import DatabaseConnection, Greenlet, Named, RequestEntity, Thread
 from sphinx_djconn.trace.reading import Trace
 from sphinx_djconn.trace.request_events import NEVER_SEEN
 

@@ -7,15 +7,8 @@ from typing import Any, Final
 from docutils import nodes
 
 from sphinx_djconn.claims.figures import value_text
-from sphinx_djconn.evidence.nodes import (
-    Cell,
-    literal,
-    table,
-)
-from sphinx_djconn.evidence.text import (
-    number,
-    printable,
-)
+from sphinx_djconn.evidence.nodes import Cell, literal, table
+from sphinx_djconn.evidence.text import number, printable
 from sphinx_djconn.trace.entities import RequestEntity
 from sphinx_djconn.trace.reading import Trace
 

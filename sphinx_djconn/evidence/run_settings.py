@@ -5,16 +5,8 @@ from typing import NamedTuple
 
 from docutils import nodes
 
-from sphinx_djconn.evidence.nodes import (
-    fold,
-    lines_block,
-    literal,
-    table,
-)
-from sphinx_djconn.evidence.text import (
-    number,
-    printable,
-)
+from sphinx_djconn.evidence.nodes import fold, lines_block, literal, table
+from sphinx_djconn.evidence.text import number, printable
 from sphinx_djconn.scenario.matrix import Axis
 
 

@@ -5,16 +5,8 @@ from typing import Final
 
 from docutils import nodes
 
-from sphinx_djconn.evidence.nodes import (
-    Cell,
-    literal,
-    note,
-    table,
-)
-from sphinx_djconn.evidence.text import (
-    number,
-    printable,
-)
+from sphinx_djconn.evidence.nodes import Cell, literal, note, table
+from sphinx_djconn.evidence.text import number, printable
 from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.trace.entities import Session
 from sphinx_djconn.trace.garbage_collection import ABANDONED

@@ -6,19 +6,9 @@ from typing import Any, Final
 from docutils import nodes
 
 from sphinx_djconn.claims.figures import figure_text
-from sphinx_djconn.evidence.nodes import (
-    inline,
-    table,
-)
-from sphinx_djconn.evidence.text import (
-    number,
-    printable,
-)
-from sphinx_djconn.trace.facts import (
-    FACTS,
-    Facts,
-    facts_of,
-)
+from sphinx_djconn.evidence.nodes import inline, table
+from sphinx_djconn.evidence.text import number, printable
+from sphinx_djconn.trace.facts import FACTS, Facts, facts_of
 from sphinx_djconn.trace.reading import Trace
 
 _ALWAYS: Final = frozenset(

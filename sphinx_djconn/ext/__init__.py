@@ -23,25 +23,12 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.typing import ExtensionMetadata
 
 from sphinx_djconn import __version__
-from sphinx_djconn.evidence.details_node import (
-    FOLD_VISITORS,
-    djconn_fold,
-)
-from sphinx_djconn.evidence.log_lexer import (
-    LOG_LANGUAGE,
-    LogLexer,
-)
+from sphinx_djconn.evidence.details_node import FOLD_VISITORS, djconn_fold
+from sphinx_djconn.evidence.log_lexer import LOG_LANGUAGE, LogLexer
 from sphinx_djconn.ext import config
 from sphinx_djconn.ext.builder import CheckBuilder
-from sphinx_djconn.ext.domain import (
-    DjconnDomain,
-    domain_of,
-)
-from sphinx_djconn.ext.transforms import (
-    EvidenceTransform,
-    NoFiguresInTitles,
-    NothingLost,
-)
+from sphinx_djconn.ext.domain import DjconnDomain, domain_of
+from sphinx_djconn.ext.transforms import EvidenceTransform, NoFiguresInTitles, NothingLost
 from sphinx_djconn.ext.written import WrittenPages
 
 if TYPE_CHECKING:

@@ -5,10 +5,7 @@ from typing import Final
 from docutils import nodes
 
 from sphinx_djconn.claims.verdict import Verdict
-from sphinx_djconn.evidence.nodes import (
-    NOT_CHECKED,
-    verdict_badge,
-)
+from sphinx_djconn.evidence.nodes import NOT_CHECKED, verdict_badge
 from sphinx_djconn.ext.registry import DeclaredClaim
 from sphinx_djconn.ext.results import Results
 

@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from sphinx_djconn.claims.bisect import Search
 from sphinx_djconn.claims.errors import ExpressionError
-from sphinx_djconn.claims.release_verdict import (
-    ReleaseResult,
-    ReleaseVerdict,
-    outcome,
-)
-from sphinx_djconn.claims.verdict import (
-    Judgement,
-    Verdict,
-    judge,
-)
+from sphinx_djconn.claims.release_verdict import ReleaseResult, ReleaseVerdict, outcome
+from sphinx_djconn.claims.verdict import Judgement, Verdict, judge
 from sphinx_djconn.ext.directives.options import unknown
 from sphinx_djconn.ext.registry import (
     DeclaredClaim,

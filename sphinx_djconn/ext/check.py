@@ -14,23 +14,13 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from sphinx_djconn.ext.bugs import (
-    Bugs,
-    warn,
-)
+from sphinx_djconn.ext.bugs import Bugs, warn
 from sphinx_djconn.ext.config import Settings
 from sphinx_djconn.ext.names import Names
 from sphinx_djconn.ext.recorded import MissingRecording
-from sphinx_djconn.ext.registry import (
-    Problem,
-    Registry,
-    SourceLocation,
-)
+from sphinx_djconn.ext.registry import Problem, Registry, SourceLocation
 from sphinx_djconn.ext.results import Results
-from sphinx_djconn.ext.runner import (
-    Runner,
-    is_suppressed,
-)
+from sphinx_djconn.ext.runner import Runner, is_suppressed
 from sphinx_djconn.ext.up_to_date import seal
 from sphinx_djconn.ext.written import WrittenPages
 from sphinx_djconn.lab.errors import ProfileError

@@ -14,18 +14,10 @@ from sphinx.roles import XRefRole
 from sphinx.util.docutils import SphinxRole
 from sphinx.util.nodes import make_refnode
 
-from sphinx_djconn.ext.packed import (
-    Object,
-    PickledDeclarations,
-)
+from sphinx_djconn.ext.packed import Object, PickledDeclarations
 
 if TYPE_CHECKING:
-    from sphinx_djconn.ext.registry import (
-        DeclaredClaim,
-        DeclaredMatrix,
-        DeclaredScenario,
-        Registry,
-    )
+    from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredMatrix, DeclaredScenario, Registry
     from sphinx_djconn.ext.results import Results
     from sphinx_djconn.lab.laboratory import Laboratory
 

@@ -7,10 +7,7 @@ from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
     from sphinx_djconn.lab.profiles.profiles import Profiles
-    from sphinx_djconn.store import (
-        Key,
-        Stored,
-    )
+    from sphinx_djconn.store import Key, Stored
 
 _OF_THE_MACHINE: Final = frozenset({"python", "database server"})
 """The parts of a key that differ because the recording was made on another machine."""

@@ -9,27 +9,13 @@ from sphinx_djconn.claims.expression import Expression
 from sphinx_djconn.claims.figures import figure_text
 from sphinx_djconn.claims.names import Missing
 from sphinx_djconn.evidence.failures import failure
-from sphinx_djconn.evidence.matrix_table import (
-    NO_FIGURE,
-    ShownCell,
-    matrix_table,
-)
-from sphinx_djconn.evidence.nodes import (
-    NOT_CHECKED,
-    fold,
-)
+from sphinx_djconn.evidence.matrix_table import NO_FIGURE, ShownCell, matrix_table
+from sphinx_djconn.evidence.nodes import NOT_CHECKED, fold
 from sphinx_djconn.evidence.parts import evidence
-from sphinx_djconn.evidence.run_settings import (
-    HowRun,
-    how_run,
-)
+from sphinx_djconn.evidence.run_settings import HowRun, how_run
 from sphinx_djconn.evidence.text import printable
 from sphinx_djconn.ext.recorded import MissingRecording
-from sphinx_djconn.ext.registry import (
-    DeclaredMatrix,
-    DeclaredScenario,
-    figure_expression,
-)
+from sphinx_djconn.ext.registry import DeclaredMatrix, DeclaredScenario, figure_expression
 from sphinx_djconn.ext.results import Results
 from sphinx_djconn.scenario.matrix import axis_text
 

@@ -5,12 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from sphinx_djconn.ext.bugs import Bugs
-from sphinx_djconn.store import (
-    Key,
-    Recording,
-    Store,
-    StoreError,
-)
+from sphinx_djconn.store import Key, Recording, Store, StoreError
 
 if TYPE_CHECKING:
     from sphinx_djconn.trace.facts import Facts

@@ -11,18 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, assert_never
 
 from sphinx_djconn.claims.bisect import Direction
-from sphinx_djconn.claims.verdict import (
-    Judgement,
-    Verdict,
-)
-from sphinx_djconn.ext.packed import (
-    Object,
-    PickledDeclarations,
-)
-from sphinx_djconn.scenario.matrix import (
-    Axis,
-    cell_label,
-)
+from sphinx_djconn.claims.verdict import Judgement, Verdict
+from sphinx_djconn.ext.packed import Object, PickledDeclarations
+from sphinx_djconn.scenario.matrix import Axis, cell_label
 from sphinx_djconn.scenario.model import Scenario
 
 if TYPE_CHECKING:

@@ -11,13 +11,7 @@ from sphinx_djconn.claims.release_verdict import ReleaseVerdict
 from sphinx_djconn.evidence.failures import failure
 from sphinx_djconn.evidence.nodes import NOT_CHECKED
 from sphinx_djconn.evidence.parts import evidence
-from sphinx_djconn.evidence.releases_table import (
-    Gap,
-    ShownRelease,
-    Side,
-    releases_table,
-    side_by_side,
-)
+from sphinx_djconn.evidence.releases_table import Gap, ShownRelease, Side, releases_table, side_by_side
 from sphinx_djconn.ext.bisection import Bisection
 from sphinx_djconn.ext.recorded import MissingRecording
 from sphinx_djconn.ext.registry import DeclaredScenario

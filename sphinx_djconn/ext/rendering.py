@@ -11,15 +11,9 @@ from sphinx.environment import BuildEnvironment
 from sphinx_djconn.claims.verdict import Judgement
 from sphinx_djconn.evidence.details_node import djconn_fold
 from sphinx_djconn.evidence.failures import failure
-from sphinx_djconn.evidence.nodes import (
-    NOT_CHECKED,
-    table,
-)
+from sphinx_djconn.evidence.nodes import NOT_CHECKED, table
 from sphinx_djconn.ext import django_versions as checked_with
-from sphinx_djconn.ext.badges import (
-    UNDECLARED,
-    claim_badge,
-)
+from sphinx_djconn.ext.badges import UNDECLARED, claim_badge
 from sphinx_djconn.ext.bugs import warn
 from sphinx_djconn.ext.domain import domain_of
 from sphinx_djconn.ext.latex import spell
@@ -30,14 +24,8 @@ from sphinx_djconn.ext.placeholders import (
     matrix_placeholder,
     proof_placeholder,
 )
-from sphinx_djconn.ext.registry import (
-    DeclaredClaim,
-    DeclaredMatrix,
-)
-from sphinx_djconn.ext.results import (
-    FactError,
-    Results,
-)
+from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredMatrix
+from sphinx_djconn.ext.results import FactError, Results
 
 _MERGING: Final = frozenset({"html", "latex", "text"})
 """Formats in which an entry of a table can take several columns."""

@@ -13,19 +13,11 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.console import colorize
 
-from sphinx_djconn.claims.verdict import (
-    Judgement,
-    Verdict,
-)
+from sphinx_djconn.claims.verdict import Judgement, Verdict
 from sphinx_djconn.evidence.nodes import NOT_CHECKED
 from sphinx_djconn.ext import django_versions as checked_with
 from sphinx_djconn.ext.domain import domain_of
-from sphinx_djconn.ext.registry import (
-    DeclaredClaim,
-    DeclaredMatrix,
-    DeclaredScenario,
-    SourceLocation,
-)
+from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredMatrix, DeclaredScenario, SourceLocation
 from sphinx_djconn.ext.results import Results
 from sphinx_djconn.ext.runner import is_suppressed
 from sphinx_djconn.scenario.model import Scenario

@@ -10,20 +10,10 @@ from typing import TYPE_CHECKING, Final
 from sphinx_djconn import __version__
 from sphinx_djconn.claims.errors import ExpressionError
 from sphinx_djconn.claims.figures import figure_text
-from sphinx_djconn.claims.verdict import (
-    Judgement,
-    Verdict,
-    judge_cells,
-)
+from sphinx_djconn.claims.verdict import Judgement, Verdict, judge_cells
 from sphinx_djconn.evidence.nodes import NOT_CHECKED
-from sphinx_djconn.ext.bugs import (
-    Bugs,
-    warn,
-)
-from sphinx_djconn.ext.recorded import (
-    MissingRecording,
-    Recorded,
-)
+from sphinx_djconn.ext.bugs import Bugs, warn
+from sphinx_djconn.ext.recorded import MissingRecording, Recorded
 from sphinx_djconn.ext.registry import (
     FIGURE_MARK,
     DeclaredClaim,
@@ -35,17 +25,9 @@ from sphinx_djconn.ext.registry import (
     figure_expression,
 )
 from sphinx_djconn.ext.shown import shown_on
-from sphinx_djconn.ext.targets import (
-    ChoiceError,
-    Target,
-    chosen,
-    narrowed,
-)
+from sphinx_djconn.ext.targets import ChoiceError, Target, chosen, narrowed
 from sphinx_djconn.hashing import digest
-from sphinx_djconn.store import (
-    Key,
-    Store,
-)
+from sphinx_djconn.store import Key, Store
 from sphinx_djconn.trace.unknown import Unknown
 
 if TYPE_CHECKING:

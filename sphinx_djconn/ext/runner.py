@@ -8,26 +8,16 @@ from sphinx.config import Config
 from sphinx.util import logging
 from sphinx.util.display import status_iterator
 
-from sphinx_djconn.ext.bugs import (
-    Bugs,
-    warn,
-)
+from sphinx_djconn.ext.bugs import Bugs, warn
 from sphinx_djconn.ext.config import Settings
 from sphinx_djconn.ext.elsewhere import is_usable
 from sphinx_djconn.ext.recorded import MissingRecording
-from sphinx_djconn.ext.registry import (
-    DeclaredMatrix,
-    DeclaredScenario,
-    Registry,
-)
+from sphinx_djconn.ext.registry import DeclaredMatrix, DeclaredScenario, Registry
 from sphinx_djconn.ext.results import Results
 from sphinx_djconn.ext.up_to_date import Dependencies
 from sphinx_djconn.hashing import digest
 from sphinx_djconn.inputs import Inputs
-from sphinx_djconn.lab.environments.environment import (
-    CURRENT,
-    current,
-)
+from sphinx_djconn.lab.environments.environment import CURRENT, current
 from sphinx_djconn.lab.errors import (
     AbsentError,
     Cancelled,
@@ -39,23 +29,10 @@ from sphinx_djconn.lab.errors import (
     UnresolvedError,
 )
 from sphinx_djconn.lab.fingerprint import portable
-from sphinx_djconn.lab.inputs.reasons import (
-    committed_reasons,
-    reasons,
-    told,
-)
-from sphinx_djconn.lab.inputs.roots import (
-    COMMITTED,
-    root_of,
-    shown,
-)
+from sphinx_djconn.lab.inputs.reasons import committed_reasons, reasons, told
+from sphinx_djconn.lab.inputs.roots import COMMITTED, root_of, shown
 from sphinx_djconn.lab.inputs.variables import ALL
-from sphinx_djconn.store import (
-    Key,
-    Store,
-    Stored,
-    StoreError,
-)
+from sphinx_djconn.store import Key, Store, Stored, StoreError
 
 if TYPE_CHECKING:
     from sphinx_djconn.ext.names import Names

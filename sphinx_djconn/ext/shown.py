@@ -3,14 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from sphinx_djconn.ext.registry import (
-    DeclaredClaim,
-    Page,
-)
-from sphinx_djconn.ext.targets import (
-    ChoiceError,
-    chosen,
-)
+from sphinx_djconn.ext.registry import DeclaredClaim, Page
+from sphinx_djconn.ext.targets import ChoiceError, chosen
 from sphinx_djconn.hashing import digest
 
 if TYPE_CHECKING:

@@ -6,10 +6,7 @@ from typing import Final, NamedTuple
 
 from sphinx_djconn.claims.errors import ExpressionError
 from sphinx_djconn.ext.directives.options import unknown
-from sphinx_djconn.ext.registry import (
-    DeclaredMatrix,
-    DeclaredScenario,
-)
+from sphinx_djconn.ext.registry import DeclaredMatrix, DeclaredScenario
 from sphinx_djconn.scenario.matrix import Axis
 
 _NAMED: Final = r"(?P<name>[^\s\[\]]*)(?:\[(?P<values>[^\[\]]*)\])?"

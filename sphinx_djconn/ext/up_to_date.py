@@ -16,12 +16,7 @@ from sphinx.application import Sphinx
 from sphinx_djconn import __version__
 from sphinx_djconn.ext.config import given
 from sphinx_djconn.ext.packed import PickledDeclarations
-from sphinx_djconn.lab.file_digest import (
-    PACKAGE,
-    installed,
-    touch,
-    touches,
-)
+from sphinx_djconn.lab.file_digest import PACKAGE, installed, touch, touches
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,25 +5,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sphinx_djconn.lab.databases.in_files import (
-    PLACE,
-    settings_in,
-    variables_in,
-)
+from sphinx_djconn.lab.databases.in_files import PLACE, settings_in, variables_in
 from sphinx_djconn.lab.environments.environment import Environment
 from sphinx_djconn.lab.profiles.profiles import Profiles
 from sphinx_djconn.lab.profiles.servers import filled
-from sphinx_djconn.lab.requirements import (
-    check_installed,
-    command_in,
-    program,
-    unprivileged,
-)
-from sphinx_djconn.scenario.model import (
-    AUTOMATIC,
-    PROJECT_DEFAULT,
-    Scenario,
-)
+from sphinx_djconn.lab.requirements import check_installed, command_in, program, unprivileged
+from sphinx_djconn.scenario.model import AUTOMATIC, PROJECT_DEFAULT, Scenario
 
 if TYPE_CHECKING:
     from sphinx_djconn.lab.databases.on_server import ServerDatabases

@@ -10,15 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sphinx_djconn.hashing import digest
-from sphinx_djconn.lab.file_digest import (
-    PACKAGE,
-    tree,
-)
+from sphinx_djconn.lab.file_digest import PACKAGE, tree
 from sphinx_djconn.lab.profiles.databases import Database
-from sphinx_djconn.lab.profiles.profiles import (
-    Profiles,
-    Project,
-)
+from sphinx_djconn.lab.profiles.profiles import Profiles, Project
 from sphinx_djconn.lab.profiles.servers import Server
 from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.store import Key

@@ -9,23 +9,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from sphinx_djconn.inputs import (
-    Inputs,
-    union,
-)
+from sphinx_djconn.inputs import Inputs, union
 from sphinx_djconn.lab.databases.in_files import FileDatabases
-from sphinx_djconn.lab.environments.environment import (
-    CURRENT,
-    Environment,
-    current,
-)
-from sphinx_djconn.lab.errors import (
-    AbsentError,
-    LabError,
-    PreparationError,
-    RunError,
-    ServerError,
-)
+from sphinx_djconn.lab.environments.environment import CURRENT, Environment, current
+from sphinx_djconn.lab.errors import AbsentError, LabError, PreparationError, RunError, ServerError
 from sphinx_djconn.lab.fingerprint import Fingerprints
 from sphinx_djconn.lab.inputs.files import Files
 from sphinx_djconn.lab.inputs.machine import Machines

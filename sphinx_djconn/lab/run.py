@@ -9,48 +9,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sphinx_djconn.inputs import Inputs
 from sphinx_djconn.lab.command import ServerCommand
-from sphinx_djconn.lab.databases.in_files import (
-    FileDatabases,
-    RunFolder,
-)
+from sphinx_djconn.lab.databases.in_files import FileDatabases, RunFolder
 from sphinx_djconn.lab.environments.environment import Environment
-from sphinx_djconn.lab.errors import (
-    FloodError,
-    RunError,
-)
+from sphinx_djconn.lab.errors import FloodError, RunError
 from sphinx_djconn.lab.events.collector import EventCollector
-from sphinx_djconn.lab.events.sanitizer import (
-    LineCounter,
-    Sanitizer,
-)
+from sphinx_djconn.lab.events.sanitizer import LineCounter, Sanitizer
 from sphinx_djconn.lab.inputs.machine import Machine
 from sphinx_djconn.lab.process.cancellation import Cancellation
-from sphinx_djconn.lab.process.launcher import (
-    Launcher,
-    SupervisedProcess,
-    tail,
-)
+from sphinx_djconn.lab.process.launcher import Launcher, SupervisedProcess, tail
 from sphinx_djconn.lab.process.port import Port
 from sphinx_djconn.lab.process.temporary import end_processes_of
 from sphinx_djconn.lab.profiles.databases import Database
-from sphinx_djconn.lab.profiles.profiles import (
-    Profiles,
-    Project,
-)
+from sphinx_djconn.lab.profiles.profiles import Profiles, Project
 from sphinx_djconn.lab.steps.player import Player
 from sphinx_djconn.scenario.model import Scenario
-from sphinx_djconn.trace.events import (
-    Event,
-    decode,
-    in_order,
-)
+from sphinx_djconn.trace.events import Event, decode, in_order
 from sphinx_djconn.trace.reading import Trace
 
 if TYPE_CHECKING:
-    from sphinx_djconn.lab.databases.on_server import (
-        DatabaseServers,
-        ServerDatabases,
-    )
+    from sphinx_djconn.lab.databases.on_server import DatabaseServers, ServerDatabases
 
 _TAIL: Final = 20
 """Lines of the server's log that an error carries."""

@@ -4,21 +4,9 @@ from collections.abc import Generator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Final, NamedTuple, assert_never
 
-from sphinx_djconn.lab.errors import (
-    Cancelled,
-    LabError,
-    UnexpectedError,
-)
+from sphinx_djconn.lab.errors import Cancelled, LabError, UnexpectedError
 from sphinx_djconn.lab.laboratory import Laboratory
-from sphinx_djconn.scenario.model import (
-    Close,
-    DatabaseFault,
-    Reload,
-    Request,
-    Scenario,
-    Together,
-    Wait,
-)
+from sphinx_djconn.scenario.model import Close, DatabaseFault, Reload, Request, Scenario, Together, Wait
 from sphinx_djconn.store import Recording
 
 _TICK: Final = 0.5

@@ -4,11 +4,7 @@ import re
 import unicodedata
 from typing import Final
 
-from sphinx_djconn.scenario.lexer import (
-    NEW_CLIENT,
-    Line,
-    short,
-)
+from sphinx_djconn.scenario.lexer import NEW_CLIENT, Line, short
 from sphinx_djconn.scenario.request import METHODS
 
 _NAME: Final = re.compile(r"[^\W\d_][\w-]*")

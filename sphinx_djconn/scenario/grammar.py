@@ -23,17 +23,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final, assert_never, get_args
 
-from sphinx_djconn.scenario.clients import (
-    alike,
-    read_client,
-)
-from sphinx_djconn.scenario.lexer import (
-    Line,
-    SequenceError,
-    short,
-    significant,
-    unknown,
-)
+from sphinx_djconn.scenario.clients import alike, read_client
+from sphinx_djconn.scenario.lexer import Line, SequenceError, short, significant, unknown
 from sphinx_djconn.scenario.model import (
     Close,
     DatabaseFault,

@@ -8,15 +8,7 @@ from difflib import get_close_matches
 from keyword import iskeyword
 from typing import Final
 
-from sphinx_djconn.scenario.lexer import (
-    NEW_CLIENT,
-    SHOWN,
-    Line,
-    SequenceError,
-    cut,
-    short,
-    unknown,
-)
+from sphinx_djconn.scenario.lexer import NEW_CLIENT, SHOWN, Line, SequenceError, cut, short, unknown
 from sphinx_djconn.scenario.model import Request
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")

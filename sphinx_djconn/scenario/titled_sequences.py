@@ -12,17 +12,8 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Final, NamedTuple
 
-from sphinx_djconn.scenario.grammar import (
-    NOT_A_CLIENT,
-    is_step,
-    parse_sequence,
-)
-from sphinx_djconn.scenario.lexer import (
-    Line,
-    indentation,
-    short,
-    significant,
-)
+from sphinx_djconn.scenario.grammar import NOT_A_CLIENT, is_step, parse_sequence
+from sphinx_djconn.scenario.lexer import Line, indentation, short, significant
 from sphinx_djconn.scenario.model import Sequence
 from sphinx_djconn.scenario.request import METHODS
 

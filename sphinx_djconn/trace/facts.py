@@ -13,21 +13,11 @@ from itertools import combinations
 from types import MappingProxyType
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from sphinx_djconn.trace.balance import (
-    doubt_of_probe,
-    unknown_facts,
-)
-from sphinx_djconn.trace.entities import (
-    DatabaseConnection,
-    Place,
-    RequestEntity,
-)
+from sphinx_djconn.trace.balance import doubt_of_probe, unknown_facts
+from sphinx_djconn.trace.entities import DatabaseConnection, Place, RequestEntity
 from sphinx_djconn.trace.garbage_collection import alternatives
 from sphinx_djconn.trace.overlaps import overlaps_of
-from sphinx_djconn.trace.reading import (
-    Entities,
-    Trace,
-)
+from sphinx_djconn.trace.reading import Entities, Trace
 from sphinx_djconn.trace.types import (
     COUNT,
     DB_CONNECTION,

@@ -13,10 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
 
-from sphinx_djconn.trace.balance import (
-    Imbalance,
-    imbalances_of,
-)
+from sphinx_djconn.trace.balance import Imbalance, imbalances_of
 from sphinx_djconn.trace.entities import (
     DatabaseConnection,
     Deed,
@@ -28,16 +25,8 @@ from sphinx_djconn.trace.entities import (
     Session,
     Thread,
 )
-from sphinx_djconn.trace.events import (
-    Event,
-    TraceError,
-)
-from sphinx_djconn.trace.garbage_collection import (
-    as_if_never_run,
-    freed_at_once,
-    is_automatic,
-    undecided,
-)
+from sphinx_djconn.trace.events import Event, TraceError
+from sphinx_djconn.trace.garbage_collection import as_if_never_run, freed_at_once, is_automatic, undecided
 from sphinx_djconn.trace.request_events import Served
 
 

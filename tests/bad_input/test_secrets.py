@@ -14,11 +14,7 @@ from building import WITNESS, Built, Docs, documentation
 
 from sphinx_djconn.lab.events.masking import is_secret
 from sphinx_djconn.lab.events.sanitizer import Sanitizer
-from sphinx_djconn.trace.unknown import (
-    Unknown,
-    UnknownMember,
-    with_unknown,
-)
+from sphinx_djconn.trace.unknown import Unknown, UnknownMember, with_unknown
 
 SECRETS = {
     "the SECRET_KEY": "django-insecure-0123456789-&<abc>",

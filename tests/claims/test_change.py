@@ -4,15 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from sphinx_djconn.claims.bisect import (
-    Direction,
-    Search,
-)
-from sphinx_djconn.claims.release_verdict import (
-    ReleaseResult,
-    ReleaseVerdict,
-    outcome,
-)
+from sphinx_djconn.claims.bisect import Direction, Search
+from sphinx_djconn.claims.release_verdict import ReleaseResult, ReleaseVerdict, outcome
 from sphinx_djconn.claims.verdict import Verdict
 
 NAMES = tuple(f"2.{each}" for each in range(30))

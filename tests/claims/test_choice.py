@@ -6,10 +6,7 @@ import pytest
 
 from sphinx_djconn.claims.errors import ExpressionError
 from sphinx_djconn.claims.expression import parse
-from sphinx_djconn.claims.verdict import (
-    Verdict,
-    judge_cells,
-)
+from sphinx_djconn.claims.verdict import Verdict, judge_cells
 from sphinx_djconn.claims.where import choose
 from sphinx_djconn.trace.facts import Facts
 

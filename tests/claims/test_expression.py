@@ -7,11 +7,7 @@ from typing import Any
 import pytest
 
 from sphinx_djconn.claims.errors import ExpressionError
-from sphinx_djconn.claims.expression import (
-    Expression,
-    parse,
-    parse_with,
-)
+from sphinx_djconn.claims.expression import Expression, parse, parse_with
 from sphinx_djconn.claims.names import FactNames
 from sphinx_djconn.trace.facts import Facts
 from sphinx_djconn.trace.types import COUNT

@@ -5,11 +5,7 @@ from typing import Any
 
 import pytest
 
-from sphinx_djconn.claims.figures import (
-    Possible,
-    figure_text,
-    value_text,
-)
+from sphinx_djconn.claims.figures import Possible, figure_text, value_text
 from sphinx_djconn.trace.unknown import Unknown
 
 

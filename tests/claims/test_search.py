@@ -6,13 +6,7 @@ from math import ceil, log2
 
 import pytest
 
-from sphinx_djconn.claims.bisect import (
-    SHORT,
-    Direction,
-    Search,
-    change,
-    stretches,
-)
+from sphinx_djconn.claims.bisect import SHORT, Direction, Search, change, stretches
 
 SINCE, UNTIL = Direction.SINCE, Direction.UNTIL
 

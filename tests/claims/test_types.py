@@ -6,24 +6,11 @@ import pytest
 
 from sphinx_djconn.claims.errors import ExpressionError
 from sphinx_djconn.claims.expression import parse, parse_with
-from sphinx_djconn.claims.names import (
-    FactNames,
-    fact_names,
-)
-from sphinx_djconn.claims.verdict import (
-    Verdict,
-    judge,
-)
+from sphinx_djconn.claims.names import FactNames, fact_names
+from sphinx_djconn.claims.verdict import Verdict, judge
 from sphinx_djconn.claims.where import choose
-from sphinx_djconn.trace.facts import (
-    FACTS,
-    REQUEST_FACTS,
-    Facts,
-)
-from sphinx_djconn.trace.types import (
-    COUNT,
-    Type,
-)
+from sphinx_djconn.trace.facts import FACTS, REQUEST_FACTS, Facts
+from sphinx_djconn.trace.types import COUNT, Type
 from sphinx_djconn.trace.unknown import Unknown
 
 LABELS = ("first", "second")

@@ -6,10 +6,7 @@ from absence import needed
 
 from sphinx_djconn.lab.clusters.cluster import Cluster
 from sphinx_djconn.lab.clusters.clusters import _engine
-from sphinx_djconn.lab.clusters.engine import (
-    Connection,
-    Engine,
-)
+from sphinx_djconn.lab.clusters.engine import Connection, Engine
 
 KINDS = ("postgresql", "mariadb")
 

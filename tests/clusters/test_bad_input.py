@@ -13,28 +13,14 @@ import pytest
 from absence import needed
 from servers_at_hand import connect
 
-from sphinx_djconn.lab.clusters import (
-    binaries,
-    privileges,
-)
+from sphinx_djconn.lab.clusters import binaries, privileges
 from sphinx_djconn.lab.clusters.cluster import Cluster
 from sphinx_djconn.lab.clusters.clusters import Clusters
-from sphinx_djconn.lab.clusters.engine import (
-    Engine,
-    rows,
-)
+from sphinx_djconn.lab.clusters.engine import Engine, rows
 from sphinx_djconn.lab.clusters.folder import ClusterFolder
 from sphinx_djconn.lab.clusters.postgresql import PostgreSQL
-from sphinx_djconn.lab.clusters.server import (
-    GivenServer,
-    PrivateServer,
-)
-from sphinx_djconn.lab.errors import (
-    AbsentError,
-    ClusterError,
-    LabError,
-    ProfileError,
-)
+from sphinx_djconn.lab.clusters.server import GivenServer, PrivateServer
+from sphinx_djconn.lab.errors import AbsentError, ClusterError, LabError, ProfileError
 
 START = textwrap.dedent(
     """

@@ -12,15 +12,8 @@ from servers_at_hand import connect
 
 from sphinx_djconn.lab.clusters.cluster import Cluster
 from sphinx_djconn.lab.clusters.clusters import Clusters
-from sphinx_djconn.lab.clusters.engine import (
-    Connection,
-    Engine,
-    rows,
-)
-from sphinx_djconn.lab.errors import (
-    ClusterError,
-    ProfileError,
-)
+from sphinx_djconn.lab.clusters.engine import Connection, Engine, rows
+from sphinx_djconn.lab.errors import ClusterError, ProfileError
 
 PID = {"postgresql": "SELECT pg_backend_pid()", "mariadb": "SELECT connection_id()"}
 

@@ -16,10 +16,7 @@ from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.trace.entities import RequestEntity
-from sphinx_djconn.trace.facts import (
-    Facts,
-    facts_of,
-)
+from sphinx_djconn.trace.facts import Facts, facts_of
 from sphinx_djconn.trace.reading import Trace
 from sphinx_djconn.trace.unknown import Unknown
 

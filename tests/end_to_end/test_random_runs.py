@@ -11,10 +11,7 @@ from random_runs import RandomRun, Tally, generate, run_and_compare
 
 from sphinx_djconn.lab.clusters.clusters import Clusters
 from sphinx_djconn.lab.environments.environment import current
-from sphinx_djconn.lab.errors import (
-    AbsentError,
-    LabError,
-)
+from sphinx_djconn.lab.errors import AbsentError, LabError
 from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
 from sphinx_djconn.lab.profiles.servers import SERVERS

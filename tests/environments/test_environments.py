@@ -15,23 +15,12 @@ from choosing import a_few
 from other_builds import Build, environments_in, interpreter, specification, use_index, wait_until
 
 from sphinx_djconn.lab.environments.cache import CachedEnvironment
-from sphinx_djconn.lab.environments.create import (
-    Tools,
-    tools,
-)
+from sphinx_djconn.lab.environments.create import Tools, tools
 from sphinx_djconn.lab.environments.environment import Environment
 from sphinx_djconn.lab.environments.environments import Environments
 from sphinx_djconn.lab.environments.interpreters import on_this_machine
-from sphinx_djconn.lab.environments.specification import (
-    find,
-    read,
-)
-from sphinx_djconn.lab.errors import (
-    AbsentError,
-    Cancelled,
-    EnvironmentMakingError,
-    UnresolvedError,
-)
+from sphinx_djconn.lab.environments.specification import find, read
+from sphinx_djconn.lab.errors import AbsentError, Cancelled, EnvironmentMakingError, UnresolvedError
 from sphinx_djconn.lab.process.cancellation import Cancellation
 
 NOWHERE = "http://127.0.0.1:9/simple"

@@ -7,12 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sphinx_djconn.lab.environments.interpreters import (
-    Interpreter,
-    ask,
-    newest,
-    on_this_machine,
-)
+from sphinx_djconn.lab.environments.interpreters import Interpreter, ask, newest, on_this_machine
 from sphinx_djconn.lab.environments.python_versions import Range
 from sphinx_djconn.lab.errors import AbsentError
 

@@ -4,11 +4,7 @@ import re
 
 import pytest
 
-from sphinx_djconn.lab.environments.django_releases import (
-    LAST,
-    between,
-    named,
-)
+from sphinx_djconn.lab.environments.django_releases import LAST, between, named
 from sphinx_djconn.lab.environments.python_versions import SERIES
 
 

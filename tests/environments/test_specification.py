@@ -7,11 +7,7 @@ from pathlib import Path
 import pytest
 
 from sphinx_djconn.lab.environments.cache import default_folder
-from sphinx_djconn.lab.environments.specification import (
-    Specification,
-    find,
-    read,
-)
+from sphinx_djconn.lab.environments.specification import Specification, find, read
 from sphinx_djconn.lab.errors import ProfileError
 
 

@@ -8,14 +8,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
-from sphinx_djconn.evidence.details_node import (
-    FOLD_VISITORS,
-    djconn_fold,
-)
-from sphinx_djconn.evidence.log_lexer import (
-    LOG_LANGUAGE,
-    LogLexer,
-)
+from sphinx_djconn.evidence.details_node import FOLD_VISITORS, djconn_fold
+from sphinx_djconn.evidence.log_lexer import LOG_LANGUAGE, LogLexer
 
 
 def rows(found: Sequence[nodes.Node]) -> list[list[str]]:

@@ -3,12 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sphinx_djconn.scenario.model import (
-    Request,
-    Scenario,
-    Sequence,
-    Together,
-)
+from sphinx_djconn.scenario.model import Request, Scenario, Sequence, Together
 from sphinx_djconn.trace.events import Event
 from sphinx_djconn.trace.reading import Trace
 

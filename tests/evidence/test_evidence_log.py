@@ -1,13 +1,5 @@
 from evidence_pages import lines
-from synthetic_traces import (
-    MAIN,
-    Simulation,
-    at_once,
-    keep_alive,
-    new_clients,
-    scenario,
-    started_threads,
-)
+from synthetic_traces import MAIN, Simulation, at_once, keep_alive, new_clients, scenario, started_threads
 
 from sphinx_djconn.evidence.parts import evidence
 from sphinx_djconn.scenario.model import Scenario

@@ -7,15 +7,8 @@ import pytest
 from docutils import nodes
 from evidence_pages import build, rows
 
-from sphinx_djconn.evidence.matrix_table import (
-    NO_FIGURE,
-    ShownCell,
-    matrix_table,
-)
-from sphinx_djconn.evidence.run_settings import (
-    HowRun,
-    how_run,
-)
+from sphinx_djconn.evidence.matrix_table import NO_FIGURE, ShownCell, matrix_table
+from sphinx_djconn.evidence.run_settings import HowRun, how_run
 from sphinx_djconn.scenario.matrix import Axis
 
 SERVER = Axis("server", ("runserver", "waitress"))

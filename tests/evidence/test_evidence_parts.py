@@ -3,15 +3,8 @@ from docutils import nodes
 from evidence_pages import lines, rows, titles
 from synthetic_traces import SETTINGS, Simulation, keep_alive, new_clients, scenario
 
-from sphinx_djconn.evidence.nodes import (
-    fold,
-    verdict_badge,
-)
-from sphinx_djconn.evidence.parts import (
-    DEFAULT_PARTS,
-    PARTS,
-    evidence,
-)
+from sphinx_djconn.evidence.nodes import fold, verdict_badge
+from sphinx_djconn.evidence.parts import DEFAULT_PARTS, PARTS, evidence
 from sphinx_djconn.trace.facts import FACTS
 from sphinx_djconn.trace.reading import Trace
 

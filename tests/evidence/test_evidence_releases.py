@@ -8,13 +8,7 @@ from evidence_pages import build, rows
 from synthetic_traces import keep_alive, new_clients
 
 from sphinx_djconn.evidence.parts import evidence
-from sphinx_djconn.evidence.releases_table import (
-    Gap,
-    ShownRelease,
-    Side,
-    releases_table,
-    side_by_side,
-)
+from sphinx_djconn.evidence.releases_table import Gap, ShownRelease, Side, releases_table, side_by_side
 
 ROWS = [
     ShownRelease("2.0", "3.7.16", False, ("6",)),

@@ -16,31 +16,15 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 from sphinx_djconn import store
-from sphinx_djconn.evidence.parts import (
-    PARTS,
-    evidence,
-)
+from sphinx_djconn.evidence.parts import PARTS, evidence
 from sphinx_djconn.ext.check import check
 from sphinx_djconn.ext.config import Settings
 from sphinx_djconn.ext.domain import domain_of
 from sphinx_djconn.ext.reports import report
 from sphinx_djconn.lab.errors import ProfileError
-from sphinx_djconn.scenario.model import (
-    Request,
-    Scenario,
-    Sequence,
-    Together,
-)
-from sphinx_djconn.store import (
-    Key,
-    Recording,
-    Store,
-    StoreError,
-)
-from sphinx_djconn.trace.events import (
-    Event,
-    TraceError,
-)
+from sphinx_djconn.scenario.model import Request, Scenario, Sequence, Together
+from sphinx_djconn.store import Key, Recording, Store, StoreError
+from sphinx_djconn.trace.events import Event, TraceError
 from sphinx_djconn.trace.facts import facts_of
 from sphinx_djconn.trace.reading import Trace
 

@@ -13,18 +13,10 @@ from choosing import a_few
 
 from sphinx_djconn.lab.file_digest import tree
 from sphinx_djconn.lab.laboratory import Laboratory
-from sphinx_djconn.lab.profiles.profiles import (
-    DEMO,
-    Profiles,
-    Project,
-    read_project,
-)
+from sphinx_djconn.lab.profiles.profiles import DEMO, Profiles, Project, read_project
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.model import Scenario
-from sphinx_djconn.trace.facts import (
-    Facts,
-    facts_of,
-)
+from sphinx_djconn.trace.facts import Facts, facts_of
 
 VIEWS = """
 from django.db import connections

@@ -11,11 +11,7 @@ from subprocess import PIPE
 
 import pytest
 
-from sphinx_djconn.lab.steps.idle import (
-    IdleDetector,
-    ThreadState,
-    ask,
-)
+from sphinx_djconn.lab.steps.idle import IdleDetector, ThreadState, ask
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no /proc")
 

@@ -16,10 +16,7 @@ from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
 from sphinx_djconn.lab.steps.idle import QUIET
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.model import Scenario
-from sphinx_djconn.trace.facts import (
-    Facts,
-    facts_of,
-)
+from sphinx_djconn.trace.facts import Facts, facts_of
 from sphinx_djconn.trace.reading import Trace
 from sphinx_djconn.trace.unknown import Unknown
 

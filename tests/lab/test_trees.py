@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sphinx_djconn.lab.file_digest import (
-    installed,
-    touches,
-)
+from sphinx_djconn.lab.file_digest import installed, touches
 
 TICK = 0.02
 """Seconds that are more than a tick of a file system's clock."""

@@ -15,14 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from sphinx_djconn.lab.events.reader import (
-    Source,
-    WakeFlag,
-)
-from sphinx_djconn.trace.events import (
-    decode,
-    in_order,
-)
+from sphinx_djconn.lab.events.reader import Source, WakeFlag
+from sphinx_djconn.trace.events import decode, in_order
 from sphinx_djconn.trace.facts import facts_of
 from sphinx_djconn.trace.reading import Trace
 

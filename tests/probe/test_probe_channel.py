@@ -10,10 +10,7 @@ from typing import NamedTuple
 import pytest
 from instruments import DEADLINE, PYTHON, attached, environment
 
-from sphinx_djconn.lab.events.reader import (
-    Source,
-    WakeFlag,
-)
+from sphinx_djconn.lab.events.reader import Source, WakeFlag
 
 TELL = """
 import gc, os, signal, sys

@@ -15,10 +15,7 @@ import pytest
 from sphinx_djconn.lab.environments.environments import Environments
 from sphinx_djconn.lab.environments.specification import Specification
 from sphinx_djconn.lab.laboratory import Laboratory
-from sphinx_djconn.lab.profiles import (
-    profiles,
-    servers,
-)
+from sphinx_djconn.lab.profiles import profiles, servers
 from sphinx_djconn.lab.profiles.profiles import Profiles
 from sphinx_djconn.lab.profiles.servers import Server
 from sphinx_djconn.scenario.grammar import parse_sequence

@@ -8,15 +8,7 @@ import pytest
 from sphinx_djconn.claims.functions import FUNCTIONS
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.lexer import SequenceError
-from sphinx_djconn.scenario.model import (
-    Close,
-    DatabaseFault,
-    Reload,
-    Request,
-    Sequence,
-    Together,
-    Wait,
-)
+from sphinx_djconn.scenario.model import Close, DatabaseFault, Reload, Request, Sequence, Together, Wait
 from sphinx_djconn.scenario.request import RESERVED_LABELS
 from sphinx_djconn.trace.facts import FACTS
 

@@ -6,11 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sphinx_djconn.testing import (
-    CheckError,
-    check,
-    run,
-)
+from sphinx_djconn.testing import CheckError, check, run
 
 PAGE = """
     Visits

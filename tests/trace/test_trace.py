@@ -8,18 +8,8 @@ import pytest
 
 import sphinx_djconn
 from sphinx_djconn.trace import events
-from sphinx_djconn.trace.events import (
-    KINDS,
-    TraceError,
-    decode,
-    encode,
-    in_order,
-)
-from sphinx_djconn.trace.facts import (
-    FACTS,
-    REQUEST_FACTS,
-    facts_of,
-)
+from sphinx_djconn.trace.events import KINDS, TraceError, decode, encode, in_order
+from sphinx_djconn.trace.facts import FACTS, REQUEST_FACTS, facts_of
 from sphinx_djconn.trace.reading import Entities, Trace
 from sphinx_djconn.trace.unknown import Unknown
 

@@ -9,12 +9,7 @@ from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_id
 
-from sphinx_djconn.ext.registry import (
-    Page,
-    Problem,
-    Registry,
-    SourceLocation,
-)
+from sphinx_djconn.ext.registry import Page, Problem, Registry, SourceLocation
 
 
 class Option(NamedTuple):

@@ -6,29 +6,11 @@ from docutils import nodes
 
 from sphinx_djconn.claims.bisect import Direction
 from sphinx_djconn.claims.verdict import Verdict
-from sphinx_djconn.ext.directives import (
-    options,
-    releases,
-)
-from sphinx_djconn.ext.directives.base import (
-    Directive,
-    Option,
-    OptionError,
-)
-from sphinx_djconn.ext.directives.scenario import (
-    MatrixDirective,
-    ScenarioDirective,
-)
-from sphinx_djconn.ext.placeholders import (
-    claims_placeholder,
-    fact_placeholder,
-    proof_placeholder,
-)
-from sphinx_djconn.ext.registry import (
-    FIGURE_MARK,
-    DeclaredClaim,
-    Releases,
-)
+from sphinx_djconn.ext.directives import options, releases
+from sphinx_djconn.ext.directives.base import Directive, Option, OptionError
+from sphinx_djconn.ext.directives.scenario import MatrixDirective, ScenarioDirective
+from sphinx_djconn.ext.placeholders import claims_placeholder, fact_placeholder, proof_placeholder
+from sphinx_djconn.ext.registry import FIGURE_MARK, DeclaredClaim, Releases
 
 _SHARED: Final = {
     "verdict": Option(options.verdict, "what the author declares; ``holds`` unless said"),

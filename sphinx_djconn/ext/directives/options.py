@@ -8,11 +8,7 @@ from typing import Any, NamedTuple
 from sphinx_djconn.claims.verdict import Verdict
 from sphinx_djconn.lab.limits import MAX_TIMEOUT
 from sphinx_djconn.scenario.matrix import axis_text
-from sphinx_djconn.scenario.model import (
-    GARBAGE_COLLECTION,
-    PROJECT_DEFAULT,
-    GarbageCollection,
-)
+from sphinx_djconn.scenario.model import GARBAGE_COLLECTION, PROJECT_DEFAULT, GarbageCollection
 
 _MOST_RUNS = 1000
 _MOST_KNOWN = 12

@@ -6,11 +6,7 @@ from typing import Final
 
 from sphinx_djconn.claims.bisect import Direction
 from sphinx_djconn.ext.directives import options
-from sphinx_djconn.lab.environments.django_releases import (
-    Release,
-    between,
-    named,
-)
+from sphinx_djconn.lab.environments.django_releases import Release, between, named
 
 _RANGE: Final = re.compile(r"(\S+)\s+to\s+(\S+)")
 _ENVIRONMENT: Final = re.compile(r"[\w.+-]+")

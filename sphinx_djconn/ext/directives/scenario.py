@@ -9,39 +9,15 @@ from sphinx.config import Config
 
 from sphinx_djconn.claims.errors import ExpressionError
 from sphinx_djconn.evidence.matrix_table import DEFAULT_FACTS
-from sphinx_djconn.evidence.parts import (
-    DEFAULT_PARTS,
-    PARTS,
-)
+from sphinx_djconn.evidence.parts import DEFAULT_PARTS, PARTS
 from sphinx_djconn.ext.directives import options
-from sphinx_djconn.ext.directives.base import (
-    Directive,
-    Option,
-    OptionError,
-)
-from sphinx_djconn.ext.placeholders import (
-    evidence_placeholder,
-    matrix_placeholder,
-)
-from sphinx_djconn.ext.registry import (
-    DeclaredMatrix,
-    DeclaredScenario,
-    figure_expression,
-)
+from sphinx_djconn.ext.directives.base import Directive, Option, OptionError
+from sphinx_djconn.ext.placeholders import evidence_placeholder, matrix_placeholder
+from sphinx_djconn.ext.registry import DeclaredMatrix, DeclaredScenario, figure_expression
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.lexer import SequenceError
-from sphinx_djconn.scenario.matrix import (
-    SEQUENCE,
-    Axis,
-    Cell,
-    cell_label,
-    expand,
-)
-from sphinx_djconn.scenario.model import (
-    PROJECT_DEFAULT,
-    Scenario,
-    Sequence,
-)
+from sphinx_djconn.scenario.matrix import SEQUENCE, Axis, Cell, cell_label, expand
+from sphinx_djconn.scenario.model import PROJECT_DEFAULT, Scenario, Sequence
 from sphinx_djconn.scenario.titled_sequences import parse_sequences
 
 _T = TypeVar("_T")

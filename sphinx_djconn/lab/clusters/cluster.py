@@ -7,12 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any, Final, TypeVar, final
 
-from sphinx_djconn.lab.clusters.engine import (
-    Connection,
-    Engine,
-    ServerSession,
-    rows,
-)
+from sphinx_djconn.lab.clusters.engine import Connection, Engine, ServerSession, rows
 from sphinx_djconn.lab.clusters.server import ClusterServer
 from sphinx_djconn.lab.errors import ClusterError
 

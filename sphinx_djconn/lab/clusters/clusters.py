@@ -11,15 +11,8 @@ from sphinx_djconn.lab.clusters.cluster import Cluster
 from sphinx_djconn.lab.clusters.engine import Engine
 from sphinx_djconn.lab.clusters.mariadb import MariaDB
 from sphinx_djconn.lab.clusters.postgresql import PostgreSQL
-from sphinx_djconn.lab.clusters.server import (
-    GivenServer,
-    PrivateServer,
-)
-from sphinx_djconn.lab.errors import (
-    ClusterError,
-    LabError,
-    ProfileError,
-)
+from sphinx_djconn.lab.clusters.server import GivenServer, PrivateServer
+from sphinx_djconn.lab.errors import ClusterError, LabError, ProfileError
 from sphinx_djconn.lab.process.cancellation import Cancellation
 from sphinx_djconn.lab.process.temporary import sweep
 from sphinx_djconn.lab.profiles.databases import CONNECTIONS

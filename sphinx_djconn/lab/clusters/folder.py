@@ -7,11 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from sphinx_djconn.lab.errors import ClusterError
-from sphinx_djconn.lab.process.temporary import (
-    CLUSTER,
-    TemporaryFolder,
-    candidates,
-)
+from sphinx_djconn.lab.process.temporary import CLUSTER, TemporaryFolder, candidates
 
 _LONGEST: Final = 103 - len("/.s.PGSQL.5432")
 """``sun_path`` of macOS has 104 bytes, the shortest; Linux's has 108 (unix(7))."""

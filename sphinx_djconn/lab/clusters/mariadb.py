@@ -10,14 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sphinx_djconn.lab.clusters import binaries
 from sphinx_djconn.lab.clusters.binaries import Binaries
-from sphinx_djconn.lab.clusters.engine import (
-    APPLICATION,
-    Address,
-    Connection,
-    Engine,
-    ServerSession,
-    rows,
-)
+from sphinx_djconn.lab.clusters.engine import APPLICATION, Address, Connection, Engine, ServerSession, rows
 from sphinx_djconn.lab.clusters.engine import server_options as options
 from sphinx_djconn.lab.errors import AbsentError
 

@@ -12,20 +12,10 @@ from typing import Any, Final
 
 from sphinx_djconn.lab.clusters import binaries
 from sphinx_djconn.lab.clusters.binaries import Binaries
-from sphinx_djconn.lab.clusters.engine import (
-    APPLICATION,
-    Address,
-    Connection,
-    Engine,
-    ServerSession,
-    rows,
-)
+from sphinx_djconn.lab.clusters.engine import APPLICATION, Address, Connection, Engine, ServerSession, rows
 from sphinx_djconn.lab.clusters.engine import server_options as options
 from sphinx_djconn.lab.errors import AbsentError
-from sphinx_djconn.lab.profiles.databases import (
-    RESERVED,
-    WITNESS,
-)
+from sphinx_djconn.lab.profiles.databases import RESERVED, WITNESS
 
 _ENVIRONMENT: Final = threading.Lock()
 _CONNECT_TIMEOUT: Final = 10

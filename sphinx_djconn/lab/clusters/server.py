@@ -6,20 +6,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final, final
 
-from sphinx_djconn.lab.clusters.engine import (
-    APPLICATION,
-    Address,
-    Connection,
-    Engine,
-    server_options,
-)
+from sphinx_djconn.lab.clusters.engine import APPLICATION, Address, Connection, Engine, server_options
 from sphinx_djconn.lab.clusters.folder import ClusterFolder
 from sphinx_djconn.lab.clusters.server_process import ServerProcess
-from sphinx_djconn.lab.errors import (
-    ClusterError,
-    LabError,
-    ProfileError,
-)
+from sphinx_djconn.lab.errors import ClusterError, LabError, ProfileError
 from sphinx_djconn.lab.process.cancellation import Cancellation
 from sphinx_djconn.lab.profiles.databases import CONNECTIONS
 

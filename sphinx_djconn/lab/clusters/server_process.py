@@ -15,18 +15,11 @@ from typing import Any, Final, TypeVar
 
 from sphinx_djconn.lab.clusters.folder import ClusterFolder
 from sphinx_djconn.lab.clusters.privileges import disguise
-from sphinx_djconn.lab.errors import (
-    Cancelled,
-    ClusterError,
-)
+from sphinx_djconn.lab.errors import Cancelled, ClusterError
 from sphinx_djconn.lab.events.sanitizer import Sanitizer
 from sphinx_djconn.lab.process.cancellation import Cancellation
 from sphinx_djconn.lab.process.forkserver_client import inherited
-from sphinx_djconn.lab.process.launcher import (
-    Launcher,
-    SupervisedProcess,
-    tail,
-)
+from sphinx_djconn.lab.process.launcher import Launcher, SupervisedProcess, tail
 
 _LIFE: Final = 7 * 24 * 3600.0
 """Seconds that a server may live; its build ends it much earlier."""

@@ -13,28 +13,14 @@ from typing import Any, Final, NamedTuple, Protocol, Self
 
 from sphinx_djconn.inputs import Inputs
 from sphinx_djconn.lab.environments.environment import Environment
-from sphinx_djconn.lab.errors import (
-    PreparationError,
-    RunError,
-)
+from sphinx_djconn.lab.errors import PreparationError, RunError
 from sphinx_djconn.lab.fingerprint import Fingerprints
-from sphinx_djconn.lab.inputs.machine import (
-    Machine,
-    Machines,
-)
+from sphinx_djconn.lab.inputs.machine import Machine, Machines
 from sphinx_djconn.lab.inputs.reasons import reasons
 from sphinx_djconn.lab.process.cancellation import Cancellation
 from sphinx_djconn.lab.process.forkserver_client import inherited
-from sphinx_djconn.lab.process.launcher import (
-    Launcher,
-    tail,
-)
-from sphinx_djconn.lab.process.temporary import (
-    RUN,
-    TemporaryFolder,
-    candidates,
-    end_processes_of,
-)
+from sphinx_djconn.lab.process.launcher import Launcher, tail
+from sphinx_djconn.lab.process.temporary import RUN, TemporaryFolder, candidates, end_processes_of
 from sphinx_djconn.lab.profiles.profiles import Project
 from sphinx_djconn.lab.profiles.servers import filled
 

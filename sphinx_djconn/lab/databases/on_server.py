@@ -17,25 +17,14 @@ from sphinx_djconn.lab.clusters.clusters import Clusters
 from sphinx_djconn.lab.clusters.engine import ServerSession
 from sphinx_djconn.lab.databases.in_files import Preparation
 from sphinx_djconn.lab.environments.environment import Environment
-from sphinx_djconn.lab.errors import (
-    AbsentError,
-    LabError,
-    PreparationError,
-)
+from sphinx_djconn.lab.errors import AbsentError, LabError, PreparationError
 from sphinx_djconn.lab.fingerprint import Fingerprints
 from sphinx_djconn.lab.inputs.machine import Machines
 from sphinx_djconn.lab.process.cancellation import Cancellation
 from sphinx_djconn.lab.process.launcher import Launcher
 from sphinx_djconn.lab.profiles.databases import Database
-from sphinx_djconn.lab.profiles.profiles import (
-    Profiles,
-    Project,
-)
-from sphinx_djconn.scenario.model import (
-    DatabaseFault,
-    Fault,
-    Scenario,
-)
+from sphinx_djconn.lab.profiles.profiles import Profiles, Project
+from sphinx_djconn.scenario.model import DatabaseFault, Fault, Scenario
 
 _POOLS: Final = Version("5.1")
 """The version that OPTIONS["pool"] came with (Django's release notes)."""

@@ -13,16 +13,9 @@ from typing import Final, NamedTuple
 
 from sphinx_djconn.lab.environments.interpreters import Interpreter
 from sphinx_djconn.lab.environments.specification import Specification
-from sphinx_djconn.lab.errors import (
-    EnvironmentMakingError,
-    UnresolvedError,
-)
+from sphinx_djconn.lab.errors import EnvironmentMakingError, UnresolvedError
 from sphinx_djconn.lab.process.cancellation import Cancellation
-from sphinx_djconn.lab.process.launcher import (
-    Launcher,
-    SupervisedProcess,
-    tail,
-)
+from sphinx_djconn.lab.process.launcher import Launcher, SupervisedProcess, tail
 
 _NOT_INHERITED: Final = frozenset(
     [

@@ -7,11 +7,7 @@ from typing import Final
 from sphinx_djconn.lab.environments.environment import Environment
 from sphinx_djconn.lab.environments.environments import Environments
 from sphinx_djconn.lab.environments.specification import Specification
-from sphinx_djconn.lab.errors import (
-    Cancelled,
-    LabError,
-    UnexpectedError,
-)
+from sphinx_djconn.lab.errors import Cancelled, LabError, UnexpectedError
 
 _TICK: Final = 0.5
 """Seconds after which Ctrl-C is heard, and something is told, at the latest."""

@@ -6,10 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sphinx_djconn.lab.environments.python_versions import (
-    SERIES,
-    Minor,
-)
+from sphinx_djconn.lab.environments.python_versions import SERIES, Minor
 
 LAST: Final[Mapping[Minor, int]] = {
     (1, 11): 29,

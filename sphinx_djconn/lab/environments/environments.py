@@ -13,31 +13,15 @@ from typing import Any, Final
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from sphinx_djconn.hashing import digest
-from sphinx_djconn.lab.environments import (
-    create as making,
-)
-from sphinx_djconn.lab.environments import (
-    freeze as contents,
-)
-from sphinx_djconn.lab.environments import (
-    interpreters,
-)
-from sphinx_djconn.lab.environments.cache import (
-    CachedEnvironment,
-    default_folder,
-)
+from sphinx_djconn.lab.environments import create as making
+from sphinx_djconn.lab.environments import freeze as contents
+from sphinx_djconn.lab.environments import interpreters
+from sphinx_djconn.lab.environments.cache import CachedEnvironment, default_folder
 from sphinx_djconn.lab.environments.environment import Environment
 from sphinx_djconn.lab.environments.interpreters import Interpreter
-from sphinx_djconn.lab.environments.python_versions import (
-    ANY,
-    Range,
-    pythons,
-)
+from sphinx_djconn.lab.environments.python_versions import ANY, Range, pythons
 from sphinx_djconn.lab.environments.specification import Specification
-from sphinx_djconn.lab.errors import (
-    AbsentError,
-    LabError,
-)
+from sphinx_djconn.lab.errors import AbsentError, LabError
 from sphinx_djconn.lab.process.cancellation import Cancellation
 
 _SECONDS: Final = 600.0

@@ -12,13 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from sphinx_djconn.hashing import (
-    digest,
-)
-from sphinx_djconn.lab.file_digest import (
-    installed,
-    tree,
-)
+from sphinx_djconn.hashing import digest
+from sphinx_djconn.lab.file_digest import installed, tree
 
 
 @dataclass(frozen=True)

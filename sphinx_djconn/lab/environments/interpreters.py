@@ -13,10 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sphinx_djconn.lab.environments.python_versions import (
-    ANY,
-    Range,
-)
+from sphinx_djconn.lab.environments.python_versions import ANY, Range
 from sphinx_djconn.lab.errors import AbsentError
 
 PLACES: Final = (

@@ -17,17 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sphinx_djconn.lab.errors import (
-    Cancelled,
-    FloodError,
-    RunError,
-    ServerError,
-    TimeLimitError,
-)
-from sphinx_djconn.lab.events.reader import (
-    EventReader,
-    WakeFlag,
-)
+from sphinx_djconn.lab.errors import Cancelled, FloodError, RunError, ServerError, TimeLimitError
+from sphinx_djconn.lab.events.reader import EventReader, WakeFlag
 from sphinx_djconn.lab.events.state import RunState
 from sphinx_djconn.trace.events import check
 

@@ -11,11 +11,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from sphinx_djconn.lab.events.masking import (
-    forms,
-    is_secret,
-    lines,
-)
+from sphinx_djconn.lab.events.masking import forms, is_secret, lines
 
 _PLAIN_NAME: Final = re.compile("LANG|LANGUAGE|LC_.*|TERM|COLORTERM|TZ|PYTHON.*|DJANGO_SETTINGS_MODULE")
 """Environment variables whose values say nothing of anybody."""

@@ -7,35 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from sphinx_djconn.inputs import (
-    ABSENT,
-    Inputs,
-    listing,
-    split_listing,
-)
+from sphinx_djconn.inputs import ABSENT, Inputs, listing, split_listing
 from sphinx_djconn.lab.environments.environment import Environment
-from sphinx_djconn.lab.file_digest import (
-    PACKAGE,
-    tree,
-)
+from sphinx_djconn.lab.file_digest import PACKAGE, tree
 from sphinx_djconn.lab.inputs import variables
-from sphinx_djconn.lab.inputs.files import (
-    FOLDER,
-    Files,
-)
-from sphinx_djconn.lab.inputs.modules import (
-    find,
-    matching,
-    own_path,
-    python_path,
-)
-from sphinx_djconn.lab.inputs.roots import (
-    CHECKOUT,
-    HOME,
-    PACKAGES,
-    PROJECT,
-    Roots,
-)
+from sphinx_djconn.lab.inputs.files import FOLDER, Files
+from sphinx_djconn.lab.inputs.modules import find, matching, own_path, python_path
+from sphinx_djconn.lab.inputs.roots import CHECKOUT, HOME, PACKAGES, PROJECT, Roots
 from sphinx_djconn.lab.process.forkserver_client import inherited
 from sphinx_djconn.lab.profiles.profiles import Project
 

@@ -9,11 +9,7 @@ from typing import Final
 
 from sphinx_djconn.inputs import ABSENT
 from sphinx_djconn.lab.environments.environment import Environment
-from sphinx_djconn.lab.inputs.files import (
-    FILE,
-    FOLDER,
-    Files,
-)
+from sphinx_djconn.lab.inputs.files import FILE, FOLDER, Files
 
 _SUFFIXES: Final = (".py", ".so", ".pyc", ".pyd")
 _PACKAGES: Final = ("site-packages", "dist-packages")

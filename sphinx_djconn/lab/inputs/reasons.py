@@ -7,25 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from sphinx_djconn.inputs import (
-    ABSENT,
-    Inputs,
-    below,
-    split_listing,
-)
+from sphinx_djconn.inputs import ABSENT, Inputs, below, split_listing
 from sphinx_djconn.lab.environments.freeze import canonical
 from sphinx_djconn.lab.inputs import variables
-from sphinx_djconn.lab.inputs.files import (
-    CHANGED_MEANWHILE,
-    FOLDER,
-)
+from sphinx_djconn.lab.inputs.files import CHANGED_MEANWHILE, FOLDER
 from sphinx_djconn.lab.inputs.machine import Machine
-from sphinx_djconn.lab.inputs.roots import (
-    COMMITTED,
-    PACKAGES,
-    root_of,
-    shown,
-)
+from sphinx_djconn.lab.inputs.roots import COMMITTED, PACKAGES, root_of, shown
 
 _NEW: Final = "new file"
 _NEW_FOLDER: Final = "new folder"

@@ -16,12 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sphinx_djconn.lab.process.cancellation import Cancellation
-from sphinx_djconn.lab.process.forkserver_client import (
-    FAREWELL,
-    HUNG_UP,
-    ForkServer,
-    ForkServerClient,
-)
+from sphinx_djconn.lab.process.forkserver_client import FAREWELL, HUNG_UP, ForkServer, ForkServerClient
 
 _INSIDE: Final = Path(__file__).parent / "inside"
 _READYING: Final = 5.0

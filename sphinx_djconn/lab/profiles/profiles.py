@@ -13,25 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, assert_never
 from sphinx_djconn.lab.environments.environment import CURRENT
 from sphinx_djconn.lab.errors import ProfileError
 from sphinx_djconn.lab.limits import MAX_TIMEOUT
-from sphinx_djconn.lab.profiles.databases import (
-    DATABASES,
-    Database,
-)
-from sphinx_djconn.lab.profiles.servers import (
-    PLACES,
-    SERVERS,
-    Server,
-    unknown_places,
-)
-from sphinx_djconn.scenario.model import (
-    Close,
-    DatabaseFault,
-    Reload,
-    Request,
-    Scenario,
-    Together,
-    Wait,
-)
+from sphinx_djconn.lab.profiles.databases import DATABASES, Database
+from sphinx_djconn.lab.profiles.servers import PLACES, SERVERS, Server, unknown_places
+from sphinx_djconn.scenario.model import Close, DatabaseFault, Reload, Request, Scenario, Together, Wait
 
 if TYPE_CHECKING:
     from sphinx_djconn.lab.environments.specification import Specification

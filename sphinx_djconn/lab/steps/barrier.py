@@ -16,10 +16,7 @@ from typing import Final
 
 from sphinx_djconn.lab.events.collector import EventCollector
 from sphinx_djconn.lab.steps.clients import Client
-from sphinx_djconn.lab.steps.idle import (
-    QUIET,
-    IdleDetector,
-)
+from sphinx_djconn.lab.steps.idle import QUIET, IdleDetector
 from sphinx_djconn.scenario.model import Request
 
 _TOGETHER: Final = "the requests of `together`"

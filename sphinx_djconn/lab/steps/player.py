@@ -10,36 +10,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, assert_never
 
-from sphinx_djconn.lab.errors import (
-    RunError,
-    StepError,
-)
+from sphinx_djconn.lab.errors import RunError, StepError
 from sphinx_djconn.lab.events.collector import EventCollector
 from sphinx_djconn.lab.process.port import Port
-from sphinx_djconn.lab.steps.barrier import (
-    Barrier,
-    Participant,
-)
-from sphinx_djconn.lab.steps.clients import (
-    Client,
-    Serials,
-)
-from sphinx_djconn.lab.steps.idle import (
-    IdleDetector,
-    ThreadState,
-    ask,
-)
+from sphinx_djconn.lab.steps.barrier import Barrier, Participant
+from sphinx_djconn.lab.steps.clients import Client, Serials
+from sphinx_djconn.lab.steps.idle import IdleDetector, ThreadState, ask
 from sphinx_djconn.lab.steps.procfs import ProcessInspector
-from sphinx_djconn.scenario.model import (
-    Close,
-    DatabaseFault,
-    Reload,
-    Request,
-    Sequence,
-    Step,
-    Together,
-    Wait,
-)
+from sphinx_djconn.scenario.model import Close, DatabaseFault, Reload, Request, Sequence, Step, Together, Wait
 
 if TYPE_CHECKING:
     from sphinx_djconn.lab.databases.on_server import ServerDatabases

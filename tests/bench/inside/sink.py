@@ -5,10 +5,7 @@ import socket
 import sys
 from pathlib import Path
 
-from sphinx_djconn.lab.events.reader import (
-    Source,
-    WakeFlag,
-)
+from sphinx_djconn.lab.events.reader import Source, WakeFlag
 
 
 def hear(source, address):

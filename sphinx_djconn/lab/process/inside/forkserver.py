@@ -31,16 +31,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sphinx_djconn.lab.process.inside.preload import (
-        PreloadedProject,
-        ready,
-    )
-    from sphinx_djconn.lab.process.inside.supervisor import (
-        Supervisor,
-        die_with_parent,
-        remove_tree,
-        supervise,
-    )
+    from sphinx_djconn.lab.process.inside.preload import PreloadedProject, ready
+    from sphinx_djconn.lab.process.inside.supervisor import Supervisor, die_with_parent, remove_tree, supervise
 else:  # this folder, and not the package, is on the path of what runs here
     from preload import PreloadedProject, ready
     from supervisor import Supervisor, die_with_parent, remove_tree, supervise
