@@ -198,7 +198,7 @@ def read(*args):
         docs.page(f"page{number}", f".. djconn:scenario:: s{number}\n\n   browser: GET /\n")
 
     def warm() -> list[str]:
-        return [command for command in map(_command, docs.processes()) if "warm.py" in command]
+        return [command for command in map(_command, docs.processes()) if "forkserver.py" in command]
 
     with docs.building("html", "-j", jobs) as process:
         wait_for(here, process)

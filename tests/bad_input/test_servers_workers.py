@@ -100,7 +100,7 @@ class Lab:
 
     def processes(self) -> list[str]:
         """Return the processes of servers: not those that wait, warm, for the next run."""
-        warm = [each for each in self._docs.processes() if "warm.py" not in " ".join(each.cmdline())]
+        warm = [each for each in self._docs.processes() if "forkserver.py" not in " ".join(each.cmdline())]
         return [str(each) for each in warm]
 
 

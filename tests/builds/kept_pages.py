@@ -23,13 +23,3 @@ SHOWING = """
 
     There were :djconn:fact:`kept threads` threads, see :djconn:claim:`one-thread`.
 """
-
-TELL_MODULES = """
-import pathlib, sys
-
-def setup(app):
-    app.connect("build-finished", tell, priority=900)
-
-def tell(app, _):
-    pathlib.Path(app.outdir, "modules").write_text("\\n".join(sys.modules))
-"""

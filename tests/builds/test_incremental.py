@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from building import Built, Docs
 from choosing import a_few
-from kept_pages import ONE, SHOWING, TELL_MODULES
+from kept_pages import ONE, SHOWING
 
 from sphinx_djconn import store
 
@@ -50,21 +50,6 @@ MATRIX = """
 
        One thread.
 """
-
-FOR_CHANGES = {
-    "concurrent.futures",
-    *(
-        f"sphinx_djconn.claims.{name}"
-        for name in ("choice", "compiler", "expression", "functions", "logic", "names", "parser", "parts")
-    ),
-    *(f"sphinx_djconn.claims.{name}" for name in ("refutation", "types")),
-    *(f"sphinx_djconn.evidence.{name}" for name in ("howrun", "log", "matrix", "parts", "requests", "summary")),
-    *(f"sphinx_djconn.ext.{name}" for name in ("directives", "matrix", "running")),
-    *(f"sphinx_djconn.lab.{name}" for name in ("clients", "feed", "logs", "player", "run", "scheduler")),
-    *(f"sphinx_djconn.scenario.{name}" for name in ("grammar", "request", "titles")),
-    *(f"sphinx_djconn.trace.{name}" for name in ("entities", "facts", "reading")),
-}
-"""Modules that take part in reading, running, judging and writing."""
 
 ALL = """
     All
@@ -117,19 +102,6 @@ def test_a_build_with_no_change_runs_nothing_and_writes_nothing(pages: Docs) -> 
     assert written == []
     assert {path: path.stat().st_mtime_ns for path in pages.recordings} == recordings
     assert "configuration has changed" not in built.status
-
-
-def test_a_build_with_no_change_imports_nothing_that_only_a_change_needs(docs: Docs) -> None:
-    docs.configure(djconn_project=docs.project())
-    docs.page("one", ONE)
-    docs.page("matrix", MATRIX)
-    with docs.source.joinpath("conf.py").open("a", encoding="utf-8") as conf:
-        conf.write(TELL_MODULES)
-    first = set(docs.build_apart().read("modules").split())
-    assert sorted(FOR_CHANGES - first) == []
-    again = set(docs.build_apart().read("modules").split())
-    assert "sphinx_djconn.ext.check" in again
-    assert sorted(FOR_CHANGES & again) == []
 
 
 def test_a_changed_claim_is_judged_anew_and_nothing_runs(pages: Docs) -> None:

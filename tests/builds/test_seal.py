@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from building import Docs
-from kept_pages import ONE, SHOWING, TELL_MODULES
+from kept_pages import ONE, SHOWING
 
 import sphinx_djconn
 from sphinx_djconn.ext import up_to_date as seal
@@ -67,32 +67,6 @@ def sealed(built: Docs, soon_settled: None) -> Docs:
     built.build()
     assert not checked(built)
     return built
-
-
-def test_a_build_with_no_change_reads_no_recording_and_no_declaration(docs: Docs) -> None:
-    docs.project()
-    configure(docs, TELL_MODULES)
-    docs.page("one", ONE)
-    docs.build_apart()
-    time.sleep(SETTLED)
-    docs.build_apart()
-    imported = {name for name in docs.build_apart().read("modules").split() if name.startswith("sphinx_djconn")}
-    ours = [name.removeprefix("sphinx_djconn").lstrip(".") for name in sorted(imported)]
-    assert ours == [
-        "",
-        *("evidence", "evidence.folds", "evidence.lexer"),
-        *(
-            "ext",
-            "ext.builder",
-            "ext.config",
-            "ext.domain",
-            "ext.packed",
-            "ext.seal",
-            "ext.transforms",
-            "ext.written",
-        ),
-        *("faces", "lab", "lab.trees", "values"),
-    ]
 
 
 def date_back(path: Path, text: str) -> None:

@@ -25,7 +25,7 @@ from sphinx_djconn.lab.errors import AbsentError, ClusterError, LabError, Profil
 START = textwrap.dedent(
     """
     import sys
-    from sphinx_djconn.lab.clusters import Clusters
+    from sphinx_djconn.lab.clusters.clusters import Clusters
     from sphinx_djconn.lab.errors import LabError
     clusters = Clusters()
     try:

@@ -20,7 +20,7 @@ AT_MOST = 2.0
 BUILD = textwrap.dedent(
     """
     import os, sys, time
-    from sphinx_djconn.lab.clusters import Clusters
+    from sphinx_djconn.lab.clusters.clusters import Clusters
     clusters = Clusters()
     clusters.warm_up(sys.argv[1])
     if sys.argv[2] == "started":

@@ -19,7 +19,8 @@ from sphinx_djconn.lab.environments.specification import Specification
 CHILD = """
 import json, sys
 from pathlib import Path
-from sphinx_djconn.lab.environments import Environments, Specification
+from sphinx_djconn.lab.environments.environments import Environments
+from sphinx_djconn.lab.environments.specification import Specification
 from sphinx_djconn.lab.errors import LabError
 try:
     tell = lambda line: print(json.dumps({"told": line}), flush=True)

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from sphinx_djconn.lab.events.reader import Source, WakeFlag
+from sphinx_djconn.lab.events.reader import EventReader, WakeFlag
 from sphinx_djconn.trace.events import decode, in_order
 from sphinx_djconn.trace.facts import facts_of
 from sphinx_djconn.trace.reading import Trace
@@ -117,7 +117,7 @@ class Sink:
         for key in ready:
             if key.fileobj is self._listener:
                 connection, _ = self._listener.accept()
-                self._sources.append(Source(connection, next(self._processes)))
+                self._sources.append(EventReader(connection, next(self._processes)))
                 self._selector.register(connection, selectors.EVENT_READ, self._sources[-1])
             else:
                 self._hear(key.fileobj, key.data)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 from instruments import DEADLINE, PYTHON, attached, environment
 
-from sphinx_djconn.lab.events.reader import Source, WakeFlag
+from sphinx_djconn.lab.events.reader import EventReader, WakeFlag
 
 TELL = """
 import gc, os, signal, sys
@@ -51,7 +51,7 @@ def listen(short_folder):
         for connection in connections:
             with connection.makefile("rb") as stream:
                 told = stream.read().splitlines()
-            source = Source(connection, 1)
+            source = EventReader(connection, 1)
             source.open(address.parent, json.loads(told.pop(0)))
             everything += source.events()
             source.close()

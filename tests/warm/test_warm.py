@@ -9,7 +9,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -129,8 +129,9 @@ def laboratory(tmp_path: Path) -> Iterator[Laboratory]:
 def warm_process() -> psutil.Process | None:
     """Return the warm process that this one has started, where there is one."""
     for child in psutil.Process().children():
-        if any(word.endswith("forkserver.py") for word in child.cmdline()):
-            return child
+        with suppress(psutil.ZombieProcess):
+            if any(word.endswith("forkserver.py") for word in child.cmdline()):
+                return child
     return None
 
 
