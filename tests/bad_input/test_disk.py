@@ -69,6 +69,7 @@ def test_a_recording_for_which_there_is_no_room_is_told_and_the_others_are_kept(
     assert docs.build().ran == ["long"]
 
 
+@pytest.mark.exhaustive
 def test_an_earlier_recording_is_unharmed_where_there_is_no_room_for_a_later_one(
     docs: Docs, small_disk: Path
 ) -> None:
@@ -132,6 +133,7 @@ def test_a_full_disk_while_databases_are_kept_is_told(docs: Docs, small_disk: Pa
     assert built.code == 0
 
 
+@pytest.mark.exhaustive
 def test_a_folder_for_temporary_files_with_a_long_name_is_no_obstacle(
     docs: Docs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

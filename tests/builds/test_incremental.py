@@ -137,6 +137,7 @@ def test_a_sequence_that_moved_within_its_page_is_not_run_anew(pages: Docs) -> N
     assert written == ["two"]
 
 
+@pytest.mark.exhaustive
 def test_the_line_of_a_claim_that_moved_is_its_new_one(pages: Docs) -> None:
     moved = ONE.replace("first.thread ==", "first.thread !=").replace(
         ".. djconn:scenario", "More\n    text.\n\n    .. djconn:scenario", 1
@@ -169,6 +170,7 @@ def test_a_file_that_no_run_depends_on_runs_nothing(pages: Docs, name: str) -> N
     assert (built.ran, written) == ([], [])
 
 
+@pytest.mark.exhaustive
 def test_docs_within_the_project_are_no_part_of_it(docs: Docs) -> None:
     project = docs.project("pages/..")
     docs.configure(djconn_project={**project, "path": ".."})
@@ -181,6 +183,7 @@ def test_docs_within_the_project_are_no_part_of_it(docs: Docs) -> None:
     assert docs.build("djconn").ran == []
 
 
+@pytest.mark.exhaustive
 def test_another_server_of_the_same_name_runs_anew(pages: Docs) -> None:
     runserver = ["{python}", "-m", "django", "runserver", "127.0.0.1:0", "--noreload"]
     pages.configure(djconn_project=pages.project(), djconn_servers={"mine": {"command": runserver}})
@@ -212,6 +215,7 @@ def test_a_page_that_is_removed_takes_its_scenarios_and_claims_with_it(pages: Do
     assert "djconn:scenario" not in pages.build("djconn").errors
 
 
+@pytest.mark.exhaustive
 def test_of_two_with_one_name_the_second_counts_once_the_first_is_removed(pages: Docs) -> None:
     pages.page("zzz", ONE.replace("browser: GET / as second", "new client: GET / as second"))
     built = pages.build()
@@ -277,6 +281,7 @@ def test_a_value_of_ours_in_conf_py_reads_no_page_again(pages: Docs) -> None:
     assert "0 added, 0 changed, 0 removed" in built.status
 
 
+@pytest.mark.exhaustive
 def test_what_one_builder_has_found_out_is_written_by_the_other_too(pages: Docs) -> None:
     pages.build("text")
     pages.project(views="def index(request):\n    return JsonResponse({'n': 1})\n")

@@ -383,6 +383,7 @@ def test_a_claim_about_other_cells_is_judged_anew_and_nothing_runs(docs: Docs) -
     assert 'In `servers where server == "runserver"`, `:expect: threads == 1` was checked' in warning.text
 
 
+@pytest.mark.exhaustive
 def test_a_matrix_that_is_refused_costs_no_recording(docs: Docs) -> None:
     docs.configure(djconn_project=docs.project())
     page = ".. djconn:matrix:: ages\n   :conn-max-age: {}\n\n   browser: GET /\n"
@@ -439,6 +440,7 @@ def test_several_processes_and_several_builds_give_the_same_pages(docs: Docs) ->
     assert docs.build_apart("html", "-j", "2").ran == []
 
 
+@pytest.mark.exhaustive
 def test_a_matrix_is_replayed_where_nothing_may_run(docs: Docs) -> None:
     docs.configure(djconn_project=docs.project(views=VIEWS), djconn_recordings="kept")
     docs.page("index", MATRIX + CLAIMS)

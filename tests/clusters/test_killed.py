@@ -106,6 +106,7 @@ def test_the_same_while_the_cluster_is_being_made(engine: Engine, short: Path) -
         time.sleep(0.01)
 
 
+@pytest.mark.exhaustive
 def test_where_the_supervisor_is_killed_too_the_next_build_removes_the_folder(
     engine: Engine, short: Path
 ) -> None:

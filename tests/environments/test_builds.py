@@ -141,6 +141,7 @@ def test_without_a_network_what_is_there_is_used_and_the_rest_is_absent(
     assert re.search(r"django-5\.2 +\| 1 +\| 1 ", built.read("index.txt"))
 
 
+@pytest.mark.exhaustive
 def test_an_interpreter_that_disappeared_is_told_at_its_place(docs: Docs, tmp_path: Path) -> None:
     python = tmp_path / "bin" / "python"
     python.parent.mkdir()
@@ -168,6 +169,7 @@ def test_what_was_changed_by_hand_in_an_environment_is_run_again(docs: Docs, emp
     assert docs.build().ran == []
 
 
+@pytest.mark.exhaustive
 def test_a_replay_looks_for_no_environment(docs: Docs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     interpreter(8, 9, 10, 11, 12)
     checkout = tmp_path / "checkout"
@@ -232,6 +234,7 @@ def test_a_server_is_installed_beside_the_django_and_run_from_there(docs: Docs) 
     assert re.search(r"Django +\| \"3\.2\.\d+\"", built.read("index.txt"))
 
 
+@pytest.mark.exhaustive
 def test_a_server_of_another_environment_is_found_out(docs: Docs) -> None:
     interpreter(6, 7, 8, 9, 10)
     command = [str(Path(sys.executable).with_name("waitress-serve")), "--listen=127.0.0.1:{port}", "{wsgi}"]

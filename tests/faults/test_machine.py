@@ -50,6 +50,7 @@ def test_a_colon_in_the_name_of_the_folder_for_temporary_files_is_no_obstacle(
         shutil.rmtree(odd)
 
 
+@pytest.mark.exhaustive
 def test_variables_that_libpq_reads_lead_no_run_astray(docs: Docs, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "PGSERVICE": "nowhere",
@@ -75,7 +76,7 @@ def test_variables_that_libpq_reads_lead_no_run_astray(docs: Docs, monkeypatch: 
             30,
             "it took more than 1 seconds, the `timeout` of the project in conf.py; raise that",
         ),
-        ({}, 121, None),
+        pytest.param({}, 121, None, marks=pytest.mark.exhaustive),
     ],
 )
 def test_the_limit_of_preparing_is_that_of_conf_py(

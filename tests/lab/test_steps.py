@@ -244,6 +244,7 @@ def test_many_requests_that_are_sent_together_all_overlap(run: Run) -> None:
     assert facts.figures["threads"] == facts.figures["db.peak"] == 16
 
 
+@pytest.mark.exhaustive
 def test_requests_are_together_though_the_lab_is_slow_to_hear_of_them(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,6 +85,7 @@ def test_recordings_that_no_search_needs_any_more_are_removed(row: Row):
     assert len(row.docs.recordings) == 5
 
 
+@pytest.mark.exhaustive
 def test_a_changed_expression_is_judged_by_the_recordings_that_are_there(row: Row):
     row.claim("short", 5, "first.json.number >= 2")
     row.build()
@@ -115,6 +116,7 @@ def test_an_environment_that_is_not_there_is_passed_over_and_said(row: Row):
     assert "4 of 30 releases were run; 2 could not be run; of the others" in told["reason"]
 
 
+@pytest.mark.exhaustive
 def test_a_declaration_is_unproven_where_its_neighbour_is_not_there(row: Row):
     row.interpreters["r11"] = {"python": "/nowhere/python"}
     row.configure(suppress_warnings=["djconn.absent"])

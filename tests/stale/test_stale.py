@@ -533,6 +533,7 @@ def test_a_file_that_changes_while_it_is_used_is_looked_at_again(docs: Docs) -> 
     assert docs.build().ran == []
 
 
+@pytest.mark.exhaustive
 def test_the_same_on_another_machine_is_not_stale(docs: Docs) -> None:
     """A checkout in another folder, with its recordings, where nothing was built before."""
     write(docs, "TOLD = 'one'\n" + TELLING)

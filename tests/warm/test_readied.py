@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from choosing import a_few
 
 from sphinx_djconn.lab.errors import ServerError
 from sphinx_djconn.lab.laboratory import Laboratory
@@ -152,6 +153,7 @@ def test_databases_that_were_begun_are_those_that_runs_have(laboratory, tmp_path
     assert len(list((tmp_path / "databases").iterdir())) == 1
 
 
+@pytest.mark.exhaustive
 def test_where_the_warm_process_dies_the_databases_are_begun_once_more(laboratory, tmp_path):
     laboratory.warm_up()
     (process,) = psutil.Process().children()
@@ -227,6 +229,7 @@ def test_python_collects_garbage_as_often_as_from_the_shell(laboratory, site, tm
     assert abs(middle - middle_of_shell) <= 1
 
 
+@pytest.mark.exhaustive
 def test_loggers_are_configured_as_often_as_from_the_shell(laboratory, site, tmp_path):
     handlers = {"out": {"class": "logging.StreamHandler", "formatter": "named"}}
     formatters = {"named": {"format": "%(name)s says %(message)s"}}
@@ -269,6 +272,7 @@ def test_a_command_of_the_project_s_own_is_made_in_the_run_alone(laboratory, sit
     assert len(readied()) == 1
 
 
+@pytest.mark.exhaustive
 def test_a_server_that_ends_by_itself_ends_as_from_the_shell(laboratory, site, tmp_path):
     add(
         site / "polls" / "models.py",
@@ -309,7 +313,18 @@ def test_no_server_is_forked_from_a_project_whose_addresses_bring_checks(laborat
     assert alive == []
 
 
-@pytest.mark.parametrize("deed", UNFIT)
+@pytest.mark.parametrize(
+    "deed",
+    a_few(
+        UNFIT,
+        "prints",
+        "starts a thread",
+        "writes a file",
+        "looks at the name of a database",
+        "remembers its process",
+        "draws a random number",
+    ),
+)
 def test_no_server_is_forked_from_a_project_that(deed, laboratory, site, tmp_path):
     site.joinpath("polls", "deed.py").write_text(UNFIT[deed].format(tmp_path=tmp_path))
     add(site / "polls" / "apps.py", ONLY_WHERE_MANY_ARE_SET_UP)

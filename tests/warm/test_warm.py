@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 from building import Docs
+from choosing import a_few
 from few_pages import write_pages
 from sphinx.cmd.build import build_main
 
@@ -229,7 +230,7 @@ def test_an_error_that_nobody_catches_looks_alike(docs: Docs, databases: Path, d
     assert "not now" in logs[0][-1]
 
 
-@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("stream", a_few(["stdout", "stderr"], "stdout"))
 def test_what_python_prints_when_it_starts_is_in_the_log(tmp_path, monkeypatch, laboratory, stream):
     tmp_path.joinpath("sitecustomize.py").write_text(f"import sys\nprint('hello', file=sys.{stream})\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
