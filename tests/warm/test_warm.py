@@ -1,25 +1,16 @@
 """A run that is forked from a warm process is a run that was started from the command line."""
 
-import json
 import os
-import re
-import shutil
 import signal
 import sys
-from collections import defaultdict
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 from building import Docs
 from choosing import a_few
-from few_pages import write_pages
-from sphinx.cmd.build import build_main
 
 from sphinx_djconn.lab.errors import ServerError
 from sphinx_djconn.lab.laboratory import Laboratory
@@ -31,93 +22,7 @@ from sphinx_djconn.trace.facts import facts_of
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all runs start from the shell")
 
 ROOT = Path(__file__).parents[2]
-OF_THE_MACHINE = frozenset({"t", "pid", "ppid", "ident", "inode", "native", "port", "s", "size"})
-"""What differs from run to run however they start. (A size: the count that ``/collect/`` answers; ``s`` counts
-events of :data:`BY_CHANCE` too.)"""
-
-BY_CHANCE = frozenset({"db.collected", "reloader.watching", "events.read", "processes.seen"})
-"""Kinds of events that depend on when Python's garbage collector or a clock runs, or that count all others."""
-
 KEEP_ALIVE = Scenario(parse_sequence("3 x browser: GET /polls/"), conn_max_age=None)
-
-
-def built(docs: Path, folder: Path, *, warm: bool) -> Path:
-    """Build ``docs``, pages of this project, and return the folder of their recordings.
-
-    From the shell, a server that is never forked is not started again.
-    """
-    recordings = folder / "doctrees" / "djconn" / "recordings"
-    if not warm:
-        recordings.mkdir(parents=True)
-        for recording in folder.with_name("warm").joinpath("doctrees/djconn/recordings").iterdir():
-            if not settings(recording)["Command"].startswith("python -m django"):
-                shutil.copy(recording, recordings)
-    code = build_main(
-        [
-            "-q",
-            "-b",
-            "djconn",
-            "-d",
-            str(folder / "doctrees"),
-            "-D",
-            f"djconn_warm={int(warm)}",
-            str(docs),
-            str(folder / "out"),
-        ]
-    )
-    assert code == 0
-    return recordings
-
-
-def settings(recording: Path) -> dict[str, str]:
-    """Return what the server of a recording was started with."""
-    _, first, *_ = recording.read_text("utf-8").splitlines()
-    found: dict[str, str] = json.loads(first)["settings"]
-    return found
-
-
-def shown(log: list[str]) -> list[str]:
-    """Return the lines of a server's log, without the sizes of pages that describe an error.
-
-    Whether a client still reads why the database server has ended its session is by chance.
-    """
-    return [re.sub(r'(" 500) \d+$', r"\1", line) for line in log]
-
-
-def told(run: dict[str, Any]) -> dict[tuple[Any, ...], list[Any]]:
-    """Return what each thread of each process did in its own order, and what each client saw.
-
-    The server writes its log, and clients read responses, at the same time: whichever is first, it is by
-    chance how long the log is when a client does something.
-    """
-    stories = defaultdict(list)
-    for event in run["events"]:
-        if event["k"] in BY_CHANCE:
-            continue
-        kept = {key: value for key, value in event.items() if key not in OF_THE_MACHINE}
-        if "sessions" in kept:
-            kept["sessions"] = sorted(state for _, state in kept["sessions"])
-        if event["p"] == 0 or event["k"] == "thread.end":  # while other threads write into the log
-            kept.pop("o", None)
-            stories[0, event["k"], event.get("r"), event.get("h")].append(kept)
-        else:
-            stories[event["p"], event.get("th", 0)].append(kept)
-        if "open_before" in (event.get("json") or ()):
-            del kept["json"]["open_before"]
-    # The thread in which asgiref waits for another to end is one that the end of the run may come before.
-    idle = {"thread.start", "thread.end"}
-    return {who: story for who, story in stories.items() if {each["k"] for each in story} - idle}
-
-
-def differences(one: dict[str, Any], other: dict[str, Any]) -> list[Any]:
-    """Return what two runs tell otherwise: whose story it is, and the two events that differ."""
-    one, other = told(one), told(other)
-    return [
-        (who, *pair)
-        for who in {**one, **other}
-        for pair in zip_longest(one.get(who, ()), other.get(who, ()))
-        if pair[0] != pair[1]
-    ]
 
 
 @pytest.fixture
@@ -134,33 +39,6 @@ def warm_process() -> psutil.Process | None:
             if any(word.endswith("forkserver.py") for word in child.cmdline()):
                 return child
     return None
-
-
-@pytest.mark.exhaustive
-def test_every_scenario_of_the_docs_leaves_the_same_trace_whichever_way_its_server_starts(tmp_path):
-    compare(ROOT / "docs", tmp_path, 20)
-
-
-def test_scenarios_of_a_page_leave_the_same_trace_whichever_way_their_server_starts(tmp_path):
-    write_pages(tmp_path / "docs", ("how-it-works", "reviewing"))
-    compare(tmp_path / "docs", tmp_path, 5)
-
-
-def compare(docs: Path, folder: Path, least: int) -> None:
-    """Compare the recordings of ``docs``, of which there are to be at ``least`` so many, in both ways."""
-    with ThreadPoolExecutor(1) as executor:  # one after the other, in a thread that may fork
-        warm = executor.submit(built, docs, folder / "warm", warm=True).result()
-        shell = executor.submit(built, docs, folder / "shell", warm=False).result()
-    names = sorted(path.name for path in warm.iterdir())
-    assert names == sorted(path.name for path in shell.iterdir())
-    assert len(names) > least
-    for name in names:
-        _, *warm_runs = map(json.loads, warm.joinpath(name).read_text().splitlines())
-        _, *shell_runs = map(json.loads, shell.joinpath(name).read_text().splitlines())
-        for one, other in zip(warm_runs, shell_runs, strict=True):
-            assert shown(one["log"]) == shown(other["log"]), name
-            assert one["settings"] == other["settings"], name
-            assert differences(one, other) == [], name
 
 
 def test_a_laboratory_starts_a_warm_process(laboratory):
