@@ -99,9 +99,9 @@ class Built:
         kind = _KIND.search(body)
         file = head["file"] or ""
         # docutils writes an included file's path as seen from the current directory
-        absolute = Path(os.path.abspath(file))
-        if file and absolute.is_relative_to(self.source):
-            file = absolute.relative_to(self.source).as_posix()
+        path = Path(file).resolve()
+        if file and path.is_relative_to(self.source.resolve()):
+            file = path.relative_to(self.source.resolve()).as_posix()
         return Warned(
             file,
             int(head["line"] or 0),
