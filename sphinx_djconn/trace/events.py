@@ -67,7 +67,7 @@ be written, the events themselves follow. A request that has come to a meeting h
 says ``meet`` (``r`` ``at``).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import NoneType
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
@@ -192,6 +192,38 @@ _FIELDS: Final[Mapping[Kind, Mapping[str, Any]]] = {
 """What is read of each kind; it may have more."""
 
 
+def _is_text(item: Any) -> bool:
+    return isinstance(item, str)
+
+
+def _is_count_of_process(item: Any) -> bool:
+    return isinstance(item, (list, tuple)) and [type(each) for each in item] == [int, int]
+
+
+def _is_session(item: Any) -> bool:
+    return isinstance(item, (list, tuple)) and [type(each) for each in item] == [int, str]
+
+
+def _is_process_seen(item: Any) -> bool:
+    if not isinstance(item, dict) or not {"p", "threads", "files"} <= item.keys():
+        return False
+    numbers = [item["p"], item["files"]]
+    for name in ("threads", "connections"):
+        if not isinstance(item.get(name, []), (list, tuple)):
+            return False
+        numbers += item.get(name, [])
+    return all(type(number) is int for number in numbers)
+
+
+_ITEMS: Final[Mapping[Any, tuple[str, Callable[[Any], bool]]]] = {
+    "databases": ("aliases", _is_text),
+    "events.read": ("processes", _is_count_of_process),
+    "processes.seen": ("processes", _is_process_seen),
+    "db.sessions": ("sessions", _is_session),
+}
+"""The field of a kind that is a list, and what each of its items has to be."""
+
+
 def decode(wire: Mapping[str, Any]) -> Event:
     """Return the event of one wire object; raise :class:`TraceError` where it is none."""
     check(wire)
@@ -221,6 +253,10 @@ def check(wire: Any) -> None:
             raise TraceError(f"not an event, because of `{name}`: {wire!r:.200}")
     if kind not in KINDS:
         raise TraceError(f"not an event: `{kind}` is none of `sphinx_djconn.trace.events.KINDS`")
+    if kind in _ITEMS:
+        name, is_item = _ITEMS[kind]
+        if not all(map(is_item, wire[name])):
+            raise TraceError(f"not an event, because of an item of `{name}`: {wire!r:.200}")
 
 
 def encode(event: Event) -> dict[str, Any]:

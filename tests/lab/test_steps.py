@@ -258,6 +258,27 @@ def test_requests_are_together_though_the_lab_is_slow_to_hear_of_them(
     assert run("together:\n    4 x new client: GET /query").figures["db.peak"] == 4
 
 
+@pytest.mark.exhaustive
+def test_requests_together_are_served_in_turn_if_views_run_in_the_event_loop(run: Run) -> None:
+    """A request that waits for the others keeps the loop from sending the response before."""
+    facts = run(
+        """
+        together:
+            one: GET /
+            new client: GET /
+            new client: GET /
+        two: GET /
+        together:
+            one: GET /
+            three: GET /
+            new client: GET /
+            new client: GET /
+        """,
+        server="gunicorn-tornado",
+    )
+    assert facts.figures["responses"] == 8
+
+
 def test_where_the_server_takes_one_at_a_time_requests_together_are_served_in_turn(run: Run) -> None:
     names = [f"r{number}" for number in range(12)]
     facts = run(

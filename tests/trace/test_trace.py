@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -406,3 +407,18 @@ def test_facts_of_each_database_are_there_by_its_alias():
 def test_a_foreign_thread_from_before_the_first_request_is_the_servers():
     story = Story().thread(2, foreign=True).sent(1).begin(1, 1).end(1, 1).open(1, 2)
     assert (story.figures["db.outside_requests"], story.figures["threads_started"]) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"k": "databases", "aliases": [False]},
+        {"k": "events.read", "processes": [[1]]},
+        {"k": "processes.seen", "processes": [{"p": 1, "threads": [None], "files": 0}]},
+        {"k": "processes.seen", "processes": [{"p": 1, "threads": []}]},
+        {"k": "db.sessions", "sessions": [["7", "idle"]]},
+    ],
+)
+def test_an_item_of_another_type_is_no_event(fields: dict[str, Any]) -> None:
+    with pytest.raises(events.TraceError, match="an item of"):
+        events.check({"t": 1, "p": 0, **fields})

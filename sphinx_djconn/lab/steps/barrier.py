@@ -106,8 +106,19 @@ class Barrier:
                 outside = [each for each in participants if not self._has_come(each, "arrival")]
                 outside = [each for each in outside if not each.released]
                 self._feed.release(one.number, "departure")
-                self._settle(one)
-                self._await_next(outside)
+                if self._can_answer(one, participants):
+                    self._settle(one)
+                    self._await_next(outside)
+
+    def _can_answer(self, one: Participant, participants: list[Participant]) -> bool:
+        """Return whether the server can send the response now.
+
+        It can't while another request waits at its arrival in the thread of the event loop that runs the views
+        and sends responses, as with Tornado: that one belongs to the next wave, and the response follows then.
+        """
+        if self._until(lambda: one.answered, _LONG):
+            return True
+        return not any(self._at(each, "arrival") for each in participants)
 
     def _await_next(self, outside: list[Participant]) -> None:
         """Give the place that has become free to one of those that have waited ``outside``."""
