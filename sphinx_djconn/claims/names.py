@@ -7,7 +7,8 @@ from typing import Any, Final, Protocol
 
 from sphinx_djconn.claims.errors import ExpressionError, listed, nearest
 from sphinx_djconn.claims.figures import value_text
-from sphinx_djconn.trace.facts import ALIAS_FACTS, FACTS, REQUEST_FACTS, Facts
+from sphinx_djconn.trace.fact_table import ALIAS_FACTS, FACTS, REQUEST_FACTS
+from sphinx_djconn.trace.facts import Facts
 from sphinx_djconn.trace.types import TRUTH, Kind, Type
 from sphinx_djconn.trace.unknown import Unknown
 

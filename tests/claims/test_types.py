@@ -9,7 +9,8 @@ from sphinx_djconn.claims.expression import parse, parse_with
 from sphinx_djconn.claims.names import FactNames, fact_names
 from sphinx_djconn.claims.verdict import Verdict, judge
 from sphinx_djconn.claims.where import choose
-from sphinx_djconn.trace.facts import FACTS, REQUEST_FACTS, Facts
+from sphinx_djconn.trace.fact_table import FACTS, REQUEST_FACTS
+from sphinx_djconn.trace.facts import Facts
 from sphinx_djconn.trace.types import COUNT, Type
 from sphinx_djconn.trace.unknown import Unknown
 

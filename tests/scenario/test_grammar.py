@@ -10,7 +10,7 @@ from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.lexer import SequenceError
 from sphinx_djconn.scenario.model import Close, DatabaseFault, Reload, Request, Sequence, Together, Wait
 from sphinx_djconn.scenario.request import RESERVED_LABELS
-from sphinx_djconn.trace.facts import FACTS
+from sphinx_djconn.trace.fact_table import FACTS
 
 
 def error_of(text: str) -> SequenceError:
