@@ -1,4 +1,4 @@
-"""The functions that an expression may call: what they take, what type they return, and their values."""
+"""The functions that an expression may call: their arguments, their types, and their values."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ _CONTAINERS: Final = frozenset({Kind.LIST, Kind.SET, Kind.TUPLE, Kind.JSON})
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function: the least and the greatest number of its arguments, and its type and its value by theirs.
+    """A function: the least and the greatest number of arguments, and what computes its type and its value.
 
-    ``type`` raises :class:`ExpressionError` if an argument does not fit, ``value`` TypeError or ValueError.
+    If an argument does not fit, ``type`` raises :class:`ExpressionError`, and ``value`` TypeError or
+    ValueError.
     """
 
     least: int
@@ -114,7 +115,7 @@ CALLS: Final[dict[str, Function]] = {
     "min": Function(1, None, _extreme_type, _extreme(min)),
     "set": Function(0, 1, _set_type, _set),
 }
-"""The functions of values, by name."""
+"""The functions that take values, by name."""
 
 FUNCTIONS: Final = (*CALLS, "overlap")
 """All functions that an expression may call."""

@@ -1,14 +1,14 @@
-"""What nothing could refute: found by trying values, and not guessed.
+"""Reject expressions that no run could refute, by trying values.
 
-A claim is worth nothing if it is true whatever a run shows: ``threads >= 0``, ``min(threads, 99) <= 99``. So
-every expression is computed for small values of its names: those of their types that lie around the constants,
-and between them. Facts are taken to be independent of each other, so the values tried are more than a run could
+A claim is worthless if it is true whatever a run shows: ``threads >= 0``, ``min(threads, 99) <= 99``. So each
+expression is computed for different values of its names: values of their types that are close to the constants,
+and between them. Facts are taken to be independent of each other, so more values are tried than a run could
 have. If none makes the expression false, nothing can.
 
-That is only said if no value was left out that could make a difference. The values tried have every order that
-values can have among each other and the constants, and every combination of being the same or not. This decides
-comparisons. It does not decide all that arithmetic and lists can express: an expression of these is reported
-only in the forms that :func:`_is_decided` names.
+An expression is only rejected if all values that could make a difference were tried. The values have every
+order among each other and relative to the constants, and every combination of being equal or not. This decides
+comparisons, but not everything that arithmetic and lists can express. An expression with these is only rejected
+if it has one of the forms in :func:`_is_decided`.
 """
 
 import random
@@ -24,16 +24,16 @@ from sphinx_djconn.claims.types import a_type
 from sphinx_djconn.trace.types import IDENTITIES, Kind, Type
 
 _SAMPLES: Final = 200
-"""How many combinations of values are tried at random before they are tried one by one."""
+"""How many random combinations of values are tried before all of them."""
 
 _MOST: Final = 5000
-"""How many combinations are tried one by one at most. If there are more, nothing is said."""
+"""The largest number of combinations that are all tried. With more, the expression is accepted."""
 
 _MOST_NAMES: Final = 6
-"""How many names get a value each that is different from those of the others. Of more, not all can be tried."""
+"""The largest number of names that can all have different values. Of more, not all combinations are tried."""
 
 _LONGEST: Final = 1000
-"""The greatest length of a list that is tried."""
+"""The length of the longest list that is tried."""
 
 _LEAST_STATUS: Final = 100
 _GREATEST_STATUS: Final = 999
@@ -42,10 +42,10 @@ _RANGES: Final = {Kind.COUNT: "0 or more", Kind.STATUS: "100 to 999"}
 
 
 def check(text: str, root: Part, *, wanted: bool) -> None:
-    """Raise :class:`ExpressionError` if no run can give the expression ``text`` the ``wanted`` truth.
+    """Raise :class:`ExpressionError` if the expression ``text`` cannot have the truth ``wanted`` in any run.
 
-    An expression that is to be false in some run is checked part by part, if ``and`` joins these: a part that
-    is never false decides nothing.
+    If ``wanted`` is false, parts that are joined by ``and`` are checked one by one: a part that is never false
+    is useless.
     """
     parts = list(_joined(root))
     for part in parts:
@@ -65,7 +65,7 @@ def _joined(part: Part) -> Iterator[Part]:
 
 
 def _can_be(part: Part, *, wanted: bool) -> bool:
-    """Return whether values were found for which ``part`` is ``wanted``, or could not all be tried."""
+    """Return whether ``part`` is ``wanted`` for some values, or if not all values could be tried."""
     domains = _Domains(part).by_name()
     choice = random.Random(0)  # noqa: S311
     for _ in range(_SAMPLES):
@@ -78,10 +78,10 @@ def _can_be(part: Part, *, wanted: bool) -> bool:
 
 
 def _is_decided(part: Part, *, wanted: bool) -> bool:
-    """Return whether the values tried are all that can make a difference.
+    """Return whether the values that are tried are all that can make a difference.
 
-    With lists, they are if there is one comparison, or two. With arithmetic, they are if sums are compared,
-    except for the question whether two sums can be equal. Texts have an order of their own, which is not tried.
+    With lists, they are if there are at most two comparisons. With arithmetic, they are if sums are compared,
+    except for the question whether two sums can be equal. The order of texts is not tried.
     """
     nodes = list(part.walk())
     signs = {node.sign for node in nodes}
@@ -110,9 +110,9 @@ _COMPARISONS: Final = frozenset({"==", "!=", "in", "not in", "is", "is not", *OR
 
 
 class _Constants:
-    """The values of all parts in which there is no name.
+    """The values of all parts without a name.
 
-    ``reach`` is beyond all numbers that the others can be added up, or multiplied, to.
+    ``reach`` is larger than any number that adding and multiplying the others can result in.
     """
 
     def __init__(self, part: Part) -> None:
@@ -125,7 +125,7 @@ class _Constants:
 
 
 class _Domains:
-    """The values to be tried for the names in ``part``."""
+    """The values to try for the names in ``part``."""
 
     def __init__(self, part: Part) -> None:
         constants = _Constants(part)

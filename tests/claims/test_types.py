@@ -8,7 +8,7 @@ from sphinx_djconn.claims.errors import ExpressionError
 from sphinx_djconn.claims.expression import parse, parse_with
 from sphinx_djconn.claims.names import FactNames, fact_names
 from sphinx_djconn.claims.verdict import Verdict, judge
-from sphinx_djconn.claims.where import choose
+from sphinx_djconn.claims.where import select_cells
 from sphinx_djconn.trace.fact_table import FACTS, REQUEST_FACTS
 from sphinx_djconn.trace.facts import Facts
 from sphinx_djconn.trace.types import COUNT, Type
@@ -283,7 +283,7 @@ CELLS = list(product(*AXES.values()))
 )
 def test_axes_have_types(text: str, said: str) -> None:
     with pytest.raises(ExpressionError) as caught:
-        choose(text, AXES, CELLS)
+        select_cells(text, AXES, CELLS)
     assert said in str(caught.value)
 
 
@@ -299,14 +299,14 @@ def test_axes_have_types(text: str, said: str) -> None:
     ],
 )
 def test_none_is_a_value_of_an_axis(text: str, count: int) -> None:
-    assert sum(choose(text, AXES, CELLS)) == count
+    assert sum(select_cells(text, AXES, CELLS)) == count
 
 
 def test_an_axis_whose_values_have_several_types_is_compared_with_each() -> None:
     axes = {"age": ["none", 0]}
-    assert choose('age == "none"', axes, [["none"]]) == [True]
+    assert select_cells('age == "none"', axes, [["none"]]) == [True]
     with pytest.raises(ExpressionError, match="compares a number"):
-        choose('age == "none"', axes, [["none"], [0]])
+        select_cells('age == "none"', axes, [["none"], [0]])
 
 
 def test_labels_decide_which_names_there_are() -> None:

@@ -17,8 +17,7 @@ _COPYING_PACKAGES = frozenset(
 """Packages that copy all variables for another process."""
 
 _ITERATORS = frozenset(
-    function.__code__
-    for function in (ItemsView.__iter__, ValuesView.__iter__, MutableMapping.popitem)
+    function.__code__ for function in (ItemsView.__iter__, ValuesView.__iter__, MutableMapping.popitem)
 )
 """The code of functions that iterate over the names and read each variable."""
 
