@@ -82,7 +82,7 @@ _INSTEAD: Final[dict[type[ast.AST], str]] = {
 def compile_expression(text: str, names: Names) -> Part:
     """Return the expression ``text``, which is on one line.
 
-    Raises :class:`ExpressionError` if it is no expression, has a name that is not in ``names``, or compares
+    Raises :class:`ExpressionError` if it is not an expression, has a name that is not in ``names``, or compares
     types that do not fit together.
     """
     tree = parse_tree(text)
@@ -142,7 +142,7 @@ class _Compiler:
         if isinstance(constant, int) and constant >= GREATEST:
             raise self._wrong(
                 tree,
-                f"the number {shortened(str(constant))} is too great",
+                f"the number {shortened(str(constant))} is too large",
                 "write one below 10 ** 18",
             )
         value = logic.NULL if constant is None else constant
@@ -163,7 +163,9 @@ class _Compiler:
                 raise self._refused(tree, tree)
             case _:
                 shown = shortened(self._source(tree))
-                raise self._wrong(tree, f"`{shown}` is no fact", "write a dot only within the name of a fact")
+                raise self._wrong(
+                    tree, f"`{shown}` is not a fact", "write a dot only within the name of a fact"
+                )
         return self._part(tree, name.type, lambda values: values[name.text], name=name)
 
     def _display(self, tree: ast.List | ast.Tuple | ast.Set) -> Part:

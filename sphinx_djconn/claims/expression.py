@@ -119,8 +119,8 @@ def parse(text: str, labels: Collection[str] = ()) -> Expression:
     """Return the expression ``text`` about the facts of a sequence with ``labels``.
 
     A line break counts as a space, so that an option of a directive may have several lines. Raises
-    :class:`ExpressionError` if the text is no expression, has no name or one that is no fact, or compares types
-    that do not fit together.
+    :class:`ExpressionError` if the text is not an expression, has no name or one that is not a fact, or
+    compares types that do not fit together.
     """
     return parse_with(text, fact_names(labels))
 

@@ -79,10 +79,10 @@ def _tree_of(text: str) -> ast.expr:
 
 def _not_python(text: str, error: Exception) -> ExpressionError:
     column = (getattr(error, "offset", None) or 1) - 1
-    reason = error.msg if isinstance(error, SyntaxError) else "it is no text that Python reads"
+    reason = error.msg if isinstance(error, SyntaxError) else "Python cannot read this text"
     hint = next((hint for mistake, hint in _MISTAKES if mistake.search(text)), ALLOWED)
     return ExpressionError(
-        f"`{shortened(text)}` is no expression: {reason}, at column {column + 1}",
+        f"`{shortened(text)}` is not an expression: {reason}, at column {column + 1}",
         hint,
         text,
         min(column, len(text)),

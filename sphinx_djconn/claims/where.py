@@ -47,7 +47,7 @@ def _parsed(text: str, axes: Mapping[str, Sequence[Any]]) -> Expression:
         for name in axes:
             written = name.replace("_", "-")
             if "_" in name and re.search(rf"(?<![\w-]){written}(?![\w-])", text):
-                message = f"`{shortened(text)}` is no expression"
+                message = f"`{shortened(text)}` is not an expression"
                 raise ExpressionError(message, f"write '{name}' for '{written}'") from error
         raise
 
@@ -118,15 +118,15 @@ class AxisNames:
         raise ExpressionError(f"no axis '{text}'", hint)
 
     def alias_name(self, group: str, alias: str, parts: Sequence[str]) -> Name:
-        """Raise :class:`ExpressionError`: this is no axis."""
+        """Raise :class:`ExpressionError`: this is not an axis."""
         raise self._no_axis(".".join((f'{group}["{alias}"]', *parts)))
 
     def overlap(self, first: Sequence[str], second: Sequence[str]) -> Name:
-        """Raise :class:`ExpressionError`: this is no axis."""
+        """Raise :class:`ExpressionError`: this is not an axis."""
         raise self._no_axis(f"overlap({'.'.join(first)}, {'.'.join(second)})")
 
     def _no_axis(self, text: str) -> ExpressionError:
-        return ExpressionError(f"`{text}` is no axis", self._hint)
+        return ExpressionError(f"`{text}` is not an axis", self._hint)
 
     @property
     def _hint(self) -> str:

@@ -210,8 +210,8 @@ def test_an_alias_that_the_run_does_not_have_leaves_a_claim_unproven() -> None:
         ('db["archive"].opened.x == 1', "no fact 'db[\"archive\"].opened.x'"),
         ('db["archive"].opened == "1"', "compares a count with a text; write 1 without quotes"),
         ('statuses["a"].opened == 1', "`statuses` has no facts by name; write a name in brackets after `db`"),
-        ("db[0].opened == 1", "`db[0].opened` is no fact"),
-        ("db[threads].opened == 1", "`db[threads].opened` is no fact"),
+        ("db[0].opened == 1", "`db[0].opened` is not a fact"),
+        ("db[threads].opened == 1", "`db[threads].opened` is not a fact"),
     ],
 )
 def test_a_wrong_fact_of_a_database_is_told(text: str, said: str) -> None:
@@ -277,7 +277,7 @@ CELLS = list(product(*AXES.values()))
         ('server in ["runserver", 1]', "holds a text and a number"),
         ("conn_max_age", "`conn_max_age` is a number; compare it, as in `conn_max_age == 1`"),
         ('server == "waitress" or True', "`True` names no axis"),
-        ('db["a"].opened == 1', '`db["a"].opened` is no axis'),
+        ('db["a"].opened == 1', '`db["a"].opened` is not an axis'),
         ("server.name == 'x'", "no axis 'server.name'"),
     ],
 )

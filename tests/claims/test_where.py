@@ -54,10 +54,10 @@ def test_comparisons_are_combined():
         ("conn_max_age == 5", "has no value 5; the values of 'conn_max_age' are None, 0, 60"),
         ("conn_max_age > 0", "`conn_max_age > 0` has no value where `conn_max_age` is none"),
         ("True", "`True` names no axis; compare an axis with its values"),
-        ("overlap(a, b)", "`overlap(a, b)` is no axis"),
+        ("overlap(a, b)", "`overlap(a, b)` is not an axis"),
         ("server", "`server` is a text; compare it"),
         ('server == "waitress" and server == "runserver"', "chooses no cell; in the cells, server is"),
-        ("server ==", "is no expression"),
+        ("server ==", "is not an expression"),
     ],
 )
 def test_what_chooses_nothing_says_what_there_is(text, told):
