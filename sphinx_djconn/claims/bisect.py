@@ -105,8 +105,8 @@ class ReleaseSearch:
 
 def _first_not_run(ranges: Iterable[Iterable[int]], results: Results) -> tuple[int, ...]:
     """Return the first release to run of each of ``ranges``, unless one before it has a result."""
-    found = {_first_to_run(positions, results) for positions in ranges}
-    return tuple(sorted(position for position in found if position is not None))
+    first = {_first_to_run(positions, results) for positions in ranges}
+    return tuple(sorted(position for position in first if position is not None))
 
 
 def _first_to_run(positions: Iterable[int], results: Results) -> int | None:

@@ -50,11 +50,11 @@ def _length_type(_: str, arguments: Sequence[Typed]) -> Type:
 def _extreme_type(function: str, arguments: Sequence[Typed]) -> Type:
     if len(arguments) == 1:
         type_ = arguments[0].type
-        found = items_of(type_) if type_.kind in _CONTAINERS else None
+        item = items_of(type_) if type_.kind in _CONTAINERS else None
     else:
-        found = common_of([argument.type for argument in arguments])
-    if found is not None and (is_ordered(found) or found == ANY):
-        return found.required
+        item = common_of([argument.type for argument in arguments])
+    if item is not None and (is_ordered(item) or item == ANY):
+        return item.required
     shown = ", ".join(shortened(argument.text) for argument in arguments)
     given = " and ".join(dict.fromkeys(a_type(argument.type) for argument in arguments))
     raise ExpressionError(
@@ -67,9 +67,9 @@ def _set_type(function: str, arguments: Sequence[Typed]) -> Type:
     if not arguments:
         return Type(Kind.SET, (ANY,))
     type_ = arguments[0].type
-    found = items_of(type_) if type_.kind in _CONTAINERS else None
-    if found is not None and not found.items:
-        return Type(Kind.SET, (found,))
+    item = items_of(type_) if type_.kind in _CONTAINERS else None
+    if item is not None and not item.items:
+        return Type(Kind.SET, (item,))
     text = shortened(arguments[0].text)
     raise ExpressionError(
         f"`{function}({text})` needs a list of values of one type, and `{text}` is {a_type(type_)}",
@@ -95,10 +95,10 @@ def _extreme(function: Callable[[Any], Any]) -> Callable[..., Any]:
 
 
 def _set(items: Any = ()) -> Any:
-    found = _items(items)
-    if any(logic.kind_of(item) in {"a list", "an object", "a set"} for item in found):
+    values = _items(items)
+    if any(logic.kind_of(value) in {"a list", "an object", "a set"} for value in values):
         raise TypeError
-    return logic.Distinct(found)
+    return logic.Distinct(values)
 
 
 def _items(value: Any) -> Sequence[Any]:

@@ -201,8 +201,8 @@ def _explained(name: str, value: Any) -> Any:
 def _alias_figure(facts: Facts, name: str, alias: str) -> Any:
     if name in facts.figures:
         return _figure(facts, name)
-    found = (_ALIAS_FIGURE.match(figure) for figure in facts.figures)
-    aliases = sorted({match["alias"] for match in found if match})
+    matches = (_ALIAS_FIGURE.match(figure) for figure in facts.figures)
+    aliases = sorted({match["alias"] for match in matches if match})
     return Missing(f"this run has no database '{alias}'; its databases are {listed(aliases) or 'not known'}")
 
 

@@ -35,10 +35,10 @@ class Typed(Protocol):
 
 def common(left: Type, right: Type) -> Type | None:
     """Return the common type of both, or None if they do not fit together."""
-    found = _common_required(left.required, right.required)
-    if found is not None and (left.is_optional or right.is_optional or Kind.NONE in (left.kind, right.kind)):
-        return found.optional
-    return found
+    type_ = _common_required(left.required, right.required)
+    if type_ is not None and (left.is_optional or right.is_optional or Kind.NONE in (left.kind, right.kind)):
+        return type_.optional
+    return type_
 
 
 def _common_required(left: Type, right: Type) -> Type | None:
@@ -66,19 +66,19 @@ def _common_container(left: Type, right: Type) -> Type | None:
     if len(left.items) != len(right.items):
         return None
     items = [common(one, other) for one, other in zip(left.items, right.items, strict=True)]
-    found = tuple(item for item in items if item is not None)
-    return Type(left.kind, found) if len(found) == len(items) else None
+    common_items = tuple(item for item in items if item is not None)
+    return Type(left.kind, common_items) if len(common_items) == len(items) else None
 
 
 def common_of(types: Sequence[Type]) -> Type | None:
     """Return the common type of all ``types``, or None if they do not fit together."""
-    found = ANY
-    for each in types:
-        both = common(found, each)
+    result = ANY
+    for type_ in types:
+        both = common(result, type_)
         if both is None:
             return None
-        found = both
-    return found
+        result = both
+    return result
 
 
 def is_ordered(type_: Type) -> bool:

@@ -77,8 +77,8 @@ class Work(RequestState):
 class ThreadLifetime:
     """Is stored in a ``threading.local``, so that it is freed when its thread ends, however that started.
 
-    A forked child inherits the objects of its parent's threads, which do not exist there: ``pid`` tells them
-    apart.
+    A forked child inherits the objects of its parent's threads, which do not exist there: those have
+    another ``pid``.
     """
 
     __slots__ = ("pid", "recorder", "serial")

@@ -69,14 +69,14 @@ def _hint(name: str, before: str, action: str) -> str:
 
 
 def _counted(name: str) -> tuple[str, str]:
-    """Return the count in ``name``, empty where there is none, and the client."""
+    """Return the count in ``name``, or an empty text, and the client."""
     word, _, rest = name.partition(" ")
     if rest and word.casefold() in _IN_WORDS:
         return str(_IN_WORDS[word.casefold()]), _client(rest)
-    found = _COUNTED.fullmatch(name) or _COUNTED_AFTER.fullmatch(name)
-    if found is None or (not found["name"] and not found["times"]):
+    match = _COUNTED.fullmatch(name) or _COUNTED_AFTER.fullmatch(name)
+    if match is None or (not match["name"] and not match["times"]):
         return "", name
-    return found["count"], _client(found["name"] or "browser")
+    return match["count"], _client(match["name"] or "browser")
 
 
 def _client(name: str) -> str:

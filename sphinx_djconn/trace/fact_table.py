@@ -44,7 +44,7 @@ FACTS: Final[dict[str, Fact[RunReader]]] = {
     "requests": Fact(COUNT, "requests sent", lambda r: len(r.requests)),
     "responses": Fact(
         COUNT,
-        "responses received to their end: that which their headers announce, or else that of their connection",
+        "complete responses: up to the end that their headers announce, or else to the end of the connection",
         lambda r: sum(request.status is not None for request in r.requests),
     ),
     "errors": Fact(
@@ -66,7 +66,7 @@ FACTS: Final[dict[str, Fact[RunReader]]] = {
     ),
     "threads": Fact(
         COUNT,
-        "threads that handled requests, told apart by serial numbers; under ASGI, that ran their views",
+        "threads that handled requests, or under ASGI ran their views, distinguished by serial numbers",
         lambda r: r.if_all_seen(len({request.thread.key for request in r.seen_requests if request.thread})),
     ),
     "thread_idents": Fact(
@@ -164,8 +164,8 @@ FACTS: Final[dict[str, Fact[RunReader]]] = {
     "db.abandoned": Fact(
         COUNT,
         (
-            "never closed by Django, whoever opened them, and their thread has ended: nobody can use or close "
-            "them; a server, where there is one, still has their sessions"
+            "never closed by Django, whoever opened them, and their thread has ended: no thread can use or "
+            "close them, but a database server still has their sessions"
         ),
         lambda r: r.count(lambda connection: connection.abandoned),
     ),
@@ -226,7 +226,7 @@ REQUEST_FACTS: Final[dict[str, Fact[RequestEntity]]] = {
     ),
     "db_connection": Fact(
         DB_CONNECTION.optional,
-        "the database connection it used first; ``None`` where it used none",
+        "the database connection it used first; ``None`` if it used none",
         lambda q: q.connections[0][0].name if q.connections else None,
     ),
     "db_connections": Fact(
@@ -247,7 +247,7 @@ REQUEST_FACTS: Final[dict[str, Fact[RequestEntity]]] = {
     ),
     "threads_started": Fact(COUNT, "threads that it started", lambda q: q.threads_started),
     "status": Fact(STATUS.optional, "the status code of its response", lambda q: q.status),
-    "json": Fact(JSON, "the body of its response, where that is JSON of 1 MiB at most", lambda q: q.json),
+    "json": Fact(JSON, "the body of its response, if it is JSON of at most 1 MiB", lambda q: q.json),
 }
 """The facts of a labelled request by name."""
 
