@@ -1,4 +1,4 @@
-"""Digests of values, by which equal values are recognised in other builds and on other machines."""
+"""Digests of values, which are the same in other builds and on other machines."""
 
 import hashlib
 import json

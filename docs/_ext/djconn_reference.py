@@ -29,7 +29,7 @@ from sphinx_djconn.lab.profiles.databases import DATABASES
 from sphinx_djconn.lab.profiles.servers import PLACES, SERVERS
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.lexer import SequenceError
-from sphinx_djconn.trace.facts import FACTS, REQUEST_FACTS
+from sphinx_djconn.trace.fact_table import FACTS, REQUEST_FACTS
 
 Rows = Iterator[Sequence[str]]
 

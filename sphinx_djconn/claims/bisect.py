@@ -1,8 +1,7 @@
-"""Where a claim changes in a row of releases: which of them are to be run, and what they have shown.
+"""Find the release in which a claim changes: which releases to run next, and what the results show.
 
-Releases are positions from 0, the oldest, and ``known`` says of those that were run whether the claim was
-true; ``None`` is one that could not be run. Nothing else is remembered: what was run before leads to the same
-next step again, whether it was run now or in another build.
+Releases are positions from 0, the oldest. The only state is the results of the releases that were run, so the
+next step is the same whether these were run now or in an earlier build.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,126 +10,138 @@ from enum import StrEnum
 from itertools import groupby, pairwise
 from typing import Final, NamedTuple, TypeAlias
 
-RunState: TypeAlias = Mapping[int, bool | None]
+Results: TypeAlias = Mapping[int, bool | None]
+"""Whether the claim is true, by release; ``None`` if the release could not be run."""
 
-SHORT: Final = 8
-"""The longest row of which every release is run."""
+RUN_ALL_UP_TO: Final = 8
+"""If there are at most so many releases, all of them are run."""
 
 
 class Direction(StrEnum):
-    """Which way the claim is to change: it is true ``since`` a release, or ``until`` one and no longer."""
+    """How the claim is expected to change: it is true ``since`` a release, or ``until`` one."""
 
     SINCE = "since"
     UNTIL = "until"
 
 
 @dataclass(frozen=True)
-class Search:
+class ReleaseSearch:
     """A search in ``count`` releases for the one where the claim changes.
 
-    ``declared`` is the first release that differs from those before it, as the author says: the one named by
-    ``since``, or the next after the one named by ``until``.
+    ``declared`` is the first release after the change, as the author declares it: the one named by ``since``,
+    or the one after the one named by ``until``.
     """
 
     count: int
     direction: Direction = Direction.SINCE
     declared: int | None = None
 
-    def needed(self, known: RunState) -> tuple[int, ...]:
-        """Return the releases to be run next, all at once; none where it is at its end.
+    def next_releases(self, results: Results) -> tuple[int, ...]:
+        """Return the releases to run next, all at once; none if the search is at its end.
 
-        A row of up to :data:`SHORT` is run as a whole. Of a longer one, the declared release, the one before
-        it, and both ends are run, and that is all where they are as declared. Where they are not, or nothing is
-        declared, the range in which the change lies is halved again and again. Of ``n`` releases that takes the
-        binary logarithm of ``n + 3`` runs, rounded up: six for 60. A release that could not be run is passed
-        over.
+        Up to :data:`RUN_ALL_UP_TO` releases are all run. Of more, the declared release, the one before it, and
+        the first and the last one are run; if they are as declared, this is all. If they are not, or if nothing
+        is declared, the range of the change is halved until it is found. That takes log2(n + 3) runs of ``n``
+        releases, rounded up: six for 60. Releases that could not be run are skipped.
         """
-        if self.count <= SHORT:
-            return tuple(each for each in range(self.count) if each not in known)
+        if self.count <= RUN_ALL_UP_TO:
+            return tuple(position for position in range(self.count) if position not in results)
         if self.declared is not None:
-            wanted = self._around(self.declared, known)
-            if wanted or self.is_as_declared(known):
-                return wanted
-        return self._halved(known)
+            around = self._around(self.declared, results)
+            if around or self.is_as_declared(results):
+                return around
+        return self._halve(results)
 
-    def is_as_declared(self, known: RunState) -> bool:
-        """Return whether nothing that is ``known`` contradicts the declaration."""
+    def is_as_declared(self, results: Results) -> bool:
+        """Return whether no result contradicts the declaration."""
         declared = self.declared
         return declared is not None and all(
-            truth is None or self._changed(truth) == (position >= declared) for position, truth in known.items()
+            truth is None or self._is_after_change(truth) == (position >= declared)
+            for position, truth in results.items()
         )
 
-    def _changed(self, truth: bool) -> bool:
-        """Return whether a release with this ``truth`` comes after the change."""
+    def _is_after_change(self, truth: bool) -> bool:
         return truth == (self.direction is Direction.SINCE)
 
-    def _around(self, declared: int, known: RunState) -> tuple[int, ...]:
+    def _around(self, declared: int, results: Results) -> tuple[int, ...]:
+        """Return the releases to run next to the declared change, and at both ends."""
         before, after = range(declared), range(declared, self.count)
-        found = {_untried(each, known) for each in (before, before[::-1], after, after[::-1])}
-        return tuple(sorted(each for each in found if each is not None))
+        return _first_not_run((before, before[::-1], after, after[::-1]), results)
 
-    def _halved(self, known: RunState) -> tuple[int, ...]:
-        run = {position: self._changed(truth) for position, truth in known.items() if truth is not None}
-        first = max((position for position, changed in run.items() if not changed), default=-1)
-        last = min((position for position, changed in run.items() if changed), default=self.count)
-        if first > last:  # it changes more than once, or the other way
+    def _halve(self, results: Results) -> tuple[int, ...]:
+        """Return the release to run next in the range where the change must be."""
+        after_change = {
+            position: self._is_after_change(truth) for position, truth in results.items() if truth is not None
+        }
+        last_before = max((position for position, after in after_change.items() if not after), default=-1)
+        first_after = min((position for position, after in after_change.items() if after), default=self.count)
+        if last_before > first_after:  # it changes more than once, or in the other direction
             return ()
-        inside = _gaps(range(first + 1, last), known)
-        if not inside:
-            # All that were run say the same. The end that was not among them could still say something else.
+        gaps = _gaps(range(last_before + 1, first_after), results)
+        if not gaps:
+            # If all results are the same, run the end that could still differ.
+            all_alike = last_before == -1 or first_after == self.count
             ends = (range(self.count), range(self.count)[::-1])
-            alike = first == -1 or last == self.count
-            found = {_untried(each, known) for each in ends} if alike else set()
-            return tuple(sorted(each for each in found if each is not None))
-        if len(inside) == 1 and len(inside[0]) == last - first - 1:
-            return (self._middle(first, last),)
-        # Beside one that could not be run there may be many more: look in the middle of what is left.
-        longest = max(inside, key=len)
+            return _first_not_run(ends, results) if all_alike else ()
+        if len(gaps) == 1 and len(gaps[0]) == first_after - last_before - 1:
+            return (self._middle(last_before, first_after),)
+        # The releases next to one that could not be run may fail, too: go to the middle of the longest gap.
+        longest = max(gaps, key=len)
         return (longest[len(longest) // 2],)
 
-    def _middle(self, first: int, last: int) -> int:
-        """Return the release that halves what may be the case.
+    def _middle(self, last_before: int, first_after: int) -> int:
+        """Return the release between the two that leaves the fewest runs in the worst case.
 
-        That there is no change counts for two: it takes a run more to see that both ends say the same.
+        "No change" counts as two possibilities, because it takes one more run to see that both ends are alike.
         """
         return min(
-            range(first + 1, last),
-            key=lambda each: max(each - first + (first == -1), last - each + (last == self.count)),
+            range(last_before + 1, first_after),
+            key=lambda position: max(
+                position - last_before + (last_before == -1),
+                first_after - position + (first_after == self.count),
+            ),
         )
 
 
-def _untried(positions: Iterable[int], known: RunState) -> int | None:
-    """Return the first of ``positions`` that can be run, if it was not run already."""
-    for each in positions:
-        if each not in known:
-            return each
-        if known[each] is not None:
+def _first_not_run(ranges: Iterable[Iterable[int]], results: Results) -> tuple[int, ...]:
+    """Return the first release to run of each of ``ranges``, unless one before it has a result."""
+    first = {_first_to_run(positions, results) for positions in ranges}
+    return tuple(sorted(position for position in first if position is not None))
+
+
+def _first_to_run(positions: Iterable[int], results: Results) -> int | None:
+    for position in positions:
+        if position not in results:
+            return position
+        if results[position] is not None:
             return None
     return None
 
 
-def _gaps(positions: Iterable[int], known: RunState) -> list[list[int]]:
-    """Return what was not tried of ``positions``, in pieces without a gap."""
-    pieces = groupby(positions, lambda each: each in known)
-    return [list(piece) for tried, piece in pieces if not tried]
+def _gaps(positions: Iterable[int], results: Results) -> list[list[int]]:
+    """Return the ``positions`` that have not been tried, split where they are not adjacent."""
+    groups = groupby(positions, lambda position: position in results)
+    return [list(group) for is_tried, group in groups if not is_tried]
 
 
 class Span(NamedTuple):
-    """Neighbours among the releases that were run, from ``first`` to ``last``, that all say the same."""
+    """Releases from ``first`` to ``last`` for which all results are the same ``truth``."""
 
     first: int
     last: int
     truth: bool
 
 
-def stretches(known: RunState) -> list[Span]:
-    """Return what the releases that were run say, in order; a change lies between one stretch and the next."""
-    run = sorted((position, truth) for position, truth in known.items() if truth is not None)
-    alike = ([position for position, _ in same] for _, same in groupby(run, lambda each: each[1]))
-    return [Span(same[0], same[-1], bool(known[same[0]])) for same in alike]
+def spans(results: Results) -> list[Span]:
+    """Return the spans in ``results``, in order. The claim changes between each two of them."""
+    run = sorted((position, truth) for position, truth in results.items() if truth is not None)
+    groups = (
+        (truth, [position for position, _ in group]) for truth, group in groupby(run, lambda each: each[1])
+    )
+    return [Span(positions[0], positions[-1], truth) for truth, positions in groups]
 
 
-def change(found: Sequence[Span]) -> tuple[int, int] | None:
-    """Return the releases before and after the change, where there is one and no other."""
-    pairs = [(before.last, after.first) for before, after in pairwise(found)]
-    return pairs[0] if len(pairs) == 1 else None
+def only_change(spans_: Sequence[Span]) -> tuple[int, int] | None:
+    """Return the releases before and after the change; ``None`` if there is no change, or more than one."""
+    changes = [(before.last, after.first) for before, after in pairwise(spans_)]
+    return changes[0] if len(changes) == 1 else None

@@ -1,8 +1,8 @@
-"""From Python's tree to what an expression does, in one pass: a whitelist, types, and functions for values.
+"""Compile the tree of an expression to :class:`Part` objects, in one pass.
 
-What this pass does not know is refused, so nothing else can happen in an expression. Nothing that comes from a
-page is ever handed to ``eval`` or ``getattr``. Each part is given its type, and a function that computes its
-value from the values of the names, in which unknown values are allowed.
+This is safe because only the nodes that are listed here are accepted, and because nothing from a page is passed
+to ``eval`` or ``getattr``. Each part gets its type, and a function that computes its value from the values of
+the names. These may be unknown.
 """
 
 import ast
@@ -15,13 +15,13 @@ from sphinx_djconn.claims import logic
 from sphinx_djconn.claims.errors import ExpressionError, nearest, shortened
 from sphinx_djconn.claims.functions import CALLS, FUNCTIONS
 from sphinx_djconn.claims.names import Names
-from sphinx_djconn.claims.parser import ALLOWED, parsed
-from sphinx_djconn.claims.parts import Part, Values, applied, compared, require_name, require_truth
+from sphinx_djconn.claims.parser import ALLOWED, parse_tree
+from sphinx_djconn.claims.parts import Part, Values, call_of, comparison_of, require_name, require_truth
 from sphinx_djconn.claims.types import NUMBERS, a_type, common_of, comparison_problem, constant_type
 from sphinx_djconn.trace.types import COUNT, NUMBER, TRUTH, Kind, Type
 
 GREATEST: Final = 10**18
-"""Integers are below this."""
+"""Integer literals must be smaller."""
 
 _SIGNS: Final[dict[type[ast.AST], str]] = {
     ast.Add: "+",
@@ -79,13 +79,13 @@ _INSTEAD: Final[dict[type[ast.AST], str]] = {
 }
 
 
-def compiled(text: str, names: Names) -> Part:
-    """Return the whole of ``text``, which is on one line.
+def compile_expression(text: str, names: Names) -> Part:
+    """Return the expression ``text``, which is on one line.
 
-    Raises :class:`ExpressionError` if it is no expression, has a name that is not among ``names``, or compares
+    Raises :class:`ExpressionError` if it is not an expression, has a name that is not in ``names``, or compares
     types that do not fit together.
     """
-    tree = parsed(text)
+    tree = parse_tree(text)
     return _Compiler(text, names).part(tree)
 
 
@@ -94,7 +94,7 @@ class _Compiler:
         self._text = text
         self._bytes = text.encode()
         self._names = names
-        self._readers: Final[dict[type[ast.AST], Callable[[Any], Part]]] = {
+        self._compilers: Final[dict[type[ast.AST], Callable[[Any], Part]]] = {
             ast.Attribute: self._name,
             ast.BinOp: self._arithmetic,
             ast.BoolOp: self._logic,
@@ -110,27 +110,27 @@ class _Compiler:
         }
 
     def part(self, tree: ast.expr) -> Part:
-        reader = self._readers.get(type(tree))
-        if reader is None:
+        compile_ = self._compilers.get(type(tree))
+        if compile_ is None:
             raise self._refused(tree, tree)
-        return reader(tree)
+        return compile_(tree)
 
-    def _made(
+    def _part(
         self, tree: ast.expr, type_: Type, value: Callable[[Values], Any], *parts: Part, **more: Any
     ) -> Part:
-        return Part(self._shown(tree), self._column(tree), type_, value, parts, **more)
+        return Part(self._source(tree), self._column(tree), type_, value, parts, **more)
 
     def _column(self, tree: ast.expr) -> int:
         return len(self._bytes[: tree.col_offset].decode())
 
-    def _shown(self, tree: ast.expr) -> str:
+    def _source(self, tree: ast.expr) -> str:
         return self._bytes[tree.col_offset : tree.end_col_offset].decode()
 
     def _wrong(self, tree: ast.expr, message: str, hint: str) -> ExpressionError:
         return ExpressionError(message, hint, self._text, self._column(tree))
 
     def _refused(self, tree: ast.expr, what: ast.AST) -> ExpressionError:
-        shown = shortened(self._shown(tree))
+        shown = shortened(self._source(tree))
         name = _REFUSED.get(type(what), "this")
         hint = _INSTEAD.get(type(what), ALLOWED)
         return self._wrong(tree, f"{name} is not allowed in an expression: `{shown}`", hint)
@@ -142,11 +142,11 @@ class _Compiler:
         if isinstance(constant, int) and constant >= GREATEST:
             raise self._wrong(
                 tree,
-                f"the number {shortened(str(constant))} is too great",
+                f"the number {shortened(str(constant))} is too large",
                 "write one below 10 ** 18",
             )
         value = logic.NULL if constant is None else constant
-        return self._made(tree, constant_type(constant), lambda _: value, constant=constant)
+        return self._part(tree, constant_type(constant), lambda _: value, constant=constant)
 
     def _name(self, tree: ast.Name | ast.Attribute | ast.Subscript) -> Part:
         parts, inner = _dotted(tree)
@@ -154,23 +154,25 @@ class _Compiler:
             case ast.Name(id=first) if first in FUNCTIONS:
                 raise self._wrong(inner, f"'{first}' is a function", f"call it, as in `{first}(…)`")
             case ast.Name(id=first):
-                with self._placed(tree):
+                with self._errors_at(tree):
                     name = self._names.name((first, *parts))
             case ast.Subscript(value=ast.Name(id=group), slice=ast.Constant(value=str(alias))):
-                with self._placed(tree):
+                with self._errors_at(tree):
                     name = self._names.alias_name(group, alias, parts)
             case _ if isinstance(tree, ast.Subscript):
                 raise self._refused(tree, tree)
             case _:
-                shown = shortened(self._shown(tree))
-                raise self._wrong(tree, f"`{shown}` is no fact", "write a dot only within the name of a fact")
-        return self._made(tree, name.type, lambda values: values[name.text], name=name)
+                shown = shortened(self._source(tree))
+                raise self._wrong(
+                    tree, f"`{shown}` is not a fact", "write a dot only within the name of a fact"
+                )
+        return self._part(tree, name.type, lambda values: values[name.text], name=name)
 
     def _display(self, tree: ast.List | ast.Tuple | ast.Set) -> Part:
         kind = _DISPLAYS[type(tree)]
         parts = tuple(map(self.part, tree.elts))
         items = tuple(part.type for part in parts)
-        shown = shortened(self._shown(tree))
+        shown = shortened(self._source(tree))
         if kind is not Kind.TUPLE:
             one = common_of(items)
             if one is None:
@@ -180,7 +182,7 @@ class _Compiler:
         if kind is Kind.SET and any(item.items for item in items):
             raise self._wrong(tree, f"`{shown}` is a set of lists", "write […] for {…}")
         made: Callable[[Iterable[Any]], Any] = logic.Distinct if kind is Kind.SET else tuple
-        return self._made(
+        return self._part(
             tree, Type(kind, items), lambda values: made(part.value(values) for part in parts), *parts
         )
 
@@ -188,14 +190,14 @@ class _Compiler:
         if isinstance(tree.op, ast.Not):
             truth = self.part(tree.operand)
             require_truth(self._text, truth)
-            return self._made(
+            return self._part(
                 tree, TRUTH, lambda values: logic.negation(truth.truth(values)), truth, sign="not"
             )
         if isinstance(tree.op, ast.USub):
             number = self.part(tree.operand)
             self._require_numbers(tree, number)
-            value = applied(self._shown(tree), lambda positive: logic.compute("-", 0, positive), number)
-            return self._made(tree, NUMBER, value, number, sign="-")
+            value = call_of(self._source(tree), lambda positive: logic.compute("-", 0, positive), number)
+            return self._part(tree, NUMBER, value, number, sign="-")
         raise self._refused(tree, tree.op)
 
     def _logic(self, tree: ast.BoolOp) -> Part:
@@ -206,7 +208,7 @@ class _Compiler:
         word, combine = (
             ("and", logic.conjunction) if isinstance(tree.op, ast.And) else ("or", logic.disjunction)
         )
-        return self._made(
+        return self._part(
             tree, TRUTH, lambda values: combine(part.truth(values) for part in parts), *parts, sign=word
         )
 
@@ -216,9 +218,9 @@ class _Compiler:
             raise self._refused(tree, tree.op)
         parts = (self.part(tree.left), self.part(tree.right))
         self._require_numbers(tree, *parts)
-        value = applied(self._shown(tree), lambda left, right: logic.compute(sign, left, right), *parts)
+        value = call_of(self._source(tree), lambda left, right: logic.compute(sign, left, right), *parts)
         is_count = Kind.COUNT in {part.type.kind for part in parts}
-        return self._made(tree, COUNT if is_count else NUMBER, value, *parts, sign=sign)
+        return self._part(tree, COUNT if is_count else NUMBER, value, *parts, sign=sign)
 
     def _require_numbers(self, tree: ast.expr, *parts: Part) -> None:
         kinds = " and ".join(dict.fromkeys(a_type(part.type) for part in parts))
@@ -226,7 +228,7 @@ class _Compiler:
             not all(part.type.kind in NUMBERS for part in parts)
             or common_of([each.type for each in parts]) is None
         ):
-            shown = shortened(self._shown(tree))
+            shown = shortened(self._source(tree))
             raise self._wrong(
                 tree, f"`{shown}` calculates with {kinds}", "calculate with counts and numbers alone"
             )
@@ -237,15 +239,15 @@ class _Compiler:
         for sign, right in zip(signs, tree.comparators, strict=True):
             if sign in {"is", "is not"} and not (isinstance(right, ast.Constant) and right.value is None):
                 instead = "==" if sign == "is" else "!="
-                shown = shortened(self._shown(tree))
+                shown = shortened(self._source(tree))
                 raise self._wrong(tree, f"'{sign}' compares with None alone: `{shown}`", f"use '{instead}'")
         pairs = tuple(
             self._pair(sign, left, right)
             for sign, left, right in zip(signs, operands, operands[1:], strict=False)
         )
         if len(pairs) == 1:
-            return replace(pairs[0], text=self._shown(tree), column=self._column(tree))
-        return self._made(
+            return replace(pairs[0], text=self._source(tree), column=self._column(tree))
+        return self._part(
             tree, TRUTH, lambda values: logic.conjunction(pair.value(values) for pair in pairs), *pairs
         )
 
@@ -254,11 +256,11 @@ class _Compiler:
         if problem is not None:
             wrong = left if left.is_constant and not right.is_constant else right
             raise ExpressionError(*problem, self._text, wrong.column)
-        return compared(sign, left, right)
+        return comparison_of(sign, left, right)
 
     def _call(self, tree: ast.Call) -> Part:
         if not isinstance(tree.func, ast.Name):
-            shown = shortened(self._shown(tree.func))
+            shown = shortened(self._source(tree.func))
             raise self._wrong(tree, f"`{shown}` cannot be called", ALLOWED)
         name = tree.func.id
         if name not in FUNCTIONS:
@@ -274,9 +276,9 @@ class _Compiler:
             raise self._wrong(
                 tree, f"'{name}' is given {len(parts)} values", f"write it as in `{name}(statuses)`"
             )
-        with self._placed(tree):
+        with self._errors_at(tree):
             type_ = function.type(name, parts)
-        return self._made(tree, type_, applied(self._shown(tree), function.value, *parts), *parts, sign=name)
+        return self._part(tree, type_, call_of(self._source(tree), function.value, *parts), *parts, sign=name)
 
     def _overlap(self, tree: ast.Call) -> Part:
         operands = []
@@ -285,16 +287,16 @@ class _Compiler:
             if isinstance(inner, ast.Name):
                 operands.append((inner.id, *parts))
         if len(operands) != len(tree.args) or len(set(operands)) != len(operands) or len(operands) != _PAIR:
-            shown = shortened(self._shown(tree))
+            shown = shortened(self._source(tree))
             hint = "write two different labels, as in `overlap(first, second)`"
             raise self._wrong(tree, f"`{shown}` does not name two requests", hint)
-        with self._placed(tree):
+        with self._errors_at(tree):
             name = self._names.overlap(*operands)
-        return self._made(tree, TRUTH, lambda values: values[name.text], name=name)
+        return self._part(tree, TRUTH, lambda values: values[name.text], name=name)
 
     @contextmanager
-    def _placed(self, tree: ast.expr) -> Iterator[None]:
-        """Give an error the place of ``tree``."""
+    def _errors_at(self, tree: ast.expr) -> Iterator[None]:
+        """Add the text and the column of ``tree`` to errors."""
         try:
             yield
         except ExpressionError as error:
@@ -302,7 +304,7 @@ class _Compiler:
 
 
 def _dotted(tree: ast.expr) -> tuple[tuple[str, ...], ast.expr]:
-    """Return what follows the first dot in a name, and what stands before it."""
+    """Return the attributes of a dotted name, and the node before the first dot."""
     parts: list[str] = []
     while isinstance(tree, ast.Attribute):
         parts.insert(0, tree.attr)

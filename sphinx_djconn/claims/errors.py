@@ -1,4 +1,4 @@
-"""What is wrong with an expression, and the nearest right name."""
+"""The error of an expression, and hints with the nearest name."""
 
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
@@ -11,10 +11,10 @@ _MOST_COMPARED = 1000
 
 
 class ExpressionError(ValueError):
-    """An expression that means nothing: ``message`` says what is wrong, ``hint`` what to do.
+    """An expression is not valid: ``message`` says what is wrong, ``hint`` what to do.
 
-    ``text`` is the expression and ``column`` where in it the wrong part begins, counted from 0;
-    they are ``""`` and ``None`` where no part of it is at fault.
+    ``text`` is the expression, and ``column`` where its wrong part begins, counted from 0. They are ``""`` and
+    ``None`` if the error is not in a certain part.
     """
 
     def __init__(self, message: str, hint: str, text: str = "", column: int | None = None) -> None:
@@ -29,19 +29,19 @@ class ExpressionError(ValueError):
 
     @property
     def pointed(self) -> str:
-        """The expression, and below it a caret where the wrong part begins; ``""`` without one."""
+        """The expression, and below it a caret where the wrong part begins; ``""`` without a column."""
         return "" if self.column is None else f"{self.text}\n{' ' * self.column}^"
 
     @property
     def shown(self) -> str:
-        """The message and the hint, and below these the place in the expression."""
+        """The message and the hint, and below them the place in the expression."""
         return f"{self}\n{indent(self.pointed, '    ')}".rstrip()
 
 
 def nearest(name: str, names: Collection[str], *, kind: str) -> str:
-    """Return a hint: the one of ``names`` that is nearest to ``name``, or all of them.
+    """Return a hint: the one of ``names`` that is most similar to ``name``, or all of them.
 
-    ``kind`` is what ``names`` are, in the plural.
+    ``kind`` says what ``names`` are, in the plural.
     """
     near = get_close_matches(name[:_LONGEST_NAME], list(names)[:_MOST_COMPARED], n=1)
     if near:
@@ -51,11 +51,11 @@ def nearest(name: str, names: Collection[str], *, kind: str) -> str:
 
 def listed(names: Iterable[str]) -> str:
     """Return ``names`` as a list in a sentence."""
-    known = list(names)
-    rest = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
-    return ", ".join(known[:_MOST_NAMES]) + rest
+    names = list(names)
+    rest = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + rest
 
 
 def shortened(text: str) -> str:
-    """Return ``text``, cut where it is long."""
+    """Return ``text``, cut if it is long."""
     return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"

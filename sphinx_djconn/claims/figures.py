@@ -1,4 +1,4 @@
-"""Values as readers see them, in sentences and tables."""
+"""Format values for readers, in sentences and tables."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ _MOST_GROUPS = 12
 
 @dataclass(frozen=True, slots=True)
 class Possible:
-    """The different values that one figure of a run can have, depending on when the garbage collector ran."""
+    """The values that a figure of a run can have, depending on when the garbage collector ran."""
 
     values: tuple[Any, ...]
 
@@ -22,16 +22,16 @@ class Possible:
 def value_text(value: Any) -> str:
     """Return ``value`` for a reader: ``none``, ``true``, ``6``, ``T1``, ``200 × 5, 500``, ``2 to 7``.
 
-    Always one line; what comes out of a response's JSON is cut where it is long.
+    It is always one line. A value from a response's JSON is cut if it is long.
     """
     return _text(value, cut=True)
 
 
 def figure_text(values: Sequence[Any]) -> str:
-    """Return one figure of several runs: its value, or what differs and the number of runs.
+    """Return the ``values`` of one figure in several runs for a reader.
 
-    Numbers that differ are a range (``5–6 in 3 runs``), other values a choice (``T1 or none in 3
-    runs``). The order of the runs changes nothing.
+    If they differ, numbers are a range (``5–6 in 3 runs``), and others a choice (``T1 or none in 3 runs``). The
+    order of the runs does not matter.
     """
     texts = {_text(value, cut=False): value_text(value) for value in values}
     if len(texts) <= 1:
@@ -96,7 +96,7 @@ def _json(value: Any) -> str:
 
 
 def _other(value: Any) -> str:
-    """Return what is not JSON, as a text in it."""
+    """Return the text in JSON for a value that JSON does not have."""
     return "not known" if isinstance(value, Unknown) else str(value)
 
 

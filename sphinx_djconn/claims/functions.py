@@ -1,4 +1,4 @@
-"""The functions that an expression may call: what they take, what type they return, and their values."""
+"""The functions that an expression may call: their arguments, their types, and their values."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ _CONTAINERS: Final = frozenset({Kind.LIST, Kind.SET, Kind.TUPLE, Kind.JSON})
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function: the least and the greatest number of its arguments, and its type and its value by theirs.
+    """A function: the least and the greatest number of arguments, and what computes its type and its value.
 
-    ``type`` raises :class:`ExpressionError` if an argument does not fit, ``value`` TypeError or ValueError.
+    If an argument does not fit, ``type`` raises :class:`ExpressionError`, and ``value`` TypeError or
+    ValueError.
     """
 
     least: int
@@ -49,11 +50,11 @@ def _length_type(_: str, arguments: Sequence[Typed]) -> Type:
 def _extreme_type(function: str, arguments: Sequence[Typed]) -> Type:
     if len(arguments) == 1:
         type_ = arguments[0].type
-        found = items_of(type_) if type_.kind in _CONTAINERS else None
+        item = items_of(type_) if type_.kind in _CONTAINERS else None
     else:
-        found = common_of([argument.type for argument in arguments])
-    if found is not None and (is_ordered(found) or found == ANY):
-        return found.required
+        item = common_of([argument.type for argument in arguments])
+    if item is not None and (is_ordered(item) or item == ANY):
+        return item.required
     shown = ", ".join(shortened(argument.text) for argument in arguments)
     given = " and ".join(dict.fromkeys(a_type(argument.type) for argument in arguments))
     raise ExpressionError(
@@ -66,9 +67,9 @@ def _set_type(function: str, arguments: Sequence[Typed]) -> Type:
     if not arguments:
         return Type(Kind.SET, (ANY,))
     type_ = arguments[0].type
-    found = items_of(type_) if type_.kind in _CONTAINERS else None
-    if found is not None and not found.items:
-        return Type(Kind.SET, (found,))
+    item = items_of(type_) if type_.kind in _CONTAINERS else None
+    if item is not None and not item.items:
+        return Type(Kind.SET, (item,))
     text = shortened(arguments[0].text)
     raise ExpressionError(
         f"`{function}({text})` needs a list of values of one type, and `{text}` is {a_type(type_)}",
@@ -94,10 +95,10 @@ def _extreme(function: Callable[[Any], Any]) -> Callable[..., Any]:
 
 
 def _set(items: Any = ()) -> Any:
-    found = _items(items)
-    if any(logic.kind_of(item) in {"a list", "an object", "a set"} for item in found):
+    values = _items(items)
+    if any(logic.kind_of(value) in {"a list", "an object", "a set"} for value in values):
         raise TypeError
-    return logic.Distinct(found)
+    return logic.Distinct(values)
 
 
 def _items(value: Any) -> Sequence[Any]:
@@ -114,7 +115,7 @@ CALLS: Final[dict[str, Function]] = {
     "min": Function(1, None, _extreme_type, _extreme(min)),
     "set": Function(0, 1, _set_type, _set),
 }
-"""The functions of values, by name."""
+"""The functions that take values, by name."""
 
 FUNCTIONS: Final = (*CALLS, "overlap")
 """All functions that an expression may call."""

@@ -1,11 +1,12 @@
-"""What expressions compute with values: three-valued logic, comparisons of equal kinds, lists and numbers.
+"""The operations of expressions: three-valued logic, comparisons, lists and arithmetic.
 
-A value may be :class:`~sphinx_djconn.trace.Unknown`. A truth is ``True``, ``False``, or unknown, and unknown
-truths combine as in Kleene's logic: false ``and`` unknown is false, true ``or`` unknown is true, all else that
-depends on the unknown part is unknown.
+A value may be :class:`~sphinx_djconn.trace.unknown.Unknown`. A truth is ``True``, ``False``, or unknown, and
+unknown truths combine as in Kleene's logic: false ``and`` unknown is false, true ``or`` unknown is true, and
+everything else that depends on the unknown part is unknown.
 
 Values of different kinds are not comparable, and neither is None: two requests that both used no database
-connection do not use the same one. Their comparison is :class:`Incomparable`, which is another unknown truth.
+connection do not use the same one. Comparing them results in :class:`Incomparable`, which is an unknown truth,
+too.
 """
 
 import operator
@@ -17,7 +18,7 @@ from sphinx_djconn.claims.figures import value_text
 from sphinx_djconn.trace.unknown import Unknown, UnknownMember
 
 _WIDEST_INTEGER: Final = 256
-"""In bits. Facts are counts: a number beyond that is an attempt to burn time."""
+"""In bits. Facts are counts: a larger number can only be an attempt to waste time."""
 
 ARITHMETIC: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "+": operator.add,
@@ -45,14 +46,14 @@ class Incomparable:
 
 
 class Null:
-    """None as a value that equals itself: None as it is written, null inside JSON, an axis without a limit."""
+    """A None that equals itself: the literal, null inside JSON, and a value of an axis."""
 
 
 NULL: Final = Null()
 
 
 class Distinct(tuple[Any, ...]):
-    """The items of a set. Which of them are the same is only known as far as they can be compared."""
+    """The items of a set, with duplicates: items that cannot be compared may be equal or not."""
 
     __slots__ = ()
 
@@ -118,7 +119,7 @@ def all_in(items: Iterable[Any], container: Any) -> Any:
 
 
 def contains(item: Any, container: Any) -> Any:
-    """Return whether ``item`` is in a list or set, is a part of a text, or is a key of an object."""
+    """Return whether ``item`` is in a list or set, is part of a text, or is a key of an object."""
     if isinstance(container, Unknown):
         return container
     match kind_of(container):
@@ -132,12 +133,12 @@ def contains(item: Any, container: Any) -> Any:
 
 
 def _nameless(value: Mapping[str, Any]) -> UnknownMember | None:
-    """Return a member of an object of which the name is not known, if there is one."""
+    """Return a member of an object whose name is unknown, if there is one."""
     return next((each for each in value.values() if isinstance(each, UnknownMember)), None)
 
 
 def ordered(sign: str, left: Any, right: Any) -> Any:
-    """Return whether numbers or texts are in the order of ``sign``, or whether a set is a part of another."""
+    """Return whether numbers or texts are in the order of ``sign``, or whether a set is a subset of another."""
     for value in (left, right):
         if isinstance(value, Unknown):
             return value
@@ -152,7 +153,7 @@ def ordered(sign: str, left: Any, right: Any) -> Any:
 
 
 def compute(sign: str, left: Any, right: Any) -> Any:
-    """Return the number that :data:`ARITHMETIC` makes of two; raise an error if there is none."""
+    """Return the result of an operator in :data:`ARITHMETIC`; raise an exception if there is none."""
     for value in (left, right):
         if kind_of(value) != "a number":
             raise TypeError
@@ -163,22 +164,22 @@ def compute(sign: str, left: Any, right: Any) -> Any:
 
 
 def length(value: Any) -> Any:
-    """Return how many items a list, a set, a text or an object has; raise TypeError for all else.
+    """Return how many items a list, a set, a text or an object has; raise TypeError for others.
 
-    The length of a set is not known if it is not known which of its items are the same.
+    The length of a set is unknown if it is unknown which of its items are equal.
     """
     if not isinstance(value, Distinct):
         if kind_of(value) not in {"a list", "a text", "an object"}:
             raise TypeError
         return len(value)
-    found: tuple[Any, ...] = ()
+    different: tuple[Any, ...] = ()
     for item in value:
-        known = contains(item, found)
-        if not isinstance(known, bool):
-            return known
-        if not known:
-            found += (item,)
-    return len(found)
+        is_duplicate = contains(item, different)
+        if not isinstance(is_duplicate, bool):
+            return is_duplicate
+        if not is_duplicate:
+            different += (item,)
+    return len(different)
 
 
 def extreme(function: Callable[[Iterable[Any]], Any], values: Sequence[Any]) -> Any:
@@ -192,7 +193,7 @@ def extreme(function: Callable[[Iterable[Any]], Any], values: Sequence[Any]) -> 
 
 
 def list_items(value: Sequence[Any]) -> Sequence[Any]:
-    """Return the items of a list. None in a list of a response's JSON is a value, as all else there."""
+    """Return the items of a list. In a list from a response's JSON, None is a value like any other."""
     return _nulled(value) if isinstance(value, list) else value
 
 
@@ -201,7 +202,7 @@ def _nulled(values: Iterable[Any]) -> list[Any]:
 
 
 def kind_of(value: Any) -> str:
-    """Return what a known value is, with its article."""
+    """Return the kind of a value, with its article."""
     return next((kind for types, kind in _KINDS if isinstance(value, types)), "a list")
 
 

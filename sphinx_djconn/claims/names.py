@@ -1,4 +1,4 @@
-"""The names in an expression: the type of each, and how its value is read from the facts of a run."""
+"""The names in an expression, each with its type and the function that reads its value from facts."""
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -7,15 +7,16 @@ from typing import Any, Final, Protocol
 
 from sphinx_djconn.claims.errors import ExpressionError, listed, nearest
 from sphinx_djconn.claims.figures import value_text
-from sphinx_djconn.trace.facts import ALIAS_FACTS, FACTS, REQUEST_FACTS, Facts
+from sphinx_djconn.trace.fact_table import ALIAS_FACTS, FACTS, REQUEST_FACTS
+from sphinx_djconn.trace.facts import Facts
 from sphinx_djconn.trace.types import TRUTH, Kind, Type
 from sphinx_djconn.trace.unknown import Unknown
 
 VIEW: Final = "view"
-"""What follows a label in ``overlap(first.view, second.view)``."""
+"""The word after a label in ``overlap(first.view, second.view)``."""
 
-WRITTEN: Final = {"none": "None", "true": "True", "false": "False", "null": "None"}
-"""Words that are written for a value, and the value."""
+MISSPELLED_VALUES: Final = {"none": "None", "true": "True", "false": "False", "null": "None"}
+"""Words that are often written for a value, and how the value is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,9 @@ class Missing(Unknown):
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name as readers see it, its type, and how its value is read.
+    """A name as readers see it, its type, and the function that reads its value.
 
-    ``peer`` is the name of the same fact of another request, as an example, if it is a fact of a request.
+    If it is a fact of a request, ``peer`` is the name of the same fact of another request, for examples.
     """
 
     text: str
@@ -39,24 +40,24 @@ class Name:
 class Names(Protocol):
     """The names that may be used in an expression.
 
-    Each method raises :class:`ExpressionError`, without a place, if there is no such name.
+    Each method raises :class:`ExpressionError`, without text and column, if there is no such name.
     """
 
     @property
     def none_is_value(self) -> bool:
-        """Whether None can be compared as any other value."""
+        """Whether None can be compared like any other value."""
 
-    def idle(self, text: str) -> tuple[str, str]:
-        """Return what is wrong with ``text``, which has no name in it, and what to do."""
+    def no_names(self, text: str) -> tuple[str, str]:
+        """Return the message and the hint for an expression ``text`` without names."""
 
     def name(self, parts: Sequence[str]) -> Name:
-        """Return what the dotted name of these ``parts`` stands for."""
+        """Return the dotted name that consists of ``parts``."""
 
     def alias_name(self, group: str, alias: str, parts: Sequence[str]) -> Name:
-        """Return what ``group["alias"].parts`` stands for."""
+        """Return the name ``group["alias"].parts``."""
 
     def overlap(self, first: Sequence[str], second: Sequence[str]) -> Name:
-        """Return what ``overlap(first, second)`` stands for."""
+        """Return the name ``overlap(first, second)``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,8 @@ class FactNames:
     """The names of facts, with the type of each.
 
     ``facts`` are those of a run (``db.opened``), ``request_facts`` those of a labelled request (``thread``),
-    ``alias_facts`` those of a database (``opened`` in ``db["archive"].opened``), and ``labels`` those that the
-    sequence gives.
+    ``alias_facts`` those of a database (``opened`` in ``db["archive"].opened``), and ``labels`` those of
+    the sequence.
     """
 
     facts: Mapping[str, Type]
@@ -74,15 +75,15 @@ class FactNames:
     alias_facts: Mapping[str, Type]
     none_is_value: bool = False
 
-    def idle(self, text: str) -> tuple[str, str]:
-        """Return the error of an expression without a fact."""
+    def no_names(self, text: str) -> tuple[str, str]:
+        """Return the message and the hint for an expression without a fact."""
         return (
             f"`{text}` is the same in every run: nothing could refute it",
             "compare facts, as in `threads == 1`",
         )
 
     def name(self, parts: Sequence[str]) -> Name:
-        """Return the fact of this name."""
+        """Return a fact of the run, or of a labelled request."""
         text = ".".join(parts)
         label, *rest = parts
         if label in self.labels:
@@ -106,7 +107,7 @@ class FactNames:
         return Name(text, self.alias_facts[fact], lambda facts: _alias_figure(facts, text, alias))
 
     def overlap(self, first: Sequence[str], second: Sequence[str]) -> Name:
-        """Return the fact that two requests, or their views, overlapped."""
+        """Return whether two requests, or their views, overlapped, as a fact."""
         for label, *rest in (first, second):
             if label not in self.labels:
                 raise self._no_label(label)
@@ -148,8 +149,8 @@ class FactNames:
         group = [name for name in self.facts if name.startswith(f"{first}.")]
         if rest and not group and rest[0] in self.request_facts:
             return self._no_label(first)
-        if text in WRITTEN:
-            return ExpressionError(f"no fact '{text}'", f"write '{WRITTEN[text]}' for the value")
+        if text in MISSPELLED_VALUES:
+            return ExpressionError(f"no fact '{text}'", f"write '{MISSPELLED_VALUES[text]}' for the value")
         names = group or [
             *self.facts,
             *self.labels,
@@ -189,7 +190,7 @@ def _figure(facts: Facts, name: str) -> Any:
 
 
 def _explained(name: str, value: Any) -> Any:
-    """Return the value of a fact; what is not known of it says of which fact."""
+    """Return the value of a fact; if it is unknown, its reason names the fact."""
     if isinstance(value, Unknown):
         return Unknown(f"`{name}` is not known: {value.reason}")
     if isinstance(value, list) and any(isinstance(item, Unknown) for item in value):
@@ -200,13 +201,13 @@ def _explained(name: str, value: Any) -> Any:
 def _alias_figure(facts: Facts, name: str, alias: str) -> Any:
     if name in facts.figures:
         return _figure(facts, name)
-    found = (_ALIAS_FIGURE.match(figure) for figure in facts.figures)
-    aliases = sorted({match["alias"] for match in found if match})
+    matches = (_ALIAS_FIGURE.match(figure) for figure in facts.figures)
+    aliases = sorted({match["alias"] for match in matches if match})
     return Missing(f"this run has no database '{alias}'; its databases are {listed(aliases) or 'not known'}")
 
 
 def _member(facts: Facts, path: str, keys: Sequence[str]) -> Any:
-    """Return the figure ``path``, or what its JSON holds under ``keys``."""
+    """Return the figure ``path``, or the part of its JSON that ``keys`` lead to."""
     value = _figure(facts, path)
     for key in keys:
         if isinstance(value, Unknown):

@@ -1,4 +1,4 @@
-"""From text to the tree of Python's own parser, within limits.
+"""Parse the text of an expression with Python's own parser, within limits.
 
 The parser only builds a tree (:func:`ast.parse`); nothing is compiled or executed.
 """
@@ -23,9 +23,9 @@ ALLOWED: Final = (
     "use facts, numbers, texts, comparisons, arithmetic, 'and', 'or', 'not', 'in' "
     f"and the functions {', '.join(FUNCTIONS)}"
 )
-"""What an expression may be made of, as a hint."""
+"""A hint: what is allowed in an expression."""
 
-_SLIPS: Final = (
+_MISTAKES: Final = (
     (re.compile(r"&&"), "write 'and' for '&&'"),
     (re.compile(r"\|\|"), "write 'or' for '||'"),
     (re.compile(r"<>"), "write '!=' for '<>'"),
@@ -34,7 +34,7 @@ _SLIPS: Final = (
 )
 
 
-def parsed(text: str) -> ast.expr:
+def parse_tree(text: str) -> ast.expr:
     """Return Python's tree of ``text``, which is on one line; raise :class:`ExpressionError`."""
     if len(text) > LONGEST:
         raise ExpressionError(
@@ -57,7 +57,7 @@ def parsed(text: str) -> ast.expr:
 def _tree_of(text: str) -> ast.expr:
     try:
         with warnings.catch_warnings():
-            # What Python only warns of ('\d', '1or') is a slip here.
+            # Python only warns about some mistakes, such as '\d' and '1or'.
             warnings.simplefilter("error")
             tree = ast.parse(text, mode="eval").body
         comments = [
@@ -79,10 +79,10 @@ def _tree_of(text: str) -> ast.expr:
 
 def _not_python(text: str, error: Exception) -> ExpressionError:
     column = (getattr(error, "offset", None) or 1) - 1
-    reason = error.msg if isinstance(error, SyntaxError) else "it is no text that Python reads"
-    hint = next((hint for slip, hint in _SLIPS if slip.search(text)), ALLOWED)
+    reason = error.msg if isinstance(error, SyntaxError) else "Python cannot read this text"
+    hint = next((hint for mistake, hint in _MISTAKES if mistake.search(text)), ALLOWED)
     return ExpressionError(
-        f"`{shortened(text)}` is no expression: {reason}, at column {column + 1}",
+        f"`{shortened(text)}` is not an expression: {reason}, at column {column + 1}",
         hint,
         text,
         min(column, len(text)),

@@ -1,4 +1,4 @@
-"""The parts of an expression, and how their values are computed from those of the names."""
+"""The parts of an expression, each with a function that computes its value from the values of the names."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ Values: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """A part of an expression: ``text`` as it is written, from ``column`` of the whole on.
+    """A part of an expression, which is written as ``text`` from ``column`` on.
 
-    ``value`` computes its value from those of the names. ``sign`` is the operator or function that makes it of
-    ``parts``; the parts of a comparison of more than two values are comparisons of two. A part that is a name
-    has ``name``, and one that is a constant ``constant``.
+    ``value`` computes its value from the values of the names. ``sign`` is the operator or function that
+    combines ``parts``. A comparison of more than two values has comparisons of two as its parts. ``name`` is
+    set if the part is a name, and ``constant`` if it is a constant.
     """
 
     text: str
@@ -38,12 +38,12 @@ class Part:
 
     @property
     def is_constant(self) -> bool:
-        """Whether it is a number, a text, True, False or None as it is written."""
+        """Whether it is a literal: a number, a text, True, False or None."""
         return self.constant is not ...
 
     @property
     def peer(self) -> str:
-        """The name of the same fact of another request, if it is a fact of a request."""
+        """The name of the same fact of another request, if this is a fact of a request; else empty."""
         return "" if self.name is None else self.name.peer
 
     def walk(self) -> "Iterator[Part]":
@@ -64,8 +64,8 @@ class Part:
         return Unknown(f"`{shortened(self.text)}` is {described(value)}, and not true or false")
 
 
-def applied(text: str, function: Callable[..., Any], *parts: Part) -> Callable[[Values], Any]:
-    """Return what computes ``function`` of the values of ``parts``, as far as these are known."""
+def call_of(text: str, function: Callable[..., Any], *parts: Part) -> Callable[[Values], Any]:
+    """Return a function that calls ``function`` with the values of ``parts``, unless one of them is unknown."""
 
     def value(values: Values) -> Any:
         operands = [part.value(values) for part in parts]
@@ -73,35 +73,35 @@ def applied(text: str, function: Callable[..., Any], *parts: Part) -> Callable[[
             if isinstance(operand, Unknown):
                 return operand
         try:
-            found = function(*operands)
+            result = function(*operands)
         except (TypeError, ValueError, ArithmeticError, RecursionError):
-            found = None
-        if found is None or isinstance(found, Incomparable):
+            result = None
+        if result is None or isinstance(result, Incomparable):
             return _no_value(text, zip(parts, operands, strict=True))
-        return found
+        return result
 
     return value
 
 
-def compared(sign: str, left: Part, right: Part) -> Part:
+def comparison_of(sign: str, left: Part, right: Part) -> Part:
     """Return the comparison of two parts, whose types fit together."""
     text, compare = f"{left.text} {sign} {right.text}", _COMPARISONS[sign]
 
     def value(values: Values) -> Any:
         operands = left.value(values), right.value(values)
         try:
-            found = compare(*operands)
+            truth = compare(*operands)
         except RecursionError:
             return Unknown(f"`{shortened(text)}` compares values that are nested too deeply")
-        if not isinstance(found, Incomparable):
-            return found
-        for part, each in zip((left, right), operands, strict=True):
-            if each is None or each is NULL:
-                asked = f"; `{shortened(part.text)} is None` asks for that"
-                return _no_value(text, [(part, None)], asked)
-        if found.left is None or found.right is None:
+        if not isinstance(truth, Incomparable):
+            return truth
+        for part, operand in zip((left, right), operands, strict=True):
+            if operand is None or operand is NULL:
+                advice = f"; `{shortened(part.text)} is None` asks for that"
+                return _no_value(text, [(part, None)], advice)
+        if truth.left is None or truth.right is None:
             return Unknown(f"`{shortened(text)}` compares with none: ask for that with `is None`")
-        different = f"{described(found.left)} with {described(found.right)}"
+        different = f"{described(truth.left)} with {described(truth.right)}"
         return Unknown(f"`{shortened(text)}` compares {different}")
 
     return Part(text, left.column, TRUTH, value, (left, right), sign)
@@ -137,6 +137,6 @@ def require_truth(text: str, part: Part) -> None:
 
 
 def require_name(text: str, part: Part, names: Names) -> None:
-    """Raise :class:`ExpressionError` unless ``part`` of the expression ``text`` has a name in it."""
+    """Raise :class:`ExpressionError` unless ``part`` of the expression ``text`` contains a name."""
     if not part.names():
-        raise ExpressionError(*names.idle(shortened(part.text)), text, part.column)
+        raise ExpressionError(*names.no_names(shortened(part.text)), text, part.column)

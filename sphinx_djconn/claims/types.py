@@ -1,4 +1,4 @@
-"""Which types fit together in an expression, and what to write if two of them do not."""
+"""Which types fit together in an expression, and the messages if two of them do not."""
 
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
@@ -7,7 +7,7 @@ from sphinx_djconn.claims.errors import shortened
 from sphinx_djconn.trace.types import ANY, IDENTITIES, Kind, Type
 
 NUMBERS: Final = frozenset({Kind.COUNT, Kind.STATUS, Kind.NUMBER, Kind.JSON})
-"""Kinds that arithmetic takes. A number fits both counts and statuses; these two do not fit each other."""
+"""Kinds that arithmetic accepts. A number fits counts and statuses, but these two do not fit each other."""
 
 _NUMBERS_ALONE: Final = NUMBERS - {Kind.JSON}
 _ORDERED: Final = NUMBERS | {Kind.TEXT}
@@ -15,9 +15,9 @@ _ITEMS: Final = frozenset({Kind.LIST, Kind.SET})
 
 
 class Typed(Protocol):
-    """A part of an expression, as messages need it.
+    """A part of an expression, with what messages need.
 
-    ``is_constant`` is true of a constant, and ``peer`` is the name of the same fact of another request.
+    ``peer`` is the name of the same fact of another request, or empty.
     """
 
     @property
@@ -34,11 +34,11 @@ class Typed(Protocol):
 
 
 def common(left: Type, right: Type) -> Type | None:
-    """Return the type that values of both types have, or None if they do not fit together."""
-    found = _common_required(left.required, right.required)
-    if found is not None and (left.is_optional or right.is_optional or Kind.NONE in (left.kind, right.kind)):
-        return found.optional
-    return found
+    """Return the common type of both, or None if they do not fit together."""
+    type_ = _common_required(left.required, right.required)
+    if type_ is not None and (left.is_optional or right.is_optional or Kind.NONE in (left.kind, right.kind)):
+        return type_.optional
+    return type_
 
 
 def _common_required(left: Type, right: Type) -> Type | None:
@@ -56,7 +56,7 @@ def _common_required(left: Type, right: Type) -> Type | None:
 
 
 def _may_be_json(type_: Type) -> bool:
-    """Whether a value of the type can be a part of a response's JSON, or be equal to one."""
+    """Return whether a value of the type can be part of a response's JSON, or be equal to a part of it."""
     if type_.kind in IDENTITIES or type_.kind is Kind.SET:
         return False
     return all(map(_may_be_json, type_.items))
@@ -66,23 +66,23 @@ def _common_container(left: Type, right: Type) -> Type | None:
     if len(left.items) != len(right.items):
         return None
     items = [common(one, other) for one, other in zip(left.items, right.items, strict=True)]
-    found = tuple(item for item in items if item is not None)
-    return Type(left.kind, found) if len(found) == len(items) else None
+    common_items = tuple(item for item in items if item is not None)
+    return Type(left.kind, common_items) if len(common_items) == len(items) else None
 
 
 def common_of(types: Sequence[Type]) -> Type | None:
-    """Return the type that values of all ``types`` have, or None if they do not fit together."""
-    found = ANY
-    for each in types:
-        both = common(found, each)
+    """Return the common type of all ``types``, or None if they do not fit together."""
+    result = ANY
+    for type_ in types:
+        both = common(result, type_)
         if both is None:
             return None
-        found = both
-    return found
+        result = both
+    return result
 
 
 def is_ordered(type_: Type) -> bool:
-    """Whether values of the type can be compared by ``<``."""
+    """Return whether values of the type can be compared with ``<``."""
     return type_.kind in _ORDERED
 
 
@@ -96,7 +96,7 @@ def items_of(type_: Type) -> Type | None:
 def comparison_problem(
     sign: str, left: Typed, right: Typed, *, none_is_value: bool = False
 ) -> tuple[str, str] | None:
-    """Return what is wrong with comparing ``left`` and ``right``, and what to write; None if nothing is.
+    """Return the message and the hint if ``left`` and ``right`` cannot be compared; None if they can.
 
     ``none_is_value`` allows ``==`` and ``in`` with None.
     """
@@ -230,7 +230,7 @@ def _pair(sign: str, left: Typed, right: Typed) -> str:
 
 
 def a_type(type_: Type) -> str:
-    """Return the name of the type with its article; that it may be None is left out."""
+    """Return the name of the type with its article, without "or None"."""
     name = str(type_.required)
     if type_.kind in (Kind.JSON, Kind.NONE):
         return name
@@ -240,7 +240,7 @@ def a_type(type_: Type) -> str:
 
 
 def example(part: Typed) -> str:
-    """Return an expression that compares ``part`` with something that fits it."""
+    """Return an example of an expression that compares ``part`` with a value of its type."""
     text, kind = shortened(part.text), part.type.kind
     if kind in IDENTITIES and part.peer:
         return f"{text} == {part.peer}"
@@ -260,7 +260,7 @@ _EXAMPLES: Final = {
 
 
 def constant_type(value: Any) -> Type:
-    """Return the type of a constant as it is written in an expression."""
+    """Return the type of a literal."""
     match value:
         case None:
             return Type(Kind.NONE)

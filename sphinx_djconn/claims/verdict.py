@@ -1,19 +1,17 @@
-"""Verdicts: a claim judged by the facts of its runs."""
+"""Judge a claim by the facts of its runs."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from sphinx_djconn.claims.expression import Expression
 from sphinx_djconn.claims.figures import figure_text
+from sphinx_djconn.trace.facts import Facts
 from sphinx_djconn.trace.unknown import Unknown
-
-if TYPE_CHECKING:
-    from sphinx_djconn.claims.expression import Expression
-    from sphinx_djconn.trace.facts import Facts
 
 
 class Verdict(StrEnum):
-    """What the runs say of a claim."""
+    """The result of judging a claim."""
 
     HOLDS = "holds"
     REFUTED = "refuted"
@@ -21,9 +19,9 @@ class Verdict(StrEnum):
 
 
 class Judgement(NamedTuple):
-    """A verdict, and the values that decided it as half a sentence.
+    """A verdict with its reason: the values that decided it, as part of a sentence.
 
-    ``cell`` is the one of a matrix that decided it, where one did.
+    ``cell`` is the cell of a matrix that decided it, or empty.
     """
 
     verdict: Verdict
@@ -31,28 +29,28 @@ class Judgement(NamedTuple):
     cell: str = ""
 
 
-_ALONE: Final = ""
-"""Stands for the cell where there are none, only runs."""
+_NO_CELL: Final = ""
+"""The name of the only cell of a scenario that is no matrix."""
 
 
-def judge(expression: "Expression", runs: "Sequence[Facts]", *, sometimes: bool = False) -> Judgement:
-    """Return the verdict on ``expression`` over ``runs``, those that reached their end.
+def judge(expression: Expression, runs: Sequence[Facts], *, sometimes: bool = False) -> Judgement:
+    """Return the verdict on ``expression``, given the facts of all complete ``runs``.
 
-    A claim holds if it is true of every run or, with ``sometimes``, of at least one. If one run decides that,
-    the reason is its values, else those of all runs. The claim is unproven if there is no run, or if no run
-    decides it and it is not known of one of them whether it is true.
+    A claim holds if it is true for each run or, with ``sometimes``, for at least one. If one run is enough to
+    decide that, the reason has the values of this run, else those of all runs. The claim is unproven if there
+    is no run, or if a run for which the expression is unknown could change the verdict.
     """
-    return judge_cells(expression, {_ALONE: runs}, sometimes=sometimes)
+    return judge_cells(expression, {_NO_CELL: runs}, sometimes=sometimes)
 
 
 def judge_cells(
-    expression: "Expression", cells: "Mapping[str, Sequence[Facts]]", *, sometimes: bool = False
+    expression: Expression, cells: Mapping[str, Sequence[Facts]], *, sometimes: bool = False
 ) -> Judgement:
-    """Return the verdict on ``expression`` over the runs of several ``cells``, as :func:`judge` does.
+    """Return the verdict on ``expression``, as :func:`judge` does, given the runs of several ``cells``.
 
-    A cell without a run can be the reason that a claim is unproven, where no other cell decides it.
+    If a cell has no run, the claim is unproven, unless another cell decides it.
     """
-    deciding: list[tuple[str, int]] = []  # false ones, or with ``sometimes`` true ones
+    deciding: list[tuple[str, int]] = []  # runs for which it is false, or true with ``sometimes``
     unknown: Judgement | None = None
     for cell, runs in cells.items():
         for number, facts in enumerate(runs):
@@ -64,9 +62,9 @@ def judge_cells(
                 deciding.append((cell, number))
     if deciding:
         cell, number = deciding[0]
-        told = [_place(cell, number, cells[cell]), _share(deciding, cells, sometimes=sometimes)]
+        details = [_place(cell, number, cells[cell]), _share(deciding, cells, sometimes=sometimes)]
         reason = _reason(expression, [cells[cell][number]])
-        return Judgement(_verdict(holds=sometimes), _with(reason, told), cell)
+        return Judgement(_verdict(holds=sometimes), _with(reason, details), cell)
     if unknown is not None:
         return unknown
     for cell, runs in cells.items():
@@ -84,29 +82,29 @@ def _verdict(*, holds: bool) -> Verdict:
     return Verdict.HOLDS if holds else Verdict.REFUTED
 
 
-def _reason(expression: "Expression", runs: "Sequence[Facts]") -> str:
-    found: dict[str, list[Any]] = {}
+def _reason(expression: Expression, runs: Sequence[Facts]) -> str:
+    by_name: dict[str, list[Any]] = {}
     for facts in runs:
         for name, value in expression.values(facts).items():
-            found.setdefault(name, []).append(value)
-    return ", ".join(f"{name} is {figure_text(values)}" for name, values in found.items())
+            by_name.setdefault(name, []).append(value)
+    return ", ".join(f"{name} is {figure_text(values)}" for name, values in by_name.items())
 
 
-def _with(reason: str, told: Sequence[str]) -> str:
-    found = "; ".join(filter(None, told))
-    return f"{reason} ({found})" if found else reason
+def _with(reason: str, details: Sequence[str]) -> str:
+    text = "; ".join(filter(None, details))
+    return f"{reason} ({text})" if text else reason
 
 
-def _place(cell: str, number: int, runs: "Sequence[Facts]") -> str:
+def _place(cell: str, number: int, runs: Sequence[Facts]) -> str:
     run = f"run {number + 1} of {len(runs)}" if len(runs) > 1 else ""
     where = ", ".join(filter(None, (cell, run)))
     return f"in {where}" if where else ""
 
 
 def _share(
-    deciding: Sequence[tuple[str, int]], cells: "Mapping[str, Sequence[Facts]]", *, sometimes: bool
+    deciding: Sequence[tuple[str, int]], cells: Mapping[str, Sequence[Facts]], *, sometimes: bool
 ) -> str:
-    """Return how many of the cells say the same."""
+    """Return how many of the cells decide the same."""
     if len(cells) <= 1:
         return ""
     count = len({cell for cell, _ in deciding})

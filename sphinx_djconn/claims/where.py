@@ -1,4 +1,4 @@
-"""Which cells of a matrix: a ``:where:``, an expression over the names of its axes."""
+"""Select cells of a matrix by a ``:where:``, an expression over the names of its axes."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from sphinx_djconn.claims.errors import ExpressionError, listed, nearest, shorte
 from sphinx_djconn.claims.expression import Expression, parse_with
 from sphinx_djconn.claims.figures import value_text
 from sphinx_djconn.claims.logic import NULL
-from sphinx_djconn.claims.names import WRITTEN, Name
+from sphinx_djconn.claims.names import MISSPELLED_VALUES, Name
 from sphinx_djconn.claims.parts import Part, require_truth
 from sphinx_djconn.claims.types import common_of, constant_type
 from sphinx_djconn.trace.facts import Facts
@@ -17,26 +17,26 @@ from sphinx_djconn.trace.types import JSON, Type
 from sphinx_djconn.trace.unknown import Unknown
 
 _BY_VALUE: Final = frozenset({"==", "!=", "in", "not in", "is", "is not"})
-"""The comparisons in which a value that no cell has is a slip."""
+"""The comparisons in which a value that no cell has must be a mistake."""
 
 
-def choose(text: str, axes: Mapping[str, Sequence[Any]], cells: Sequence[Sequence[Any]]) -> list[bool]:
-    """Return for each of ``cells``, the values of its axes, whether the expression ``text`` is true of it.
+def select_cells(text: str, axes: Mapping[str, Sequence[Any]], cells: Sequence[Sequence[Any]]) -> list[bool]:
+    """Return for each of ``cells``, which are the values of its axes, whether the expression ``text`` is true.
 
-    ``axes`` are names, as expressions have them (``conn_max_age``), and values. Raises :class:`ExpressionError`
-    if a name or a value is none of them, if an axis is compared with a value of another type, or if no cell is
-    chosen.
+    ``axes`` maps the names of axes in expressions (``conn_max_age``) to their values. Raises
+    :class:`ExpressionError` for an unknown name or value, if an axis is compared with a value of another type,
+    or if no cell is selected.
     """
     expression = _parsed(text, axes)
     require_truth(expression.text, expression.root)
     for part in expression.root.walk():
         if part.sign in _BY_VALUE:
             _check_values(expression, part, axes)
-    found = [_is_chosen(expression, axes, values) for values in cells]
-    if not any(found):
-        told = "; ".join(f"{name} is {_values(values)}" for name, values in axes.items())
-        raise ExpressionError(f"`{shortened(expression.text)}` chooses no cell", f"in the cells, {told}")
-    return found
+    selected = [_is_selected(expression, axes, values) for values in cells]
+    if not any(selected):
+        all_values = "; ".join(f"{name} is {_values(values)}" for name, values in axes.items())
+        raise ExpressionError(f"`{shortened(expression.text)}` chooses no cell", f"in the cells, {all_values}")
+    return selected
 
 
 def _parsed(text: str, axes: Mapping[str, Sequence[Any]]) -> Expression:
@@ -47,21 +47,21 @@ def _parsed(text: str, axes: Mapping[str, Sequence[Any]]) -> Expression:
         for name in axes:
             written = name.replace("_", "-")
             if "_" in name and re.search(rf"(?<![\w-]){written}(?![\w-])", text):
-                message = f"`{shortened(text)}` is no expression"
+                message = f"`{shortened(text)}` is not an expression"
                 raise ExpressionError(message, f"write '{name}' for '{written}'") from error
         raise
 
 
 def _axis_type(values: Sequence[Any]) -> Type:
-    """Return the type of an axis; of values that have none in common, each has its own, as in JSON."""
+    """Return the type of an axis. If its values have no common type, each has its own, as in JSON."""
     return common_of([constant_type(value) for value in values]) or JSON.optional
 
 
-def _is_chosen(expression: Expression, axes: Mapping[str, Sequence[Any]], values: Sequence[Any]) -> bool:
-    found = expression.evaluate(Facts(dict(zip(axes, values, strict=True)), (), frozenset()))
-    if isinstance(found, Unknown):
-        raise ExpressionError(found.reason, "compare an axis with values of one type", expression.text, 0)
-    return found
+def _is_selected(expression: Expression, axes: Mapping[str, Sequence[Any]], values: Sequence[Any]) -> bool:
+    truth = expression.evaluate(Facts(dict(zip(axes, values, strict=True)), (), frozenset()))
+    if isinstance(truth, Unknown):
+        raise ExpressionError(truth.reason, "compare an axis with values of one type", expression.text, 0)
+    return truth
 
 
 def _check_values(expression: Expression, comparison: Part, axes: Mapping[str, Sequence[Any]]) -> None:
@@ -86,7 +86,7 @@ def _values(values: Sequence[Any]) -> str:
 
 
 def _written(value: Any) -> str:
-    """Return ``value`` as an expression has it."""
+    """Return ``value`` as it is written in an expression."""
     if isinstance(value, str):
         return f'"{value}"'
     return str(value) if value is None or isinstance(value, bool) else value_text(value)
@@ -94,23 +94,23 @@ def _written(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AxisNames:
-    """The names of the axes of a matrix. Their values are all known, and None is one of them."""
+    """The names of the axes of a matrix. None is a value of an axis like any other."""
 
     axes: Mapping[str, Type]
     values: Mapping[str, Sequence[Any]]
     none_is_value: bool = True
 
-    def idle(self, text: str) -> tuple[str, str]:
+    def no_names(self, text: str) -> tuple[str, str]:
         """Return the error of an expression without an axis."""
-        return f"`{text}` names no axis", self.known
+        return f"`{text}` names no axis", self._hint
 
     def name(self, parts: Sequence[str]) -> Name:
         """Return the axis of this name."""
         text = ".".join(parts)
         if text in self.axes:
             return Name(text, self.axes[text], lambda facts: _axis_value(facts, text))
-        if text in WRITTEN:
-            hint = f"write '{WRITTEN[text]}' for the value"
+        if text in MISSPELLED_VALUES:
+            hint = f"write '{MISSPELLED_VALUES[text]}' for the value"
         elif any(text in values for values in self.values.values()):
             hint = f"write '\"{text}\"' for the value"
         else:
@@ -118,19 +118,18 @@ class AxisNames:
         raise ExpressionError(f"no axis '{text}'", hint)
 
     def alias_name(self, group: str, alias: str, parts: Sequence[str]) -> Name:
-        """Raise the error that this is no axis."""
+        """Raise :class:`ExpressionError`: this is not an axis."""
         raise self._no_axis(".".join((f'{group}["{alias}"]', *parts)))
 
     def overlap(self, first: Sequence[str], second: Sequence[str]) -> Name:
-        """Raise the error that this is no axis."""
+        """Raise :class:`ExpressionError`: this is not an axis."""
         raise self._no_axis(f"overlap({'.'.join(first)}, {'.'.join(second)})")
 
     def _no_axis(self, text: str) -> ExpressionError:
-        return ExpressionError(f"`{text}` is no axis", self.known)
+        return ExpressionError(f"`{text}` is not an axis", self._hint)
 
     @property
-    def known(self) -> str:
-        """The hint that says which axes there are."""
+    def _hint(self) -> str:
         return f"compare an axis with its values; the axes are {listed(self.axes)}"
 
 

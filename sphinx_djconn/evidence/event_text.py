@@ -123,7 +123,7 @@ class EventFormatter:
         return f"DB connection {found.name}{_alias(found.alias)}" if found else "a DB connection"
 
     def _opened(self, event: Event) -> str:
-        if self._entities.is_taken_again(event):
+        if self._entities.is_pool_reuse(event):
             return f"{self._connection(event)} taken from its pool again"
         return f"{self._connection(event)} opened"
 

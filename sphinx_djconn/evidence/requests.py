@@ -12,9 +12,9 @@ from sphinx_djconn.evidence.nodes import Cell as TableCell
 from sphinx_djconn.evidence.nodes import literal, note, table
 from sphinx_djconn.evidence.text import number, printable
 from sphinx_djconn.scenario.model import Scenario
+from sphinx_djconn.trace.attribution import NEVER_SEEN, why_unseen
 from sphinx_djconn.trace.entities import DatabaseConnection, Greenlet, Named, RequestEntity, Thread
 from sphinx_djconn.trace.reading import Trace
-from sphinx_djconn.trace.request_events import NEVER_SEEN
 
 _LONGEST_TARGET: Final = 100
 _PHASES: Final = {"start": "at start", "view": "in the view", "end": "at end"}
@@ -108,7 +108,7 @@ def _rows(scenario: Scenario, trace: Trace, places: Iterable[str]) -> Iterator[R
 
 def _place(place: str, request: RequestEntity, trace: Trace) -> CollapsedCell:
     if not request.is_seen:
-        said = place == "Thread" and trace.entities.unseen() == NEVER_SEEN
+        said = place == "Thread" and why_unseen(trace.entities) == NEVER_SEEN
         return CollapsedCell(_UNSEEN) if said else _UNKNOWN
     entity = _PLACES[place](request)
     return CollapsedCell("{}", (entity.name,)) if entity else _NOTHING

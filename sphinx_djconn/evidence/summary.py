@@ -8,7 +8,8 @@ from docutils import nodes
 from sphinx_djconn.claims.figures import figure_text
 from sphinx_djconn.evidence.nodes import inline, table
 from sphinx_djconn.evidence.text import number, printable
-from sphinx_djconn.trace.facts import FACTS, Facts, facts_of
+from sphinx_djconn.trace.fact_table import FACTS
+from sphinx_djconn.trace.facts import Facts, facts_of
 from sphinx_djconn.trace.reading import Trace
 
 _ALWAYS: Final = frozenset(

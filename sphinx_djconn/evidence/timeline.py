@@ -179,12 +179,12 @@ class _Reading:
         Those that have used no database are left out.
         """
         entities = self._trace.entities
-        thread, greenlet = entities.here(event) if event.process else ((0, 0), None)
+        thread, greenlet = entities.owner_of(event) if event.process else ((0, 0), None)
         if greenlet is None and event.kind == "greenlet.end":
             greenlet = (event.process, event.data["g"])
         owner = (thread, greenlet)
         served = thread in self._first_of_thread if greenlet is None else greenlet in self._last_of_greenlet
-        return owner if owner in entities.started and not served else None
+        return owner if owner in entities.started_owners and not served else None
 
     def _hanging_up(self, http: int, here: _Place) -> _Place:
         last = self._sent.get(self._last_of_http.get(http, 0), here)

@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from sphinx_djconn.claims.bisect import Search
+from sphinx_djconn.claims.bisect import ReleaseSearch
 from sphinx_djconn.claims.errors import ExpressionError
-from sphinx_djconn.claims.release_verdict import ReleaseResult, ReleaseVerdict, outcome
+from sphinx_djconn.claims.release_verdict import ReleaseResult, ReleaseVerdict, release_verdict
 from sphinx_djconn.claims.verdict import Judgement, Verdict, judge
 from sphinx_djconn.ext.directives.options import unknown
 from sphinx_djconn.ext.registry import (
@@ -41,7 +41,7 @@ class Bisection:
         self._base = base
         self._results = results
         self._told: dict[int, ReleaseResult] = {}
-        self._search = Search(len(self.releases.names), self.releases.direction, self.releases.declared)
+        self._search = ReleaseSearch(len(self.releases.names), self.releases.direction, self.releases.declared)
 
     @cached_property
     def expression(self) -> "Expression":
@@ -59,7 +59,7 @@ class Bisection:
 
     def _needed(self) -> Iterator[DeclaredScenario]:
         _ = self.expression
-        for position in self._search.needed({each: told.truth for each, told in self.told().items()}):
+        for position in self._search.next_releases({each: told.truth for each, told in self.told().items()}):
             self.cells[position] = cell = self._cell(position)
             yield cell
 
@@ -72,11 +72,11 @@ class Bisection:
 
     def outcome(self) -> ReleaseVerdict:
         """Return what the search has found."""
-        return outcome(self._search, self.releases.names, self.told())
+        return release_verdict(self._search, self.releases.names, self.told())
 
     def passed(self) -> list[DeclaredScenario]:
         """Return the cells without a run on which the verdict depends."""
-        return [self.cells[each] for each in self.outcome().passed]
+        return [self.cells[each] for each in self.outcome().missing]
 
     def _cell(self, position: int) -> DeclaredScenario:
         environment = self.releases.environments[position]

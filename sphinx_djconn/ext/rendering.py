@@ -106,7 +106,7 @@ class Rendering:
             return []  # the second of two with this name, which does not count
         judgement = self._results.judgement(claim.name)
         search = self._results.searches.get(claim.name)
-        found = f" {search.outcome().found}," if search is not None and search.cells else ""
+        found = f" {search.outcome().summary}," if search is not None and search.cells else ""
         heading = nodes.paragraph("", "", classes=["djconn-fold-title"])
         badge = claim_badge(claim, self._results)
         if UNDECLARED in badge["classes"]:

@@ -185,7 +185,7 @@ def _releases(claim: DeclaredClaim, results: Results) -> dict[str, Any]:
     if search is None:
         return {}
     said = {search.releases.names[position]: told.truth for position, told in search.told().items()}
-    return {"releases": search.releases.text, "said": said, "found": search.outcome().found}
+    return {"releases": search.releases.text, "said": said, "found": search.outcome().summary}
 
 
 def _facts(results: Results) -> Iterator[tuple[str, dict[str, Any]]]:

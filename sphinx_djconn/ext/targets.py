@@ -70,11 +70,11 @@ def narrowed(named: Target, where: str | None) -> Target:
         return named
     if matrix is None:
         raise _no_matrix("`:where:`", named.cells[0])
-    from sphinx_djconn.claims.where import choose  # noqa: PLC0415 - judgements are kept from build to build
+    from sphinx_djconn.claims.where import select_cells  # noqa: PLC0415 - judgements are kept from build to build
 
     axes = {axis.identifier: axis.values for axis in matrix.axes}
     try:
-        truths = choose(where, axes, [cell.values for cell in named.cells])
+        truths = select_cells(where, axes, [cell.values for cell in named.cells])
     except ExpressionError as error:
         raise ChoiceError(f"`:where:` of the matrix `{matrix.name}`: {error}") from error
     return Target(matrix, tuple(cell for cell, truth in zip(named.cells, truths, strict=True) if truth))

@@ -173,7 +173,7 @@ class Run:
                 "`stop_seconds` of its profile in `djconn_servers`"
             )
         trace = self._trace(events, log, self._sanitizer(folder, project, databases), starting, databases)
-        self.notes += [imbalance.message for imbalance in trace.imbalances]
+        self.notes += [contradiction.message for contradiction in trace.contradictions]
         return trace
 
     def _is_given_its_port(self) -> bool:

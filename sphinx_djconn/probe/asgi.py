@@ -1,8 +1,8 @@
-"""Requests inside Django's ASGI handler: which task is given one, and which thread runs its view.
+"""Watch requests in Django's ASGI handler: which task runs the handler, and which thread the view.
 
-The handler is a coroutine in the event loop's thread. A view that is no coroutine runs in another
-thread, and database connections belong to that one. A request ends when the handler's coroutine does,
-after the response was closed and the thread, where it is the request's own, was given up.
+The handler is a coroutine in the event loop's thread. A view that is not a coroutine runs in another thread,
+and its database connections belong to that thread. A request ends when the handler's coroutine does: after the
+response has been closed, and after the thread has ended, if the request had one of its own.
 """
 
 import asyncio
@@ -11,14 +11,14 @@ import itertools
 import weakref
 from typing import Any, Callable, Optional, Tuple
 
-from .handlers import MARK, numbered, watched_coroutine
-from .import_hooks import Imports
-from .recorder import VIEW, VIEW_END, Handling, Recorder
+from .handlers import MARK, parse_header, watched_coroutine
+from .import_hooks import ImportHooks
+from .recorder import VIEW, VIEW_END, Recorder, RequestState
 
 HEADER = b"x-djconn-request"
 
 
-def watch(recorder: Recorder, imports: Imports) -> None:
+def watch(recorder: Recorder, imports: ImportHooks) -> None:
     """Watch Django's handlers when they are imported."""
     watcher = _Watcher(recorder)
     imports.after("django.core.handlers.asgi", watcher.asgi)
@@ -36,26 +36,26 @@ class _Watcher:
 
         @functools.wraps(original)
         async def call(handler: Any, scope: Any, receive: Any, send: Any) -> None:
-            handling, scope = _taken(scope)
-            if handling is None:
+            request_state, scope = _take_header(scope)
+            if request_state is None:
                 await original(handler, scope, receive, send)
                 return
             before = recorder.current.get()
-            recorder.current.set(handling)
+            recorder.current.set(request_state)
             recorder.emit("request.begin", task=self._task())
             try:
-                if handling.meets:
-                    await recorder.meet_in_loop(handling, "arrival")
+                if request_state.waits_at_barrier:
+                    await recorder.wait_at_barrier_in_loop(request_state, "arrival")
                 await original(handler, scope, receive, send)
             finally:
-                recorder.end(handling)
+                recorder.end(request_state)
                 recorder.current.set(before)
 
         module.ASGIHandler.__call__ = call
         if hasattr(module.ASGIHandler, "get_response_async"):  # since Django 3.1
             self._watch_get_response(module.ASGIHandler)
-        known = getattr(module.base, "iscoroutinefunction", asyncio.iscoroutinefunction)
-        self._watch_views(module.ASGIHandler, known)
+        is_coroutine_function = getattr(module.base, "iscoroutinefunction", asyncio.iscoroutinefunction)
+        self._watch_views(module.ASGIHandler, is_coroutine_function)
 
     def _watch_get_response(self, handler_class: Any) -> None:
         recorder = self.recorder
@@ -63,46 +63,46 @@ class _Watcher:
 
         @functools.wraps(original)
         async def get_response_async(handler: Any, request: Any) -> Any:
-            handling: Optional[Handling] = recorder.current.get()
-            if handling is None or handling.phase != "start" or handling.over:
+            request_state: Optional[RequestState] = recorder.current.get()
+            if request_state is None or request_state.phase != "start" or request_state.ended:
                 return await original(handler, request)
-            handling.phase = "view"
+            request_state.phase = "view"
             response = await original(handler, request)
-            setattr(response, MARK, handling)
-            if handling.meets:
-                await recorder.meet_in_loop(handling, "departure")
+            setattr(response, MARK, request_state)
+            if request_state.waits_at_barrier:
+                await recorder.wait_at_barrier_in_loop(request_state, "departure")
             return response
 
         handler_class.get_response_async = get_response_async
 
     def _watch_views(self, handler_class: Any, is_coroutine_function: Callable[[Any], bool]) -> None:
-        """Tell which thread runs the view of a request that a task was given, and when."""
-        recorder, tell = self.recorder, self.recorder.tell
+        """Emit when, and in which thread, the view of a request runs whose handler a task runs."""
+        recorder, emit_packed = self.recorder, self.recorder.emit_packed
         original = handler_class.make_view_atomic
 
         @functools.wraps(original)
         def make_view_atomic(handler: Any, view: Any) -> Any:
             made = original(handler, view)
-            handling: Optional[Handling] = recorder.current.get()
-            if handling is None or handling.ends_with_response:
+            request_state: Optional[RequestState] = recorder.current.get()
+            if request_state is None or request_state.ends_with_response:
                 return made
             if is_coroutine_function(made):
-                return watched_coroutine(made, handling, recorder)
+                return watched_coroutine(made, request_state, recorder)
 
             @functools.wraps(made)
             def function(*args: Any, **kwargs: Any) -> Any:
-                tell(VIEW, handling.number)
+                emit_packed(VIEW, request_state.number)
                 try:
                     return made(*args, **kwargs)
                 finally:
-                    tell(VIEW_END, handling.number)
+                    emit_packed(VIEW_END, request_state.number)
 
             return function
 
         handler_class.make_view_atomic = make_view_atomic
 
     def _task(self) -> int:
-        """Return the serial of the task that is running; 0 where the server runs coroutines without."""
+        """Return the serial of the current task; 0 if the server runs coroutines without tasks."""
         try:
             task = asyncio.current_task()
         except RuntimeError:
@@ -114,16 +114,16 @@ class _Watcher:
         return self.tasks[task]
 
 
-def _taken(scope: Any) -> Tuple[Optional[Handling], Any]:
-    """Return the request that the lab numbered, and ``scope`` without the number."""
+def _take_header(scope: Any) -> Tuple[Optional[RequestState], Any]:
+    """Return the request that the lab has numbered, and ``scope`` without the lab's header."""
     if scope["type"] != "http":
         return None, scope
     headers = list(scope.get("headers", ()))
-    kept = [header for header in headers if bytes(header[0]).lower() != HEADER]
-    if len(kept) == len(headers):
+    others = [header for header in headers if bytes(header[0]).lower() != HEADER]
+    if len(others) == len(headers):
         return None, scope
     value = next(bytes(value) for name, value in headers if bytes(name).lower() == HEADER)
-    handling = numbered(value.decode("ascii", "replace"))
-    if handling is not None:
-        handling.ends_with_response = False
-    return handling, dict(scope, headers=kept)
+    request_state = parse_header(value.decode("ascii", "replace"))
+    if request_state is not None:
+        request_state.ends_with_response = False
+    return request_state, dict(scope, headers=others)

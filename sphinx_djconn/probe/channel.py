@@ -1,6 +1,6 @@
-"""What leads to the lab: a file for the events of a process, and a socket that tells the lab to read it.
+"""The channel to the lab: a file for the events of a process, and a socket that wakes the lab up to read it.
 
-Another socket is opened for each request that waits in a meeting.
+Each request that waits at a barrier opens another socket.
 """
 
 import asyncio
@@ -12,68 +12,66 @@ import struct
 import time
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from .fds import mapped, raised
-from .forks import own_byte
-from .log_position import left, opened_again
+from .fds import high_copy, map_file
+from .forks import fork_marker
+from .log_position import bytes_left, reopened
 
-_OFTEN = 1024
-"""After so many events the bell is rung though nobody waits, so that a lab that is gone is found to be."""
+_EVENTS_PER_WAKE_UP = 1024
+"""After so many events, the lab is woken up even if it doesn't wait: that shows whether it still exists."""
 
-_LINES = 1 << 18
-_RECORDS = 1 << 19
-"""Bytes of a process's file that are mapped for lines, and for records: of some 5,000 requests."""
+_BYTES_OF_LINES = 1 << 18
+_BYTES_OF_RECORDS = 1 << 19
+"""Bytes of a process's file that are mapped for lines, and for records: enough for about 5,000 requests."""
 
 
 def _new_clock() -> Any:
-    """Return an iterator over the serial of the next event, from 1 on, and the time in seconds.
+    """Return an iterator over pairs: the serial of the next event, from 1 on, and the time in seconds.
 
-    Both come out of one call that doesn't release the interpreter, so that the order of the serials is the
-    order of the times, whichever thread takes them.
+    One call returns both without releasing the interpreter's lock, so that serials and times have the same
+    order, whichever threads take them.
     """
     return zip(itertools.count(1), iter(time.monotonic, None))
 
 
 RECORD = struct.Struct("=d8sI4sI3sx")
-"""What is packed, in as few steps as can be: the time in seconds, :data:`OWNER`, the number of the request,
-the size of the log as the kernel gave it, the serial of the event, and :data:`THREAD`. 0 stands for no wrapper
-and no connection."""
+"""A packed event: the time in seconds, :data:`OWNER`, the number of the request, the size of the log as the
+kernel wrote it, the serial of the event, and :data:`THREAD`."""
 
 OWNER = struct.Struct("=II")
-"""The serials of a database wrapper and its connection."""
+"""The serials of a database wrapper and its connection; 0 for none."""
 
 THREAD = struct.Struct("=HB")
-"""The serial of a thread, and what the event is of :data:`KINDS`, from 1 on: 0 is where none is written yet."""
+"""The serial of a thread, and the position of the kind in :data:`KINDS`, from 1 on. 0 is not written yet."""
 
 KINDS = ("request.begin", "db.use", "request.end", "request.view", "request.view.end")
 
 RECORDS = {"format": "=dIIIIIHBx", "fields": ["t", "w", "c", "r", "o", "s", "th", "k"], "kinds": KINDS}
-"""How the lab reads them, which is told it with the file."""
+"""The description of the records, which the lab gets with the name of the file."""
 
 _Socket = socket.socket
-"""As it is now, before a server like gunicorn's gevent worker puts another in its place."""
+"""The original class, which a server such as gunicorn's gevent worker may replace later."""
 
 
 class Channel:
-    """Writes events, a line of JSON each, into a file of this process's own.
+    """Writes events, a line of JSON each, to a file that only this process writes.
 
-    The file begins with memory that is mapped, full of zeros until it is written: a call of ``mmap.write``
-    copies a line and moves on without leaving the interpreter to another thread, which is what makes system
-    calls dear in a busy server. When it is full, lines are appended to the file. Each way is one call, which
-    is atomic and waits for nobody: threads, event loops, signal handlers and callbacks of the garbage
-    collector can write at any time, and no lock is needed that one of them could hold. The kernel keeps what
-    was written when the process dies, however it dies.
+    The file begins with mapped memory, full of zeros. ``mmap.write`` copies a line there without releasing the
+    interpreter's lock; a system call would release it, which is slow in a busy server. When the memory is full,
+    lines are appended to the file. Both take one atomic call that never blocks. So threads, event loops, signal
+    handlers and callbacks of the garbage collector can write at any time, without a lock. The kernel keeps what
+    was written even if the process is killed.
 
-    The events that most requests have are no lines but records of ``RECORD``, which take less time, in memory
-    behind that of the lines: ``records.write`` writes one, and raises ``ValueError`` when that memory is full.
-    ``records`` is ``None`` where there is none, or where the size of the log, at whose start ``log`` is open,
-    is not known so quickly.
+    The events that most requests have are not lines but records of the structure ``RECORD``, which take less
+    time. They are written to memory behind that of the lines: ``records.write`` raises ``ValueError`` when it
+    is full. ``records`` is ``None`` without such memory, or if getting the size of the log needs a slower
+    system call. Else ``log`` is a descriptor at the start of the log.
 
-    Each event has a serial, from 1 on in each process: whoever reads them sees whether one is missing.
+    Each event has a serial, from 1 on in each process, which shows if an event is missing.
 
-    The socket is the bell: an empty line says that there is something to be read. It is rung only where
-    somebody waits, which the lab tells in the first byte of a file that every process of the run maps
-    (``ADDRESS-waits``); who rings takes that back. Where the file cannot be written, because the disk is
-    full for example, the events go over the socket themselves.
+    An empty line over the socket wakes the lab up. It is only sent if the lab waits: then the first byte of the
+    file ``ADDRESS-waits``, which every process of the run maps, is not 0. The process that wakes the lab up
+    sets it to 0. If the file of events cannot be written, because the disk is full for example, events are sent
+    over the socket instead.
     """
 
     records: Any = None
@@ -83,112 +81,119 @@ class Channel:
     def __init__(self, address: str) -> None:
         self.address = address
         self.pid = -1
-        self.own = own_byte()
+        self.not_forked = fork_marker()
         self.fd = -1
         self._file = -1
-        self._remember: Optional[Callable[[bytes], Any]] = None
-        self._now_and_then = itertools.cycle(bytes(_OFTEN - 1) + b"\1")
-        self.log = opened_again(2)
+        self._write_line: Optional[Callable[[bytes], Any]] = None
+        self._wake_up_due = itertools.cycle(bytes(_EVENTS_PER_WAKE_UP - 1) + b"\1")
+        self.log = reopened(2)
         self._at_start = self.log >= 0
         if not self._at_start:
-            self.log = raised(2)
-        self.waits = mapped(address + "-waits", 1)
+            self.log = high_copy(2)
+        self.lab_waits = map_file(address + "-waits", 1)
         self.connect()
 
     def connect(self) -> None:
-        """Connect this process to the lab; ``fd`` stays negative where the lab is gone.
+        """Connect this process to the lab; ``fd`` stays negative if the lab is gone.
 
-        A forked child calls it for a channel of its own: until then, ``own[0]`` is 0 there.
+        A forked child calls this to get a channel of its own. Until then, its ``not_forked[0]`` is 0.
         """
         for fd in (self.fd, self._file):
             if fd >= 0:
                 os.close(fd)
         self.fd = self._file = -1
-        self._remember = self.records = None
+        self._write_line = self.records = None
         self.pid = os.getpid()
         self.clock = _new_clock()
-        self.own[0] = 1
+        self.not_forked[0] = 1
         with _Socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             try:
-                connection.settimeout(None)  # whatever the server's default is by now
+                connection.settimeout(None)  # the server may have set another default
                 connection.connect(self.address)
             except OSError:
                 return
-            self.fd = raised(connection.fileno())
+            self.fd = high_copy(connection.fileno())
         self._open_file()
 
     def _open_file(self) -> None:
-        if self.waits is None:
+        if self.lab_waits is None:
             return
-        # No two processes have the same: a number may be given again, but not at the same time.
+        # The path is unique: pids are reused, but not at the same time.
         path = "%s-%d-%d" % (self.address, self.pid, int(time.time() * 1e9))
         try:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         except OSError:
             return
         try:
-            lines, records = (_LINES, _RECORDS) if self._map(fd, path) else (0, 0)
-            told = {"k": "file", "name": os.path.basename(path), "lines": lines, "records": records, **RECORDS}
-            os.write(self.fd, json.dumps(told).encode() + b"\n")
-            self._file = raised(fd)
+            lines, records = (_BYTES_OF_LINES, _BYTES_OF_RECORDS) if self._map(fd, path) else (0, 0)
+            message = {
+                "k": "file",
+                "name": os.path.basename(path),
+                "lines": lines,
+                "records": records,
+                **RECORDS,
+            }
+            os.write(self.fd, json.dumps(message).encode() + b"\n")
+            self._file = high_copy(fd)
         except OSError:
             self.fd = -1
-            self._remember = self.records = None
+            self._write_line = self.records = None
         finally:
             os.close(fd)
 
     def _map(self, fd: int, path: str) -> bool:
-        """Map the beginning of the file; return whether it is: not where the disk has no room for that."""
+        """Map the beginning of the file; return whether that worked: it doesn't if the disk is full."""
         try:
-            # Written, because memory for which the disk has no room would end the process when it is used.
-            there = os.write(fd, bytes(_LINES + _RECORDS)) == _LINES + _RECORDS
+            # Allocate the blocks: if the disk is full, using the memory would kill the process.
+            size = _BYTES_OF_LINES + _BYTES_OF_RECORDS
+            is_allocated = os.write(fd, bytes(size)) == size
         except OSError:
-            there = False
-        lines = mapped(path, _LINES) if there else None
-        records = mapped(path, _RECORDS, _LINES) if there else None
+            is_allocated = False
+        lines = map_file(path, _BYTES_OF_LINES) if is_allocated else None
+        records = map_file(path, _BYTES_OF_RECORDS, _BYTES_OF_LINES) if is_allocated else None
         if lines is None or records is None:
             os.ftruncate(fd, 0)
             return False
-        self._remember = lines.write
+        self._write_line = lines.write
         if self.has_records and self._at_start:
             self.records = records
         return True
 
     def without_records(self) -> None:
-        """Have all events be lines from now on, in this process and its children."""
+        """Write all events as lines from now on, in this process and its children."""
         self.has_records = False
         self.records = None
 
     def write(self, fields: bytes, stamp: Optional[Tuple[int, float]] = None) -> None:
         """Write an event: the time, the size of the log, its serial, and ``fields``, which end the line.
 
-        ``stamp`` is what ``clock`` has returned for it, if anything has. Do nothing where the lab is gone, in a
-        forked child that has no channel yet.
+        ``stamp`` is what ``clock`` returned for it, if it was called already. Does nothing if the lab is gone,
+        or in a forked child that has no channel yet.
         """
-        # The time comes first: a system call may let another thread do, and tell, what comes after this.
+        # The time is first: in a system call, another thread may run, and emit an event that is later.
         serial, now = next(self.clock) if stamp is None else stamp
         try:
-            size = left(self.log) if self._at_start else os.fstat(self.log).st_size
-        except OSError:  # where it is closed, too
+            size = bytes_left(self.log) if self._at_start else os.fstat(self.log).st_size
+        except OSError:  # for example, if it is closed
             size = 0
         line = b'{"t":%d,"o":%d,"s":%d,%b' % (round(now * 1e9), size, serial, fields)
-        remember = self._remember
-        if remember is None:
+        write_line = self._write_line
+        if write_line is None:
             if not self._append(line):
                 return
         else:
             try:
-                remember(line)
+                write_line(line)
             except ValueError:  # full
-                self._remember = None
+                self._write_line = None
                 if not self._append(line):
                     return
-        # The lab says that it waits, and then reads: this event is read then, or sees that it waits.
-        if self.waits[0] or next(self._now_and_then):  # type: ignore[index]  # without it there is no file
-            self.ring()
+        # The lab sets ``lab_waits`` and then reads: it reads this event, or this process sees that it waits.
+        if self.lab_waits[0] or next(self._wake_up_due):  # type: ignore[index]  # set if there is a file
+            self.wake_lab()
 
     def _append(self, line: bytes) -> bool:
-        """Write ``line`` behind the memory; return whether it is there. If not, it was sent instead."""
+        """Append ``line`` to the file; return whether that worked. If not, it is sent over the socket."""
         if self.fd < 0:
             return False
         try:
@@ -196,13 +201,13 @@ class Channel:
                 return True
         except OSError:
             pass
-        self._file = -1  # what is there of the line is the file's end, and counts for nothing
+        self._file = -1  # a part of the line may be the end of the file; the lab ignores it
         self._send(line)
         return False
 
-    def ring(self) -> None:
-        """Tell the lab, which waits, that there is something to be read."""
-        self.waits[0] = 0  # type: ignore[index]
+    def wake_lab(self) -> None:
+        """Wake the lab up to read events."""
+        self.lab_waits[0] = 0  # type: ignore[index]
         self._send(b"\n")
 
     def _send(self, line: bytes) -> None:
@@ -210,11 +215,11 @@ class Channel:
             os.write(self.fd, line)
         except OSError:  # the lab is gone
             self.fd = -1
-            self._remember = self.records = None
+            self._write_line = self.records = None
 
-    def meet(self, event: Dict[str, Any]) -> None:
-        """Tell the lab that a request has come to a meeting, and wait until the lab lets it go."""
-        # The socket of a greenlet, where the server is made of these: others must go on.
+    def wait_at_barrier(self, event: Dict[str, Any]) -> None:
+        """Send ``event`` of a request that arrives at a barrier, and wait until the lab releases it."""
+        # Not ``_Socket``: if the server runs greenlets, only this one must wait.
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             try:
                 connection.settimeout(None)
@@ -224,8 +229,8 @@ class Channel:
             except OSError:
                 return
 
-    async def meet_in_loop(self, event: Dict[str, Any]) -> None:
-        """Do the same in an event loop, whose other tasks go on."""
+    async def wait_at_barrier_in_loop(self, event: Dict[str, Any]) -> None:
+        """Do the same as a coroutine, so that the other tasks of the event loop go on."""
         loop = asyncio.get_event_loop()
         with _Socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             try:

@@ -1,4 +1,4 @@
-"""How a process finds out that it is a forked child, whoever has forked it, Python or a server in C."""
+"""Notice that this process was forked, by Python or by a server written in C."""
 
 import mmap
 import os
@@ -9,13 +9,13 @@ _WIPEONFORK = 18
 """``MADV_WIPEONFORK`` of Linux 4.14 and later, for which ``mmap`` has no name."""
 
 
-def own_byte() -> Any:
-    """Return what has 0 as its first item in a process where 1 was not put there since it was forked."""
-    return _lost_in_children() or _Own()
+def fork_marker() -> Any:
+    """Return an object whose item 0 can be set to 1, and is 0 again in a forked child."""
+    return _wiped_on_fork() or _PidMarker()
 
 
-class _Own:
-    """The same where there is no such memory, for the price of a system call each time."""
+class _PidMarker:
+    """A marker for kernels without ``MADV_WIPEONFORK``. Reading it takes a system call."""
 
     pid = -1
 
@@ -26,8 +26,8 @@ class _Own:
         self.pid = os.getpid()
 
 
-def _lost_in_children() -> Optional[mmap.mmap]:
-    """Return a byte that is 0 in a forked child, whoever forks it; ``None`` where the kernel knows no such."""
+def _wiped_on_fork() -> Optional[mmap.mmap]:
+    """Return a byte of memory that the kernel clears in forked children, or ``None`` if it cannot."""
     if not sys.platform.startswith("linux") or not hasattr(mmap.mmap, "madvise"):  # Python 3.7 and earlier
         return None
     memory = mmap.mmap(-1, 1, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)

@@ -1,9 +1,9 @@
-"""When Python's garbage collector runs, if the scenario chooses that.
+"""Run Python's garbage collector when the scenario says so.
 
-By default, the probe leaves the collector alone. ``off`` and ``each-request`` switch automatic collection off
+By default, the probe leaves the collector alone. ``off`` and ``each-request`` disable automatic collection
 in every Python process of the server, before any code of the server or the project runs. ``gc.enable`` then
-does nothing, so that neither can switch it on again. ``gc.collect``, ``gc.freeze`` and ``gc.set_threshold``
-work as usual: they start no automatic collection while that is off.
+does nothing, so that neither can enable it again. ``gc.collect``, ``gc.freeze`` and ``gc.set_threshold``
+work as usual: they do not start automatic collection while it is disabled.
 
 With ``each-request``, a process collects after the end of each request that it has handled, in the thread that
 ended the request: the one that closed the response or, under ASGI, that of the event loop. ``__del__`` methods
@@ -30,14 +30,14 @@ def control(recorder: Recorder, mode: str) -> None:
     gc.disable()
     gc.enable = _stay_disabled
     if mode == EACH_REQUEST:
-        recorder.collect = _Collecting(recorder)
+        recorder.collect = _Collector(recorder)
 
 
 def _stay_disabled() -> None:
     """Do nothing, in place of ``gc.enable``."""
 
 
-class _Collecting:
+class _Collector:
     """Collects after the end of a request, and then sends ``request.collected``.
 
     Python has one collection at a time: while one runs, ``gc.collect`` returns at once in any other thread or
@@ -64,9 +64,9 @@ class _Collecting:
                 self._running.release()
 
     def _forked(self) -> None:
-        """Begin anew in a child: a thread of its parent may have been collecting."""
+        """Start afresh in a child: a thread of its parent may have been collecting."""
         self._waiting, self._running = deque(), _allocate_lock()
 
 
 _allocate_lock: Any = threading.Lock
-"""As it is now, before gevent puts a lock for greenlets in its place: this one is never waited for."""
+"""The original, which gevent may replace by a lock for greenlets later. No thread ever waits for this lock."""

@@ -1,6 +1,6 @@
-"""Greenlets: under gevent and eventlet they are what threads are elsewhere.
+"""Watch greenlets: under gevent and eventlet, they take the place of threads.
 
-A patched ``threading.local`` has a value for each greenlet, and so Django a connection.
+A patched ``threading.local`` has a value for each greenlet, so Django has a connection for each greenlet.
 """
 
 import functools
@@ -9,89 +9,90 @@ import threading
 import weakref
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from .import_hooks import Imports
-from .recorder import Handling, Recorder
+from .import_hooks import ImportHooks
+from .recorder import Recorder, RequestState
 
 
-def watch(recorder: Recorder, imports: Imports) -> None:
-    """Tell the greenlets of all events apart once the library is imported."""
+def watch(recorder: Recorder, imports: ImportHooks) -> None:
+    """Enter greenlets in all events once the library has been imported."""
 
     def imported(module: Any) -> None:
-        recorder.tell_greenlets_apart(_Greenlets(recorder, module.getcurrent), module.getcurrent)
+        recorder.use_greenlets(_Greenlets(recorder, module.getcurrent), module.getcurrent)
 
     imports.after("greenlet", imported)
 
 
 class _Greenlets:
-    """Gives serial numbers to greenlets; called, it returns that of the one which is running.
+    """Gives serial numbers to greenlets. A call returns the serial of the current one.
 
-    It keeps none of them alive, and 0 is each thread's first greenlet, which is the thread itself. A greenlet
-    that gevent has started works for the request that its starter was handling when this one was first seen.
+    0 is the main greenlet of each thread. No greenlet is kept alive. A greenlet that gevent started works for
+    the request that its starter was handling when the greenlet had its first event.
     """
 
     def __init__(self, recorder: Recorder, current: Callable[[], Any]) -> None:
         self._recorder = recorder
         self._current = current
         self._serials = itertools.count(1)
-        self._seen: Dict[int, _Seen] = {}
+        self._by_id: Dict[int, _GreenletState] = {}
 
     def __call__(self) -> int:
         greenlet = self._current()
         if greenlet.parent is None:
             return 0
-        seen = self._seen.get(id(greenlet))
-        return self._first(greenlet).serial if seen is None else seen.serial
+        state = self._by_id.get(id(greenlet))
+        return self._add(greenlet).serial if state is None else state.serial
 
-    def handles(self, handling: Handling) -> None:
-        """Note that the greenlet that is running is about to handle a request."""
+    def set_request(self, request_state: RequestState) -> None:
+        """Set the request that the current greenlet is about to handle."""
         greenlet = self._current()
         if greenlet.parent is not None:
-            (self._seen.get(id(greenlet)) or self._first(greenlet)).handling = handling
+            (self._by_id.get(id(greenlet)) or self._add(greenlet)).request_state = request_state
 
-    def _first(self, greenlet: Any) -> "_Seen":
-        """Tell of a greenlet that is running, and was never seen before."""
+    def _add(self, greenlet: Any) -> "_GreenletState":
+        """Emit the start of the current greenlet, which is new, and return its state."""
         recorder = self._recorder
-        handling = recorder.current.get()  # what a thread's start has put here, where greenlets are threads
-        more: Dict[str, Any] = {}
-        if handling is None:
-            handling, more = self._starters(greenlet)
-        work = None if handling is None else handling.work()
+        # Set by the start of a thread, if greenlets take the place of threads.
+        request_state = recorder.current.get()
+        fields: Dict[str, Any] = {}
+        if request_state is None:
+            request_state, fields = self._request_of_starter(greenlet)
+        work = None if request_state is None else request_state.work()
         serial = next(self._serials)
-        gone = weakref.ref(greenlet, functools.partial(self._gone, id(greenlet), serial))
-        seen = self._seen[id(greenlet)] = _Seen(serial, gone, work)
+        gone = weakref.ref(greenlet, functools.partial(self._remove, id(greenlet), serial))
+        state = self._by_id[id(greenlet)] = _GreenletState(serial, gone, work)
         if work is not None:
             recorder.current.set(work)
-        # Patched, this is the greenlet's own.
+        # If ``threading`` is patched, this is the greenlet's own.
         ident = threading.get_ident()
-        recorder.send("greenlet.start", recorder.thread(), work, g=serial, ident=ident, **more)
-        return seen
+        recorder.send("greenlet.start", recorder.thread(), work, g=serial, ident=ident, **fields)
+        return state
 
-    def _starters(self, greenlet: Any) -> Tuple[Optional[Handling], Dict[str, Any]]:
-        """Return the request that the starter of ``greenlet`` handled; ``foreign`` where nobody knows."""
+    def _request_of_starter(self, greenlet: Any) -> Tuple[Optional[RequestState], Dict[str, Any]]:
+        """Return the request that the starter of ``greenlet`` handled; with ``foreign`` if that is unknown."""
         while True:
             if any(each.__name__ == "Hub" for each in type(greenlet).__mro__):
-                return None, {}  # gevent's event loop, which starts what servers start
+                return None, {}  # gevent's event loop, which starts greenlets for the server
             starter = getattr(greenlet, "spawning_greenlet", None)
             greenlet = None if starter is None else starter()
             if greenlet is None:
                 return None, {"foreign": True}
             if greenlet.parent is None:
                 return None, {}
-            seen = self._seen.get(id(greenlet))
-            if seen is not None:
-                return seen.handling, {}
+            state = self._by_id.get(id(greenlet))
+            if state is not None:
+                return state.request_state, {}
 
-    def _gone(self, identity: int, serial: int, _: Any) -> None:
-        del self._seen[identity]
+    def _remove(self, identity: int, serial: int, _: Any) -> None:
+        del self._by_id[identity]
         self._recorder.send("greenlet.end", g=serial)
 
 
-class _Seen:
-    """A greenlet's serial, what notices its end, and the request that it handles, or works for."""
+class _GreenletState:
+    """A greenlet's serial, a weak reference that notices its end, and the request that it works for."""
 
-    __slots__ = ("gone", "handling", "serial")
+    __slots__ = ("gone", "request_state", "serial")
 
-    def __init__(self, serial: int, gone: Any, handling: Optional[Handling]) -> None:
+    def __init__(self, serial: int, gone: Any, request_state: Optional[RequestState]) -> None:
         self.serial = serial
         self.gone = gone
-        self.handling = handling
+        self.request_state = request_state

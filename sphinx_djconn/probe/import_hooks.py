@@ -1,4 +1,4 @@
-"""Hooks that are called once, right after a module was imported for the first time."""
+"""Call functions once, right after a module has been imported for the first time."""
 
 import sys
 from typing import Any, Callable, Dict, List, Optional
@@ -6,25 +6,25 @@ from typing import Any, Callable, Dict, List, Optional
 Hook = Callable[[Any], None]
 
 
-class Imports:
-    """A finder that lets the others find, and runs a module's hooks after its code has run."""
+class ImportHooks:
+    """An import finder that finds nothing itself, but runs hooks after a module's code."""
 
     def __init__(self) -> None:
         self._hooks: Dict[str, List[Hook]] = {}
 
     def install(self) -> None:
-        """Come first among the finders of this interpreter."""
+        """Become the first finder of this interpreter."""
         sys.meta_path.insert(0, self)
 
     def after(self, name: str, hook: Hook) -> None:
-        """Call ``hook`` with the module ``name`` once it is imported, at once if it is already."""
+        """Call ``hook`` with the module ``name`` when it has been imported; now, if it already has."""
         if name in sys.modules:
             hook(sys.modules[name])
         else:
             self._hooks.setdefault(name, []).append(hook)
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Optional[Any]:
-        """Return the spec that another finder has for ``name``, with the hooks behind its loader."""
+        """Return the spec of another finder for ``name``, whose loader then also runs the hooks."""
         if name not in self._hooks:
             return None
         for finder in sys.meta_path:

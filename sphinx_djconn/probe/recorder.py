@@ -1,4 +1,4 @@
-"""Events with their time, thread and request; serial numbers; the request that is being handled."""
+"""Make events: with their thread and request, and serial numbers for threads, wrappers and connections."""
 
 import itertools
 import json
@@ -14,55 +14,54 @@ from .log_position import ANSWER, FIONREAD, ioctl
 
 try:
     from contextvars import ContextVar
-except ImportError:  # Python 3.6: no ASGI there that would need more than threads
+except ImportError:  # Python 3.6, where no Django has ASGI: threads suffice
     ContextVar = None  # type: ignore[assignment, misc]
 
 BEGIN, USE, END, VIEW, VIEW_END = range(1, 1 + len(KINDS))
 
-_NOBODY = OWNER.pack(0, 0)
+_NO_CONNECTION = OWNER.pack(0, 0)
 _NO_RECORD = (AttributeError, TypeError, ValueError, OSError, struct.error)
-"""Of a thread that is new, without memory or with none left, without a log, of numbers that are too large."""
+"""No record can be written: the thread is new, there is no memory or log, or a number is too large."""
 
 _pack = RECORD.pack
-_as_json = json.JSONEncoder(default=str).encode  # ``default``, because a setting can be any object
+_as_json = json.JSONEncoder(default=str).encode  # ``default`` because a setting can be any object
 
 
 def _fields(data: Dict[str, Any]) -> bytes:
-    """Return ``data`` as the fields of an event that follow others."""
-    # By hand, because most of what an event costs would be the making of JSON.
+    """Return ``data`` as fields of a JSON object, each with a comma before it."""
+    # By hand: encoding with ``json`` would take most of the time of an event.
     more = ""
     for name, value in data.items():
         more += f',"{name}":{value if type(value) is int else _as_json(value)}'
     return more.encode()
 
 
-class Handling:
-    """A request that is being handled: its number, and how far it has come.
+class RequestState:
+    """A request that is being handled: its number, and what has happened so far.
 
-    ``phase`` is ``start`` until middleware and view are called, then ``view``, and ``end`` from the
-    moment the response is closed. ``over`` tells that the end of the request was told. A request that
-    ``ends_with_response`` ends when that is closed, others when their coroutine does. If it
-    ``ended_elsewhere``, in another context than it has begun in, the context of its beginning still has it
-    when it is over.
+    ``phase`` is ``start`` until middleware and view are called, then ``view``, and ``end`` from the moment when
+    the response is closed. ``ended`` means that the end of the request was emitted. A request that
+    ``ends_with_response`` ends when its response is closed, others when the coroutine of their handler ends. A
+    request that ``ended_in_other_context`` began in a context which still has it as its current request.
     """
 
     number = 0
-    meets = False
+    waits_at_barrier = False
     ends_with_response = True
     phase = "start"
-    over = False
-    ended_elsewhere = False
+    ended = False
+    ended_in_other_context = False
     _work: Optional["Work"] = None
 
     def work(self) -> "Work":
-        """Return what stands for the request in what it starts: threads, tasks, greenlets, processes."""
+        """Return the state for what this request starts: threads, tasks, greenlets, processes."""
         if self._work is None:
             self._work = Work(self.number)
         return self._work
 
 
-class Work(Handling):
-    """Work for the request ``number`` that it has started, and that may outlive it."""
+class Work(RequestState):
+    """What the request ``number`` started, and what may outlive it."""
 
     ends_with_response = False
     phase = "work"
@@ -71,14 +70,15 @@ class Work(Handling):
         self.number = number
 
     def work(self) -> "Work":
-        """Return this: what work starts is for the same request."""
+        """Return this object: what work starts is for the same request."""
         return self
 
 
 class ThreadLifetime:
-    """Lives in a thread's own storage and dies with it, however the thread was started and ended.
+    """Is stored in a ``threading.local``, so that it is freed when its thread ends, however that started.
 
-    That of a thread which a forked child has inherited, from the process ``pid``, is nobody's there.
+    A forked child inherits the objects of its parent's threads, which do not exist there: those have
+    another ``pid``.
     """
 
     __slots__ = ("pid", "recorder", "serial")
@@ -89,21 +89,21 @@ class ThreadLifetime:
         self.serial = serial
 
     def __del__(self) -> None:
-        # A process that ends clears the storage of threads that go on to its very end: that is no end
-        # of theirs.
+        # A process that ends frees the storage of threads that are still running: they have not ended.
         if not sys.is_finalizing() and os.getpid() == self.pid:
             self.recorder.send("thread.end", self.serial)
 
 
 class Recorder:
-    """Makes events of what the watchers see and sends them.
+    """Makes events of what the watchers see, and writes them to the channel.
 
-    ``collect``, if it is set, is called with the number of each request after its end was sent; ``after_fork``
-    is called in forked children.
+    ``collect``, if it is set, is called with the number of each request after its end was emitted. The
+    functions in ``after_fork`` are called in forked children.
 
-    ``current`` is the variable of the request that a thread, or task, is handling, or for which it works. A
-    request that is over is there in contexts that were copied from it, of tasks that it has started:
-    ``handling`` knows that. What runs for each request and each query asks ``current`` without that detour.
+    ``current`` is a context variable: the :class:`RequestState` that a thread or task is handling, or works
+    for. It may be a request that has ended, in a context that was copied from that of the request, for a task
+    that it started. :attr:`request_state` checks that. What runs for each request and each query reads
+    ``current`` itself.
     """
 
     def __init__(self, channel: Channel) -> None:
@@ -122,57 +122,58 @@ class Recorder:
         self.thread()
 
     @property
-    def handling(self) -> Optional[Handling]:
-        """The request that this thread, or task, is handling, or the work that it does for one."""
+    def request_state(self) -> Optional[RequestState]:
+        """The request that this thread or task is handling, or the :class:`Work` that it does for one."""
         if self.greenlet is not None:
-            self.greenlet()  # sees for whom a greenlet works that is new
-        handling: Optional[Handling] = self.current.get()
-        if handling is None or not handling.over:
-            return handling
-        return None if handling.ended_elsewhere else handling.work()
+            self.greenlet()  # sets ``current`` in a greenlet that is new
+        request_state: Optional[RequestState] = self.current.get()
+        if request_state is None or not request_state.ended:
+            return request_state
+        return None if request_state.ended_in_other_context else request_state.work()
 
-    def tell_greenlets_apart(self, greenlets: Any, current: Callable[[], Any]) -> None:
-        """Have all events tell which greenlet they are of, by what a call of ``greenlets`` returns.
+    def use_greenlets(self, greenlets: Any, current: Callable[[], Any]) -> None:
+        """Enter greenlets in all events. A call of ``greenlets`` returns the serial of the current greenlet.
 
-        ``current`` returns the greenlet that is running.
+        ``current`` returns that greenlet itself.
         """
         self.greenlet = greenlets
         if ContextVar is None:
-            self.current.tell_greenlets_apart(current)
+            self.current.use_greenlets(current)
         self.channel.without_records()
 
     def emit(self, kind: str, **data: Any) -> None:
-        """Send an event of this thread and of the request it is handling, or works for."""
-        handling = self.handling
-        request = None if handling is None else handling.number
+        """Write an event of this thread, and of the request that it is handling or works for."""
+        request_state = self.request_state
+        request = None if request_state is None else request_state.number
         if self.greenlet is not None:
             self._add_greenlet(data)
         self._write(kind, self.thread(), request, data)
 
     def send(self, kind: str, thread: int = 0, work: Optional[Work] = None, **data: Any) -> None:
-        """Send an event of the thread with the serial ``thread``, 0 for none, and of the request of ``work``.
+        """Write an event of the thread with the serial ``thread``, 0 for none, and of the request of ``work``.
 
-        It touches no storage of this thread's, which is being cleared when a thread ends, and when the
-        garbage collector runs anything may be under way.
+        Unlike :meth:`emit`, it can be called when a thread ends, and by the garbage collector: it does not use
+        the storage of the current thread.
         """
-        if not self.channel.own[0]:
+        if not self.channel.not_forked[0]:
             self._forked()
         self._write(kind, thread, None if work is None else work.number, data)
 
-    def tell(self, kind: int, request: int, owner: bytes = _NOBODY) -> None:
-        """Send an event that most requests have, of this thread and of the request with that number.
+    def emit_packed(self, kind: int, request: int, owner: bytes = _NO_CONNECTION) -> None:
+        """Write an event that most requests have as a record: of this thread, and of the request with a number.
 
-        It does what :meth:`emit` does in less time: most of the probe's cost is made of this, where each call
-        of another function can be measured. ``kind`` is a place in ``channel.KINDS``, from 1 on.
+        It is :meth:`emit` in less time. Most of the probe's cost arises here, where each function call is
+        measurable. ``kind`` is a position in ``channel.KINDS``, from 1 on. ``owner`` is packed as
+        ``channel.OWNER``.
         """
         channel, serial, now = self.channel, 0, 0.0
         try:
-            if not channel.own[0]:
+            if not channel.not_forked[0]:
                 self._forked()
             mark, write = self._local.marks[kind], channel.records.write
-            # Before anything that may let another thread do, and tell, what comes after.
+            # The time is first: in a system call, another thread may run, and emit a later event.
             serial, now = next(channel.clock)
-            ioctl(channel.log, FIONREAD, ANSWER)  # as ``logsize.left``
+            ioctl(channel.log, FIONREAD, ANSWER)  # ``log_position.bytes_left`` without the call
             write(_pack(now, owner, request, ANSWER, serial, mark))
         except _NO_RECORD:
             wrapper, connection = OWNER.unpack(owner)
@@ -182,9 +183,9 @@ class Recorder:
                 self._add_greenlet(data)
             self._write(KINDS[kind - 1], thread, request, data, (serial, now) if serial else None)
             return
-        # Nobody waits for the others of these, and would only take time from the request.
-        if kind == END and channel.waits[0]:  # type: ignore[index]  # there is no record without it
-            channel.ring()
+        # The lab waits for no other event of these, and waking it up would take time from the request.
+        if kind == END and channel.lab_waits[0]:  # type: ignore[index]  # set if there are records
+            channel.wake_lab()
 
     def _write(
         self,
@@ -199,47 +200,47 @@ class Recorder:
         self.channel.write(fields, stamp)
 
     def thread_started(self, name: str, work: Optional[Work]) -> None:
-        """Tell that this thread was started by Python, for ``work`` where a request has started it."""
+        """Emit that Python started this thread, for ``work`` if a request started it."""
         self.thread(name, work)
         if self.greenlet is not None:
             self.greenlet()
 
     def thread(self, name: Optional[str] = None, work: Optional[Work] = None) -> int:
-        """Return the serial of this thread, which is new where the thread was never seen before."""
-        if not self.channel.own[0]:
+        """Return the serial of this thread. If the thread is new, give it one and emit its start."""
+        if not self.channel.not_forked[0]:
             self._forked()
         try:
             serial: int = self._local.serial
         except AttributeError:
             serial = next(self._threads)
             self._local.serial = serial
-            # Of records; a thread whose serial is too large for them has lines.
+            # For records. A serial that is too large for them is written in lines.
             marks = [THREAD.pack(serial, kind) for kind in range(1 + len(KINDS))] if serial < 1 << 16 else None
             self._local.marks = marks
-            self._local.presence = ThreadLifetime(self, serial)
+            self._local.lifetime = ThreadLifetime(self, serial)
             self._thread_started(serial, name, work)
         return serial
 
-    def meet(self, place: str) -> None:
-        """Wait at ``place`` for the other requests of the meeting, where this request has one."""
-        handling = self.handling
-        if handling is not None and handling.meets:
-            self.channel.meet({"k": "meet", "r": handling.number, "at": place})
+    def wait_at_barrier(self, place: str) -> None:
+        """Wait at ``place`` for the other requests of the barrier, if this request has one."""
+        request_state = self.request_state
+        if request_state is not None and request_state.waits_at_barrier:
+            self.channel.wait_at_barrier({"k": "meet", "r": request_state.number, "at": place})
 
-    async def meet_in_loop(self, handling: Handling, place: str) -> None:
-        """Wait as :meth:`meet` does, and let other tasks of the event loop go on."""
-        await self.channel.meet_in_loop({"k": "meet", "r": handling.number, "at": place})
+    async def wait_at_barrier_in_loop(self, request_state: RequestState, place: str) -> None:
+        """Wait as :meth:`meet` does, as a coroutine."""
+        await self.channel.wait_at_barrier_in_loop({"k": "meet", "r": request_state.number, "at": place})
 
-    def end(self, handling: Handling) -> None:
-        """Tell the end of a request, once."""
-        if not handling.over:
-            handling.over = True
-            self.tell(END, handling.number)
+    def end(self, request_state: RequestState) -> None:
+        """Emit the end of a request, once."""
+        if not request_state.ended:
+            request_state.ended = True
+            self.emit_packed(END, request_state.number)
             if self.collect is not None:
-                self.collect(handling.number)
+                self.collect(request_state.number)
 
     def _add_greenlet(self, data: Dict[str, Any]) -> None:
-        assert self.greenlet is not None, "asked by those who know"
+        assert self.greenlet is not None, "the callers check that"
         greenlet = self.greenlet()
         if greenlet:
             data["g"] = greenlet
@@ -247,12 +248,12 @@ class Recorder:
     def _thread_started(self, serial: int, name: Optional[str], work: Optional[Work]) -> None:
         main = threading.main_thread()
         ident = threading.get_ident()
-        more: Dict[str, Any] = {}
+        fields: Dict[str, Any] = {}
         if name is None:
-            # Not ``current_thread``: for a thread that it does not know it makes an object that stays.
+            # Not ``current_thread``: it makes an object for unknown threads, and never frees it.
             name = main.name if ident == main.ident else "foreign"
             if ident != main.ident:
-                more["foreign"] = True
+                fields["foreign"] = True
         self.send(
             "thread.start",
             serial,
@@ -261,26 +262,26 @@ class Recorder:
             ident=ident,
             native=_native_id(),
             main=ident == main.ident,
-            **more,
+            **fields,
         )
 
     def _process_started(self, work: Optional[Work]) -> None:
         self.send("process.start", 0, work, pid=os.getpid(), ppid=os.getppid(), python=sys.version.split()[0])
 
     def _forked_by_python(self) -> None:
-        """Begin anew in a child, which works for the request that has forked it and ends no request."""
-        handling: Optional[Handling] = self.current.get()
+        """Start afresh in a child that Python forked: it works for the request, and cannot end it."""
+        request_state: Optional[RequestState] = self.current.get()
         work = None
-        if handling is not None and not handling.ended_elsewhere:
-            work = handling.work()
-            handling.over = handling is not work
+        if request_state is not None and not request_state.ended_in_other_context:
+            work = request_state.work()
+            request_state.ended = request_state is not work
             self.current.set(work)
         self._forked(work)
 
     def _forked(self, work: Optional[Work] = None) -> None:
-        """Begin anew in a child.
+        """Start afresh in a child.
 
-        Called by Python in the child, or before its first event, in any thread, where a server in C forks.
+        Called by Python in the child; if a server in C forks, by the child's first event, in any thread.
         """
         if self.channel.pid == os.getpid():
             return
@@ -288,7 +289,7 @@ class Recorder:
             if self.channel.pid == os.getpid():
                 return
             self.channel.connect()
-            # Serials go on from those of the parent, so that none names two things in this process.
+            # Serials go on from those of the parent: those of inherited objects stay unique in this process.
             self._local = threading.local()
             for call in self.after_fork:
                 call()
@@ -297,15 +298,15 @@ class Recorder:
 
 
 class _ThreadVar(threading.local):
-    """What ``ContextVar`` is to Python 3.7 and later. Each greenlet has a value of its own there, and here."""
+    """Takes the place of ``ContextVar`` in Python 3.6. Each greenlet has its own value, as there."""
 
     value: Any = None
     greenlet: Any = None
     values: ClassVar[Any] = weakref.WeakKeyDictionary()
 
     @classmethod
-    def tell_greenlets_apart(cls, current: Callable[[], Any]) -> None:
-        """Have a value for each greenlet; ``current`` returns the one that is running."""
+    def use_greenlets(cls, current: Callable[[], Any]) -> None:
+        """Keep a value for each greenlet; ``current`` returns the current one."""
         cls.greenlet = staticmethod(current)
 
     def get(self) -> Any:
@@ -319,7 +320,7 @@ class _ThreadVar(threading.local):
 
 
 def _native_id() -> int:
-    """Return the kernel's number of this thread; 0 where that is not known."""
+    """Return the kernel's identifier of this thread; 0 if that is unknown."""
     if hasattr(threading, "get_native_id"):
         return threading.get_native_id()
     try:
@@ -329,7 +330,7 @@ def _native_id() -> int:
 
 
 def _after_fork(call: Any) -> None:
-    """Have ``call`` called in forked children."""
+    """Call ``call`` in forked children from now on."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=call)
         return

@@ -1,15 +1,15 @@
-"""What servers do: listen, give a thread to a connection, watch files for a reload."""
+"""Watch servers: which address they listen on, and which thread serves a connection; and the auto-reloader."""
 
 import functools
 import socket
 from typing import Any, Iterator, List
 
-from .import_hooks import Imports
+from .import_hooks import ImportHooks
 from .recorder import Recorder
 
 
-def watch(recorder: Recorder, imports: Imports) -> None:
-    """Watch sockets at once, servers and the reloader when they are imported."""
+def watch(recorder: Recorder, imports: ImportHooks) -> None:
+    """Watch sockets now, and servers and the auto-reloader when they are imported."""
     _watch_listen(recorder)
     imports.after("socketserver", functools.partial(_watch_connection_threads, recorder))
     imports.after("django", lambda django: recorder.emit("django", version=django.__version__))

@@ -1,8 +1,9 @@
-"""What requests start: threads, work that is handed to pools of threads, and processes.
+"""Watch what requests start: threads, work for pools of threads, and processes.
 
-A context variable says which request runs, and asyncio hands it on to tasks. A new thread has an empty
-context up to Python 3.13, and the thread of a pool does the work of many requests: here the request is kept
-with the thread or the piece of work when it's started or handed over, and set when it begins to run.
+A context variable holds the current request, and asyncio copies it to tasks. It isn't copied to a new thread
+(up to Python 3.13), nor to the thread of a pool, which works for many requests. So when a thread is started, or
+work is submitted to a pool, the request is stored with the thread or the work, and it is set when that begins
+to run.
 """
 
 import _thread
@@ -11,14 +12,14 @@ import os
 import threading
 from typing import Any, Callable, Optional, Tuple
 
-from .import_hooks import Imports
+from .import_hooks import ImportHooks
 from .recorder import Recorder, Work
 
 _WORK = "_djconn_work"
 
 
-def watch(recorder: Recorder, imports: Imports) -> None:
-    """Watch threads at once, pools and processes when the modules that start them are imported."""
+def watch(recorder: Recorder, imports: ImportHooks) -> None:
+    """Watch threads now, and pools and processes when the modules that start them are imported."""
     _watch_threads(recorder)
     _watch_raw_threads(recorder)
     imports.after("concurrent.futures.thread", functools.partial(_watch_executors, recorder))
@@ -29,10 +30,10 @@ def watch(recorder: Recorder, imports: Imports) -> None:
     _watch_spawn(recorder)
 
 
-def _work_here(recorder: Recorder) -> Optional[Work]:
-    """Return the work for the request that runs here, or for which this runs; ``None`` outside of any."""
-    handling = recorder.handling
-    return None if handling is None else handling.work()
+def _current_work(recorder: Recorder) -> Optional[Work]:
+    """Return the :class:`Work` for the current request; ``None`` outside of requests."""
+    request_state = recorder.request_state
+    return None if request_state is None else request_state.work()
 
 
 def _watch_threads(recorder: Recorder) -> None:
@@ -40,7 +41,7 @@ def _watch_threads(recorder: Recorder) -> None:
 
     @functools.wraps(original_start)
     def start(self: threading.Thread) -> None:
-        work = _work_here(recorder)
+        work = _current_work(recorder)
         if work is None:
             original_start(self)
             return
@@ -52,7 +53,7 @@ def _watch_threads(recorder: Recorder) -> None:
             raise
 
     threading.Thread.start = start  # type: ignore[method-assign]
-    # ``run`` is overridden by subclasses; this is what every started Thread comes through.
+    # Subclasses override ``run``; every thread calls this method.
     name = "_bootstrap_inner"
     original = getattr(threading.Thread, name)
 
@@ -61,7 +62,7 @@ def _watch_threads(recorder: Recorder) -> None:
         work = self.__dict__.pop(_WORK, None)
         if work is not None:
             recorder.current.set(work)
-            context = getattr(self, "_context", None)  # in which Python 3.14 and later call ``run``
+            context = getattr(self, "_context", None)  # the context in which Python 3.14 and later call ``run``
             if context is not None:
                 context.run(recorder.current.set, work)
         recorder.thread_started(self.name, work)
@@ -71,7 +72,10 @@ def _watch_threads(recorder: Recorder) -> None:
 
 
 class _StartNewThread:
-    """``_thread.start_new_thread``. Like the original, and unlike a function, it's no method of a class."""
+    """Takes the place of ``_thread.start_new_thread``.
+
+    Like the original, and unlike a function, it doesn't become a method if it is an attribute of a class.
+    """
 
     def __init__(self, recorder: Recorder, original: Callable[..., int]) -> None:
         functools.update_wrapper(self, original)
@@ -80,13 +84,13 @@ class _StartNewThread:
 
     def __call__(self, *args: Any) -> int:
         if not args or not callable(args[0]):
-            return self._original(*args)  # which says what is wrong
-        work = _work_here(self._recorder)
+            return self._original(*args)  # which raises TypeError
+        work = _current_work(self._recorder)
         return self._original(_RawThread(self._recorder, args[0], work), *args[1:])
 
 
 class _RawThread:
-    """The function of a thread that ``threading`` hasn't started."""
+    """The function of a thread that was started without ``threading``."""
 
     def __init__(self, recorder: Recorder, function: Any, work: Optional[Work]) -> None:
         self._recorder = recorder
@@ -94,7 +98,7 @@ class _RawThread:
         self._work = work
 
     def __repr__(self) -> str:
-        return repr(self._function)  # by which Python names it if it raises an exception
+        return repr(self._function)  # Python prints this if the function raises an exception
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._work is not None:
@@ -112,8 +116,8 @@ def _watch_raw_threads(recorder: Recorder) -> None:
 
 
 def _watch_executors(recorder: Recorder, module: Any) -> None:
-    """Let each piece of work of an executor's threads run for the request that submitted it."""
-    item = module._WorkItem  # noqa: SLF001 - every ``submit`` makes one, also that of a subclass
+    """Run each work item of a thread pool executor for the request that submitted it."""
+    item = module._WorkItem  # noqa: SLF001 - each ``submit`` makes one, even that of a subclass
     original_init, original_run = item.__init__, item.run
     setattr(item, _WORK, None)
     current = recorder.current
@@ -121,9 +125,9 @@ def _watch_executors(recorder: Recorder, module: Any) -> None:
     @functools.wraps(original_init)
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         original_init(self, *args, **kwargs)
-        # Some servers hand each request to a pool: what is outside of any costs as little as can be.
+        # Some servers submit each request to a pool, so the case without a current request must be fast.
         if current.get() is not None or recorder.greenlet is not None:
-            self._djconn_work = _work_here(recorder)
+            self._djconn_work = _current_work(recorder)
 
     @functools.wraps(original_run)
     def run(self: Any, *args: Any) -> None:
@@ -142,13 +146,13 @@ def _watch_executors(recorder: Recorder, module: Any) -> None:
     item.run = run
 
 
-class _Carried:
-    """A function for a thread of a pool, and the work that it's called for."""
+class _ForRequest:
+    """A function for a thread of a pool, and the request that it is called for."""
 
     def __init__(self, recorder: Recorder, function: Any) -> None:
         self._current = recorder.current
         self._function = function
-        self._work = _work_here(recorder)
+        self._work = _current_work(recorder)
 
     def __repr__(self) -> str:
         return repr(self._function)
@@ -163,30 +167,30 @@ class _Carried:
 
 
 def _watch_thread_pools(recorder: Recorder, module: Any) -> None:
-    """Do the same for ``ThreadPool`` of multiprocessing; functions for a pool of processes stay as they are."""
+    """Do the same for ``multiprocessing.pool.ThreadPool``, and nothing for pools of processes."""
     for name in ("apply_async", "_map_async", "imap", "imap_unordered"):
         original = module.Pool.__dict__.get(name)
         if original is not None:
-            setattr(module.Pool, name, _carrying(recorder, original, module.ThreadPool))
+            setattr(module.Pool, name, _passing_request(recorder, original, module.ThreadPool))
 
 
 def _watch_gevent_pools(recorder: Recorder, module: Any) -> None:
-    module.ThreadPool.spawn = _carrying(recorder, module.ThreadPool.spawn, module.ThreadPool)
+    module.ThreadPool.spawn = _passing_request(recorder, module.ThreadPool.spawn, module.ThreadPool)
 
 
-def _carrying(recorder: Recorder, original: Callable[..., Any], kind: Any) -> Callable[..., Any]:
+def _passing_request(recorder: Recorder, original: Callable[..., Any], kind: Any) -> Callable[..., Any]:
     @functools.wraps(original)
     def method(self: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
-        return original(self, _Carried(recorder, func) if isinstance(self, kind) else func, *args, **kwargs)
+        return original(self, _ForRequest(recorder, func) if isinstance(self, kind) else func, *args, **kwargs)
 
     return method
 
 
-# Processes. A forked child knows for whom it runs; others are told apart by their numbers.
+# Processes. A forked child inherits the current request. For others, the parent emits their pid.
 
 
-def _tell_child(recorder: Recorder, pid: Optional[int]) -> None:
-    if pid and recorder.handling is not None:
+def _emit_child(recorder: Recorder, pid: Optional[int]) -> None:
+    if pid and recorder.request_state is not None:
         recorder.emit("process.child", pid=pid)
 
 
@@ -196,7 +200,7 @@ def _watch_popen(recorder: Recorder, module: Any) -> None:
     @functools.wraps(original)
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
-        _tell_child(recorder, self.pid)
+        _emit_child(recorder, self.pid)
 
     module.Popen.__init__ = init
 
@@ -207,7 +211,7 @@ def _watch_multiprocessing(recorder: Recorder, module: Any) -> None:
     @functools.wraps(original)
     def start(self: Any) -> None:
         original(self)
-        _tell_child(recorder, self.pid)
+        _emit_child(recorder, self.pid)
 
     module.BaseProcess.start = start
 
@@ -224,7 +228,7 @@ def _spawning(recorder: Recorder, original: Callable[..., int]) -> Callable[...,
     @functools.wraps(original)
     def spawn(*args: Any, **kwargs: Any) -> int:
         pid = original(*args, **kwargs)
-        _tell_child(recorder, pid)
+        _emit_child(recorder, pid)
         return pid
 
     return spawn

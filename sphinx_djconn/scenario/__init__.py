@@ -1,4 +1,4 @@
-"""What is to be done, as frozen dataclasses, and the grammar that reads them from a page.
+"""Scenarios, as frozen dataclasses, and the grammar that parses them from a page.
 
 ``model`` has the dataclasses. ``grammar`` parses the body of a directive into a ``Sequence``: ``lexer``
 splits it into lines, ``clients`` and ``request`` parse the parts of a step. ``titled_sequences`` splits a

@@ -1,4 +1,4 @@
-"""Clients of a sequence: the names they can have, and what is said of those that they cannot have."""
+"""The names of clients in a sequence, and the messages for names that are not valid."""
 
 import re
 import unicodedata
@@ -22,22 +22,22 @@ _WORDS: Final = ("two", "three", "four", "five", "six", "seven", "eight", "nine"
 _IN_WORDS: Final = {word: count for count, word in enumerate(_WORDS, 2)}
 
 
-def alike(name: str) -> str:
-    """Return what is the same for names that a reader takes for one."""
+def comparable(name: str) -> str:
+    """Return a text that is the same for names that readers would confuse."""
     return re.sub("[-_]", "", unicodedata.normalize("NFKC", name).casefold())
 
 
 def read_client(line: Line, written: str, action: str, text: str) -> str | None:
-    """Return the name of the client ``written`` before ``action``, ``None`` for a new client.
+    """Return the name of the client that is ``written`` before ``action``; ``None`` for a new client.
 
-    ``text`` is the step on ``line``, without a count. Raise :class:`SequenceError` for what is neither.
+    ``text`` is the step on ``line``, without a count. Raises :class:`SequenceError` if the name is not valid.
     """
     name = " ".join(written.split())
     if name == NEW_CLIENT:
         return None
     if not name and _OPTION.fullmatch(text):
         raise line.error(
-            f"'{short(text)}' is no step",
+            f"'{short(text)}' is not a step",
             "write options directly below the first line of the directive, and a blank line below them",
         )
     if name.split(" ")[0] in METHODS or not name:
@@ -52,7 +52,7 @@ def read_client(line: Line, written: str, action: str, text: str) -> str | None:
 
 
 def _hint(name: str, before: str, action: str) -> str:
-    """Return what to write in the place of ``name``, which stands between ``before`` and ``action``."""
+    """Return what to write instead of ``name``, which is between ``before`` and ``action``."""
     item = _ITEM.fullmatch(name)
     if item is not None:
         return f"put no mark before a step: '{short(f'{_client(item[1])}: {action}')}'"
@@ -69,22 +69,22 @@ def _hint(name: str, before: str, action: str) -> str:
 
 
 def _counted(name: str) -> tuple[str, str]:
-    """Return the count in ``name``, empty where there is none, and the client."""
+    """Return the count in ``name``, or an empty text, and the client."""
     word, _, rest = name.partition(" ")
     if rest and word.casefold() in _IN_WORDS:
         return str(_IN_WORDS[word.casefold()]), _client(rest)
-    found = _COUNTED.fullmatch(name) or _COUNTED_AFTER.fullmatch(name)
-    if found is None or (not found["name"] and not found["times"]):
+    match = _COUNTED.fullmatch(name) or _COUNTED_AFTER.fullmatch(name)
+    if match is None or (not match["name"] and not match["times"]):
         return "", name
-    return found["count"], _client(found["name"] or "browser")
+    return match["count"], _client(match["name"] or "browser")
 
 
 def _client(name: str) -> str:
-    """Return the nearest name that a client can have, with the count that stands before it."""
+    """Return the most similar valid name of a client, with the count before it."""
     count, client = _counted(name)
     if count:
         return f"{count} x {client}"
     if _NEW.search(name):
         return NEW_CLIENT
-    found = re.sub(r"[^\w-]+", "-", name).strip("-_")
-    return found if _NAME.fullmatch(found) else f"client-{found}".strip("-")
+    valid = re.sub(r"[^\w-]+", "-", name).strip("-_")
+    return valid if _NAME.fullmatch(valid) else f"client-{valid}".strip("-")

@@ -1,6 +1,6 @@
-"""The grammar of sequences: the lines of a directive's body become a :class:`Sequence`.
+"""The grammar of sequences: parse the lines of a directive's body to a :class:`Sequence`.
 
-There are two levels: a step a line, and a request a line, indented, below ``together:``. ::
+There is one step per line. Below ``together:``, there is one request per line, indented. ::
 
     request    [COUNT x] CLIENT: METHOD /path [with DATA] [-> STATUS] [as LABEL]
     close      CLIENT: close
@@ -14,7 +14,7 @@ There are two levels: a step a line, and a request a line, indented, below ``tog
 
 ``CLIENT`` is ``new client``, or a name: a letter, then letters, digits, ``-`` and ``_``. ``DATA`` is JSON
 if it starts with ``{`` or ``[``, else a form (``name=ada&age=36``) without spaces. Blank lines and lines
-that start with ``#`` are passed over.
+that start with ``#`` are ignored.
 """
 
 import re
@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final, assert_never, get_args
 
-from sphinx_djconn.scenario.clients import alike, read_client
+from sphinx_djconn.scenario.clients import comparable, read_client
 from sphinx_djconn.scenario.lexer import Line, SequenceError, short, significant, unknown
 from sphinx_djconn.scenario.model import (
     Close,
@@ -39,7 +39,7 @@ from sphinx_djconn.scenario.model import (
 from sphinx_djconn.scenario.request import read_request
 
 MAX_COUNT: Final = 100_000
-"""The most requests that one step may stand for."""
+"""The largest count of a repeated request."""
 
 MAX_WAIT: Final = 3600.0
 """The longest pause, in seconds."""
@@ -60,7 +60,7 @@ NOT_A_CLIENT: Final = {
 def parse_sequence(text: str | Iterable[str], first: int = 0) -> Sequence:
     """Return the sequence that ``text``, or a list of its lines, describes.
 
-    ``first`` is the number of its first line. Raise :class:`SequenceError` at the first line that is wrong.
+    ``first`` is the number of its first line. Raises :class:`SequenceError` for the first line that is wrong.
     """
     body = text.splitlines() if isinstance(text, str) else list(text)
     lines = deque(significant(body, first))
@@ -85,7 +85,7 @@ def is_step(line: Line) -> bool:
     return True
 
 
-# The two levels.
+# Steps.
 
 
 def _steps(lines: deque[Line]) -> Iterator[Step]:
@@ -135,7 +135,7 @@ def _request_together(line: Line, busy: set[str | None]) -> Request:
 
 
 def _step(line: Line) -> Step:
-    """Read a step of one line."""
+    """Parse a step of one line."""
     written = _REPEATED.fullmatch(line.text)
     if written is None:
         return _single(line, line.text)
@@ -148,7 +148,7 @@ def _step(line: Line) -> Step:
         )
     if step.label is not None and count > 1:
         raise line.error(
-            f"label '{step.label}' names {count} requests, and nobody could say which of them",
+            f"label '{step.label}' names {count} requests, so it would be ambiguous in an expression",
             "write the request that you want to name on a line of its own",
         )
     return replace(step, count=count)
@@ -159,7 +159,7 @@ def _count(line: Line, written: str) -> int:
     count = int(written) if digits else 0
     if not 1 <= count <= MAX_COUNT:
         raise line.error(
-            f"'{short(written)}' is no number of requests",
+            f"'{short(written)}' is not a valid number of requests",
             f"write a whole number from 1 to {MAX_COUNT}",
         )
     return count
@@ -183,7 +183,7 @@ def _single(line: Line, text: str) -> Step:
     if action != "close":
         return read_request(line, client, action, text)
     if client is None:
-        raise line.error("a new client has nothing to hang up", "name the client, as in 'browser: close'")
+        raise line.error("a new client has no connection to close", "name the client, as in 'browser: close'")
     return Close(client, line=line.number)
 
 
@@ -194,20 +194,20 @@ def _seconds(line: Line, words: list[str]) -> float:
         seconds = float(duration["number"]) / (1000 if duration["unit"] == "ms" else 1)
     if not 0 < seconds <= MAX_WAIT:
         raise line.error(
-            f"'{short(line.text)}' names no time to wait",
+            f"'{short(line.text)}' is not a valid pause",
             f"write more than 0 and at most {MAX_WAIT:g} seconds, as in 'wait 1.5s', 'wait 500ms'",
         )
     return seconds
 
 
-# What only the whole sequence shows.
+# Checks of the whole sequence.
 
 
 def _check_names(sequence: Sequence) -> None:
     seen: dict[str, str] = {}
     for request in sequence.requests():
         if request.client is not None:
-            first = seen.setdefault(alike(request.client), request.client)
+            first = seen.setdefault(comparable(request.client), request.client)
             if first != request.client:
                 raise SequenceError(
                     f"clients '{first}' and '{request.client}' have almost the same name",
@@ -240,7 +240,7 @@ def _check_closes(sequence: Sequence) -> None:
             case Close(client=client, line=line):
                 if client not in connected:
                     raise SequenceError(
-                        f"client '{client}' has nothing to hang up",
+                        f"client '{client}' has no connection to close",
                         "write one of its requests before it closes, or remove this step",
                         line,
                     )

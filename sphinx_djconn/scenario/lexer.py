@@ -1,18 +1,18 @@
-"""Lines of a sequence, and the error for one that cannot be read."""
+"""The lines of a sequence, and the error for a line that cannot be parsed."""
 
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Final, NamedTuple
 
 NEW_CLIENT: Final = "new client"
-"""Stands for a client of its own for each request."""
+"""The name that stands for a different client for each request."""
 
 SHOWN: Final = 60
-"""The most characters of a page that a message repeats."""
+"""The largest number of characters from a page that a message quotes."""
 
 
 class SequenceError(ValueError):
-    """A sequence that cannot be read: ``message`` says what is wrong, ``hint`` what to do.
+    """A sequence cannot be parsed: ``message`` says what is wrong, ``hint`` what to do.
 
     ``line`` counts from 0 at the first line of the body.
     """
@@ -40,37 +40,37 @@ class Line(NamedTuple):
 
 
 def significant(body: Iterable[str], first: int = 0) -> Iterator[Line]:
-    """Yield the lines that count; the indentation that all of them share is taken off.
+    """Yield the lines that are neither blank nor comments, without the indentation that all of them share.
 
     ``first`` is the number of the first line of ``body``.
     """
-    found = []
+    lines = []
     for number, raw in enumerate(body, first):
         text = raw.strip()
         if text and not text.startswith("#"):
-            found.append(Line(number, indentation(raw), text))
-    margin = min((line.indent for line in found), default=0)
-    return (line._replace(indent=line.indent - margin) for line in found)
+            lines.append(Line(number, indentation(raw), text))
+    margin = min((line.indent for line in lines), default=0)
+    return (line._replace(indent=line.indent - margin) for line in lines)
 
 
 def indentation(raw: str) -> int:
-    """Return how many columns of blanks ``raw`` begins with."""
+    """Return the number of columns by which ``raw`` is indented."""
     return len(raw[: len(raw) - len(raw.lstrip())].expandtabs())
 
 
-def cut(text: str) -> tuple[str, str]:
+def split_word(text: str) -> tuple[str, str]:
     """Return the first word of ``text`` and the rest, either of which may be empty."""
     word, *rest = text.split(maxsplit=1) or [""]
     return word, "".join(rest).rstrip()
 
 
 def short(text: str) -> str:
-    """Return ``text`` for a message, cut where it is long."""
+    """Return ``text`` for a message, cut if it is long."""
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
 def unknown(line: Line, text: str, client: str = "browser") -> SequenceError:
-    """Return the error for ``text`` that is no step, with the nearest form of one."""
+    """Return the error for ``text`` that is not a step, with the most similar step."""
     forms = [
         f"{client}: GET /polls/",
         f"{client}: close",
@@ -82,4 +82,4 @@ def unknown(line: Line, text: str, client: str = "browser") -> SequenceError:
     ]
     near = get_close_matches(text[:SHOWN], forms, n=1)
     hint = f"did you mean '{near[0]}'?" if near else f"write a step as in '{forms[0]}'"
-    return line.error(f"'{short(text)}' is no step", hint)
+    return line.error(f"'{short(text)}' is not a step", hint)

@@ -1,7 +1,7 @@
-"""The values of a scenario: frozen, hashable, picklable, and free of anything of a machine.
+"""The dataclasses of a scenario: frozen, hashable, picklable, and the same on every machine.
 
-``line`` fields count from 0 at the first line of the directive's body. They serve messages only and
-take no part in comparisons: a sequence that moved down its page is still the same sequence.
+``line`` fields count from 0 at the first line of the directive's body. They are for messages only, and are
+ignored in comparisons: a sequence that moved down its page is still the same sequence.
 """
 
 from collections.abc import Iterator
@@ -11,21 +11,21 @@ from typing import Final, Literal, TypeAlias, assert_never
 GarbageCollection: TypeAlias = Literal["automatic", "off", "each-request"]
 
 AUTOMATIC: Final = "automatic"
-"""The value of ``garbage_collection`` that leaves Python's garbage collector alone."""
+"""The value of ``garbage_collection`` that doesn't change when Python's garbage collector runs."""
 
 GARBAGE_COLLECTION: Final[tuple[GarbageCollection, ...]] = (AUTOMATIC, "off", "each-request")
 """When Python's garbage collector can run in the server's processes."""
 
 PROJECT_DEFAULT: Final = "project"
-"""The value of ``conn_max_age`` that leaves the project's own setting alone."""
+"""The value of ``conn_max_age`` that doesn't change the project's own setting."""
 
 
 @dataclass(frozen=True)
 class Request:
     """``count`` requests that one client sends one after another.
 
-    ``client`` is ``None`` for ``new client``: then each of the requests has a client, and an HTTP
-    connection, of its own. ``data`` is the body as written after ``with``.
+    ``client`` is ``None`` for ``new client``: then each of the requests has its own client and HTTP
+    connection. ``data`` is the body as written after ``with``.
     """
 
     client: str | None
@@ -40,7 +40,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Close:
-    """``client`` hangs up; its next request opens a connection."""
+    """``client`` closes its HTTP connection; its next request opens another one."""
 
     client: str
     line: int = field(default=0, compare=False)
@@ -56,7 +56,7 @@ class Together:
 
 @dataclass(frozen=True)
 class Wait:
-    """A pause of ``seconds`` in which no client does anything."""
+    """A pause of ``seconds`` without requests."""
 
     seconds: float
     line: int = field(default=0, compare=False)
@@ -64,7 +64,7 @@ class Wait:
 
 @dataclass(frozen=True)
 class Reload:
-    """A source file changes, and the auto-reloader starts the server's process anew."""
+    """A source file changes, and the auto-reloader restarts the server's process."""
 
     line: int = field(default=0, compare=False)
 
@@ -74,7 +74,7 @@ Fault: TypeAlias = Literal["end sessions", "restart", "refuse connections", "acc
 
 @dataclass(frozen=True)
 class DatabaseFault:
-    """Something that the database server does to the sessions of this run."""
+    """The database server ends the sessions of this run, or refuses or accepts connections."""
 
     action: Fault
     line: int = field(default=0, compare=False)
@@ -85,13 +85,13 @@ Step: TypeAlias = Request | Close | Together | Wait | Reload | DatabaseFault
 
 @dataclass(frozen=True)
 class Sequence:
-    """The steps that clients take, from top to bottom, and the text they were read from."""
+    """The steps in order, and the text that they were parsed from."""
 
     steps: tuple[Step, ...]
     text: str = field(compare=False)
 
     def requests(self) -> Iterator[Request]:
-        """Yield every request step in the order of the page, those of ``together`` too."""
+        """Yield all requests in the order of the page, also those of ``together``."""
         for step in self.steps:
             match step:
                 case Request():
@@ -105,7 +105,7 @@ class Sequence:
 
     @property
     def lines(self) -> tuple[int, ...]:
-        """The lines of all steps; equal sequences have them in the same order."""
+        """The lines of all steps, in an order that is the same for equal sequences."""
         inner = (request.line for request in self.requests())
         return (*(step.line for step in self.steps), *inner)
 
@@ -117,10 +117,10 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A sequence against one server, one database, one set of settings, one environment.
+    """A sequence with one server, database, environment and project, and with settings.
 
-    Servers, databases, environments and projects are names of profiles: what they execute is known
-    to the lab alone. ``conn_max_age`` is in seconds, ``None`` for connections without an age limit,
+    Servers, databases, environments and projects are names of profiles: only the lab knows what they
+    execute. ``conn_max_age`` is in seconds, ``None`` for connections without an age limit,
     or :data:`PROJECT_DEFAULT`. ``garbage_collection`` is one of :data:`GARBAGE_COLLECTION`. ``timeout``
     is in seconds, for one run; ``None`` takes the default.
     """

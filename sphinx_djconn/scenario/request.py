@@ -1,4 +1,4 @@
-"""One request: ``METHOD /path [with DATA] [-> STATUS] [as LABEL]``."""
+"""Parse one request: ``METHOD /path [with DATA] [-> STATUS] [as LABEL]``."""
 
 import json
 import re
@@ -8,18 +8,18 @@ from difflib import get_close_matches
 from keyword import iskeyword
 from typing import Final
 
-from sphinx_djconn.scenario.lexer import NEW_CLIENT, SHOWN, Line, SequenceError, cut, short, unknown
+from sphinx_djconn.scenario.lexer import NEW_CLIENT, SHOWN, Line, SequenceError, short, split_word, unknown
 from sphinx_djconn.scenario.model import Request
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
-"""The methods of HTTP that a request may have: those that Django's ``View`` knows."""
+"""The HTTP methods of requests: those of Django's ``View``."""
 
 RESERVED_LABELS: Final = frozenset(
     {"all", "any", "len", "max", "min", "overlap", "set"}  # the functions of an expression
     | {"db", "errors", "greenlets", "http", "processes", "requests", "responses", "statuses"}
     | {"executors", "processes_started", "tasks", "thread_idents", "threads", "threads_started"}
 )
-"""Names that mean something else in an expression, and so cannot be labels."""
+"""Names that have another meaning in expressions, and so cannot be labels."""
 
 REQUEST_FORM: Final = "METHOD /path [with DATA] [-> STATUS] [as LABEL]"
 _ARROWS: Final = ("->", "=>", "\u2192")
@@ -27,11 +27,11 @@ _LEAST_STATUS, _GREATEST_STATUS = 100, 599
 
 
 def read_request(line: Line, client: str | None, action: str, text: str) -> Request:
-    """Return the request of ``client`` in ``action``, what stands after the colon of ``text``."""
-    method, target = cut(action)
+    """Return the request of ``client``. ``action`` is the part of ``text`` after the colon."""
+    method, target = split_word(action)
     if method not in METHODS:
         raise _not_a_method(line, client, method, target, text)
-    path, rest = cut(target)
+    path, rest = split_word(target)
     if not path.startswith("/"):
         problem = f"path '{short(path)}' does not begin with '/'" if path else "no path follows"
         raise line.error(
@@ -41,7 +41,7 @@ def read_request(line: Line, client: str | None, action: str, text: str) -> Requ
     _check_arrow(line, path, "path")
     if "#" in path:
         raise line.error(
-            f"no server is sent '{short(path[path.index('#') :])}', the end of the path",
+            f"no client sends '{short(path[path.index('#') :])}', the fragment of the URL, to a server",
             "leave it out, write '%23' for a '#' that is to be sent, and put a comment on a line of its own",
         )
     data, rest = _data(line, rest)
@@ -55,18 +55,18 @@ def _not_a_method(line: Line, client: str | None, method: str, target: str, text
     near = get_close_matches(method.upper()[:SHOWN], METHODS, n=1)
     if near or target.startswith("/"):
         hint = f"did you mean '{near[0]}'?" if near else "write one of " + ", ".join(METHODS)
-        return line.error(f"'{short(method)}' is no method of HTTP", hint)
+        return line.error(f"'{short(method)}' is not an HTTP method", hint)
     return unknown(line, text, client or NEW_CLIENT)
 
 
 def _data(line: Line, rest: str) -> tuple[str | None, str]:
-    """Return the body of the request, as written, and what follows it."""
-    word, after = cut(rest)
+    """Return the body of the request, as written, and the text after it."""
+    word, after = split_word(rest)
     if word != "with":
         return None, rest
     if after.startswith(("{", "[")):
         return _json(line, after)
-    data, rest = cut(after)
+    data, rest = split_word(after)
     if "=" not in data:
         raise line.error(
             f"'{short(data)}' after 'with' is neither a form nor JSON",
@@ -77,10 +77,10 @@ def _data(line: Line, rest: str) -> tuple[str | None, str]:
 
 
 def _check_arrow(line: Line, written: str, what: str) -> None:
-    """Refuse an expected status that the ``written`` path or form would swallow."""
+    """Raise :class:`SequenceError` if the ``written`` path or form contains an expected status."""
     if any(arrow in written for arrow in _ARROWS):
         raise line.error(
-            f"the {what} '{short(written)}' has an arrow in it",
+            f"the {what} '{short(written)}' contains an arrow",
             "put a space on both sides of '->', and write '%3E' for a '>' that is to be sent",
         )
 
@@ -90,7 +90,7 @@ def _json(line: Line, text: str) -> tuple[str, str]:
         _, end = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError) as error:
         raise line.error(
-            f"'{short(text)}' after 'with' is no JSON: {error}",
+            f"'{short(text)}' after 'with' is not valid JSON: {error}",
             """write it on one line, as in 'with {"name": "ada"}'""",
         ) from error
     if text[end : end + 1].strip():
@@ -99,7 +99,7 @@ def _json(line: Line, text: str) -> tuple[str, str]:
 
 
 def _expectations(line: Line, rest: str) -> tuple[int | None, str | None]:
-    """Return the status and the label that end a request."""
+    """Return the status and the label at the end of a request."""
     words = deque(rest.split())
     status = label = None
     if words and words[0] == "->":
@@ -121,7 +121,7 @@ def _status(line: Line, written: str) -> int:
     status = int(written) if re.fullmatch(r"[0-9]{3}", written) else 0
     if not _LEAST_STATUS <= status <= _GREATEST_STATUS:
         raise line.error(
-            f"'{short(written)}' after '->' is no status code",
+            f"'{short(written)}' after '->' is not a status code",
             f"write one from {_LEAST_STATUS} to {_GREATEST_STATUS}, as in '-> 200'",
         )
     return status

@@ -1,10 +1,10 @@
-"""Titled sequences: the body of a matrix may hold several, as a definition list does. ::
+"""Parse titled sequences: the body of a matrix can contain several, like a definition list. ::
 
     TITLE
         step
         …
 
-A line at the left with an indented one below it is a title, unless it is ``together:``.
+A line without indentation and with an indented line below it is a title, unless it is ``together:``.
 """
 
 import re
@@ -21,45 +21,45 @@ _TOGETHER: Final = "together:"
 _LONGEST_TITLE: Final = 60
 _LIKE_A_STEP: Final = re.compile(rf":\s*(?:{'|'.join(METHODS)}|close)\b")
 _NOT_IN_TITLES: Final = "[]=,`"
-"""What has a meaning of its own in the name of a cell."""
+"""Characters that have another meaning in the name of a cell."""
 
 
 class _Block(NamedTuple):
-    """A title, and the numbers of the lines that may belong to its sequence."""
+    """A line without indentation, and the numbers of the lines below it, from ``first`` to before ``end``."""
 
     head: Line
     first: int
     end: int
-    steps: bool
+    has_steps: bool
 
 
 def parse_sequences(body: list[str]) -> dict[str, Sequence] | Sequence:
-    """Return the sequences in ``body`` by title, or the one that has no title.
+    """Return the sequences in ``body`` by title, or the only sequence if there are no titles.
 
-    Raise :class:`SequenceError` at the first line that is wrong.
+    Raises :class:`SequenceError` for the first line that is wrong.
     """
     blocks = list(_blocks(list(significant(body)), len(body)))
-    if not any(block.steps and not _is_step(block.head) for block in blocks):
+    if not any(block.has_steps and not _is_step(block.head) for block in blocks):
         return parse_sequence(body)
-    found: dict[str, Sequence] = {}
+    sequences: dict[str, Sequence] = {}
     for block in blocks:
         title = _title(block)
-        if title in found:
+        if title in sequences:
             raise block.head.error(
                 f"the title '{title}' is given twice", "give each sequence a title of its own"
             )
-        found[title] = parse_sequence(_unindented(body[block.first : block.end]), block.first)
-    return found
+        sequences[title] = parse_sequence(_unindented(body[block.first : block.end]), block.first)
+    return sequences
 
 
 def _blocks(lines: list[Line], end: int) -> Iterator[_Block]:
-    """Yield what each line at the left begins; nothing, where the first line is not at the left."""
+    """Yield a block for each line without indentation; none if the first line is indented."""
     if not lines or lines[0].indent:
         return
     heads = [index for index, line in enumerate(lines) if not line.indent]
     for index, following in zip(heads, [*heads[1:], len(lines)], strict=True):
         until = lines[following].number if following < len(lines) else end
-        yield _Block(lines[index], lines[index].number + 1, until, steps=following > index + 1)
+        yield _Block(lines[index], lines[index].number + 1, until, has_steps=following > index + 1)
 
 
 def _is_step(line: Line) -> bool:
@@ -67,20 +67,20 @@ def _is_step(line: Line) -> bool:
 
 
 def _title(block: _Block) -> str:
-    """Return the title of ``block``, where it has one that can name a sequence, and has steps."""
+    """Return the title of ``block``; raise :class:`SequenceError` if it is not valid, or has no steps."""
     head, title = block.head, " ".join(block.head.text.split())
     if _is_step(head):
         raise head.error(
             f"the step '{short(head.text)}' stands among titled sequences and belongs to none",
             "indent it below a title, or give no sequence a title",
         )
-    if not block.steps:
+    if not block.has_steps:
         raise head.error(
             f"'{short(title)}' is neither a step nor a title with steps below it",
             "write the steps of each sequence below its title, indented",
         )
     if _LIKE_A_STEP.search(title):
-        parse_sequence([head.text], head.number)  # which says what is wrong with it
+        parse_sequence([head.text], head.number)  # raises the error of that step
     near = get_close_matches(title.casefold(), [_TOGETHER], n=1, cutoff=0.8)
     if near or title.casefold() in NOT_A_CLIENT:
         hint = f"did you mean '{_TOGETHER}'?" if near else NOT_A_CLIENT[title.casefold()]
@@ -96,9 +96,9 @@ def _title(block: _Block) -> str:
 
 
 def _unindented(lines: list[str]) -> list[str]:
-    """Return ``lines`` without the indentation that their steps share, and without what follows the last."""
-    kept = [line.expandtabs() for line in lines]
-    while kept and (not kept[-1].strip() or kept[-1].startswith("#")):
-        kept.pop()  # a comment at the left is about the next title
-    margin = min(indentation(line) for line in kept if line.strip() and not line.lstrip().startswith("#"))
-    return [line[min(margin, indentation(line)) :] for line in kept]
+    """Return ``lines`` without the indentation that their steps share, and without lines after the last."""
+    expanded = [line.expandtabs() for line in lines]
+    while expanded and (not expanded[-1].strip() or expanded[-1].startswith("#")):
+        expanded.pop()  # a comment without indentation is about the next title
+    margin = min(indentation(line) for line in expanded if line.strip() and not line.lstrip().startswith("#"))
+    return [line[min(margin, indentation(line)) :] for line in expanded]

@@ -1,4 +1,7 @@
-"""The entities of a run: processes, threads, greenlets, tasks, connections of both kinds, requests."""
+"""The entities of a run: processes, threads, greenlets, tasks, connections of both kinds, requests.
+
+The readers (:mod:`.request_events`, :mod:`.database_events`) fill them in. Names are given by :mod:`.naming`.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -6,13 +9,36 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 Key: TypeAlias = tuple[int, int]
 """The serial of a process, and a serial within it."""
 
+Owner: TypeAlias = tuple[Key, Key | None]
+"""A thread, and a greenlet of it if it runs several."""
+
+
+class Named(Protocol):
+    """An entity with a name that readers see."""
+
+    name: str
+
+
+class Origin(NamedTuple):
+    """When and where something happened: the time, and the thread and greenlet that did it."""
+
+    at: int
+    thread: Key
+    greenlet: Key | None
+
+    @property
+    def owner(self) -> Owner:
+        """The thread and the greenlet."""
+        return self.thread, self.greenlet
+
 
 @dataclass(slots=True)
 class Process:
-    """A process of the server: P1, P2, … if it served requests or a request started it, else ``P0``.
+    """A process of the server.
 
-    ``started_by`` is the number of the request that started it, ``None`` if the server did. ``foreign`` tells
-    that who started it isn't known.
+    ``name`` is P1, P2, … if it served requests or a request started it, else ``P0``. ``started_by`` is the
+    number of the request that started it, ``None`` if the server did. ``starter_unknown`` means that it isn't
+    known which of the two it was.
     """
 
     serial: int
@@ -24,16 +50,16 @@ class Process:
     ended: bool = False
     ended_at: int | None = None
     started_by: int | None = None
-    foreign: bool = False
+    starter_unknown: bool = False
 
 
 @dataclass(slots=True)
 class Thread:
-    """A thread. ``name`` is T1, T2, … if it served requests, else ``main`` or what Python calls it.
+    """A thread of a process.
 
-    A thread that a request started, and that has used a database, has such a name too. ``started_by`` is
-    the number of that request, ``None`` if the server started it. ``foreign`` tells that who started it isn't
-    known.
+    ``name`` is T1, T2, … if it served requests, or if a request started it and it used a database; else
+    ``main`` or its name in Python. ``process`` is the name of its process. ``started_by`` and
+    ``starter_unknown`` are as for :class:`Process`.
     """
 
     key: Key
@@ -43,14 +69,15 @@ class Thread:
     main: bool = False
     ended: bool = False
     started_by: int | None = None
-    foreign: bool = False
+    starter_unknown: bool = False
 
 
 @dataclass(slots=True)
 class Greenlet:
-    """A greenlet of a thread: G1, G2, … where it served requests. ``ident`` is what it is to ``threading``.
+    """A greenlet of a thread: G1, G2, … if it served requests.
 
-    ``started_by`` and ``foreign`` are as those of a thread.
+    ``ident`` is its ``threading.get_ident()``. ``started_by`` and ``starter_unknown`` are as for
+    :class:`Process`.
     """
 
     key: Key
@@ -58,12 +85,12 @@ class Greenlet:
     ident: int = 0
     ended: bool = False
     started_by: int | None = None
-    foreign: bool = False
+    starter_unknown: bool = False
 
 
 @dataclass(slots=True)
 class Task:
-    """A task of an event loop that was given requests: A1, A2, …."""
+    """A task of an event loop that ran Django's handler: A1, A2, …."""
 
     key: Key
     name: str = "?"
@@ -71,7 +98,10 @@ class Task:
 
 @dataclass(slots=True)
 class HttpConnection:
-    """An HTTP connection as the client sees it. ``closed_by`` is ``client``, ``server`` or ``None``."""
+    """An HTTP connection as the client sees it: H1, H2, ….
+
+    ``closed_by`` is ``client``, ``server`` or ``None``.
+    """
 
     serial: int
     name: str = "?"
@@ -82,24 +112,32 @@ class HttpConnection:
 
 @dataclass(slots=True)
 class DatabaseConnection:
-    """A database connection: C1, C2, … where a request opened or used it, else S1, S2, ….
+    """A database connection: C1, C2, … if a request opened or used it, else S1, S2, ….
 
-    ``opened_in`` and ``closed_in`` are numbers of requests, ``None`` outside of any. ``closed_at`` is when
-    Django closed it, in nanoseconds. ``why`` tells why Django closed it and is ``None`` where Django did not.
-    ``thread`` is the thread whose ``django.db.connections`` holds it, or ``greenlet`` where that has its own;
-    ``users`` are all threads and greenlets that have used it, more than one if they share its wrapper.
-    ``abandoned`` tells that all of them have ended, ``dropped`` that its process has, or that the connection
-    was taken away from its wrapper.
-
-    ``pid`` is what the database server knows its session by, ``None`` where there is no server. One that is
-    ``pooled`` was taken from a pool, perhaps several times, and ``returned`` tells that it is there again.
-    ``ended`` tells that at the end the server had no session of it any more, though Django had not closed
-    it; ``lost``, that its thread or greenlet had ended, too. ``opened_at`` is where and when it was opened.
+    =================  =======================================================================================
+    ``thread``         the thread whose ``django.db.connections`` holds it
+    ``greenlet``       the greenlet of that thread, if greenlets have connections of their own
+    ``users``          all threads and greenlets that have used it; several if they share its wrapper
+    ``opened_at``      when and where it was opened
+    ``opened_in``      the number of the request that opened it; ``None`` outside of requests
+    ``closed_in``      the number of the request in which Django closed it; ``None`` outside of requests
+    ``closed_at``      when Django closed it, in nanoseconds; ``None`` if Django did not
+    ``why``            why Django closed it; ``None`` if Django did not
+    ``phase``          the phase of the request in which Django closed it
+    ``abandoned``      all its users have ended, and Django never closed it
+    ``dropped``        its process has ended, or the connection was taken away from its wrapper
+    ``pid``            the identifier of its session at the database server; ``None`` without a server
+    ``pooled``         it was taken from a pool, perhaps several times
+    ``returned``       it is in its pool again
+    ``returned_in``    the requests in which it was given back
+    ``ended``          in the end, the database server had no session of it, though Django never closed it
+    ``lost``           it has ``ended``, and so have its users
+    =================  =======================================================================================
     """
 
     key: Key
     thread: Key
-    greenlet: Key | None = None
+    greenlet: Key | None
     alias: str = "default"
     name: str = "?"
     opened_in: int | None = None
@@ -115,42 +153,31 @@ class DatabaseConnection:
     returned_in: list[int | None] = field(default_factory=list)
     ended: bool = False
     lost: bool = False
-    users: set["Owner"] = field(default_factory=set)
-    opened_at: "Place | None" = None
+    users: set[Owner] = field(default_factory=set)
+    opened_at: Origin | None = None
 
     @property
     def open(self) -> bool:
-        """Whether a thread that is alive can still use it, as far as Django knows."""
+        """Whether, as far as Django knows, a thread that is alive can still use it."""
         discarded = self.returned and self.ended  # its pool has noticed
         return self.why is None and not (self.abandoned or self.dropped or self.lost or discarded)
 
 
-Owner: TypeAlias = tuple[Key, Key | None]
-"""A thread, and the greenlet of it where it has more than one."""
+class DatabaseAction(NamedTuple):
+    """Something done with a database: ``wrapper`` (created), ``failed``, ``health`` or ``returned``.
 
-
-class Place(NamedTuple):
-    """Where and when something happened: the time, and the thread and greenlet that did it."""
-
-    at: int
-    thread: Key
-    greenlet: Key | None
-
-
-class Deed(NamedTuple):
-    """Something that was done with a database: ``wrapper``, ``failed``, ``health`` or ``returned``.
-
-    ``request`` is the number of the request that did it, or for which it was done.
+    ``request`` is the number of the request that did it, or for which it was done; ``None`` outside of
+    requests.
     """
 
     kind: str
     alias: str
     request: int | None
-    place: Place
+    origin: Origin
 
 
 class Session(NamedTuple):
-    """A session as the database server sees it; ``connection`` is ``None`` where no wrapper has had it."""
+    """A session as the database server sees it. ``connection`` is ``None`` if no wrapper ever had it."""
 
     connection: DatabaseConnection | None
     state: str
@@ -160,18 +187,26 @@ class Session(NamedTuple):
 class RequestEntity:
     """A request: what the client saw of it, and what the probe saw of it inside the server.
 
-    ``json`` is the body of the response where that is JSON, with :class:`Unknown` in place of what was masked;
-    ``body`` is the same as readers see it.
+    Times are nanoseconds of the monotonic clock. What nobody saw is ``None``.
 
-    ``begun`` and ``ended`` are nanoseconds of the monotonic clock, ``None`` where Django never saw the
-    request; ``ended`` is ``None``, too, if nobody saw its end, and ``ended_in`` is the thread that saw it.
-    ``view_begun`` and ``view_ended`` are those of its view, and ``answered`` is when the client had the
-    response. A response is ``close_delimited`` if only the end of its connection shows where it ends.
-    ``thread`` is the one that handled it, ``greenlet`` the part of it that did, and ``task`` is
-    what an event loop gave the request to. Such a request has the thread that ran its view, and none if no view
-    was run; ``viewed`` tells that one was, ``in_loop`` that it ran in the loop's own thread.
-    ``connections`` are the database connections that it used, or what it started used for it, in that order,
-    with ``opened`` or ``reused``.
+    ======================================  ==================================================================
+    ``json``                                the body of the response if it is JSON, with :class:`Unknown` in
+                                            place of what was masked
+    ``body``                                the same as readers see it
+    ``http``, ``http_new``                  its HTTP connection, and whether it was opened for this request
+    ``close_delimited``                     only the end of the connection shows where the response ends
+    ``answered``                            when the client had the response
+    ``begun``, ``ended``                    when Django's handler began and ended
+    ``ended_in``                            the thread that saw the end
+    ``view_begun``, ``view_ended``          when the view began and ended
+    ``thread``, ``greenlet``, ``process``   what handled it; in an event loop, ``thread`` is the one that ran
+                                            the view, or ``None`` if no view was run
+    ``task``                                the task of an event loop that ran the handler
+    ``viewed``, ``in_loop``                 with a task: whether a view ran, and whether in the loop's thread
+    ``connections``                         the database connections that it used, or that were used for it by
+                                            what it started, each with ``opened`` or ``reused``
+    ``closed_at``                           the phases in which Django closed connections for it
+    ======================================  ==================================================================
     """
 
     number: int
@@ -212,14 +247,8 @@ class RequestEntity:
         return self.begun is not None
 
     @property
-    def executor(self) -> "Greenlet | Task | Thread | None":
+    def executor(self) -> Greenlet | Task | Thread | None:
         """What ran the view, and nothing else at the same time: a greenlet, a task or a thread."""
         if self.thread is None:
             return None
         return self.greenlet or (self.task if self.in_loop else None) or self.thread
-
-
-class Named(Protocol):
-    """Whatever has a name that readers see."""
-
-    name: str

@@ -1,8 +1,7 @@
-"""Events as they cross the wire, and their one order.
+"""Events: what they look like in the files that the probe and the lab write, and their order.
 
-The probe writes one JSON object a line, into a file for each process; the lab writes the clients' events
-in the same shape. The fields that every event has are one letter long on the wire, the rest is the kind's
-own:
+The probe writes one JSON object per line into a file for each process. The lab writes the clients' events in
+the same format. Fields that every event has are one letter long, the others depend on the kind:
 
 ===========  ==========================================================================
 field        meaning
@@ -10,61 +9,68 @@ field        meaning
 ``t``        nanoseconds of the system's monotonic clock, which all processes share
 ``k``        the kind, one of those below
 ``p``        the serial of the process, given by the lab; 0 is the lab itself
-``th``       the serial of the thread within the process; 0 where there is none
-``r``        the number of the request being handled, in the order of the sequence, or of the
-             one that has started what does this: a thread, a task, a greenlet, a process, or
-             a piece of work that was handed to a pool of threads
-``o``        how much the server's log held when the event happened: bytes as the probe
-             writes it, complete lines once the lab has read the log
+``th``       the serial of the thread within the process; 0 if there is none
+``r``        the number of the request, in the order of the sequence, that is being
+             handled, or that started what does this: a thread, a task, a greenlet, a
+             process, or a piece of work that was submitted to a pool of threads
+``o``        the size of the server's log when the event happened: in bytes as the probe
+             writes it, in complete lines once the lab has read the log
 ``s``        the serial of the event within its process, from 1 on without a gap; the lab's
              own events have none
 ===========  ==========================================================================
 
-Kinds, from the probe: ``process.start`` (``pid`` ``ppid`` ``python``), ``process.child`` (``pid``, of a
-process that a request has started), ``django`` (``version``), ``thread.start`` (``name`` ``ident`` ``native``
-``main``; ``foreign`` where Python does not know who started it), ``thread.end``, ``listening`` (``host``
-``port``), ``serving``, ``http.thread`` (``port``: the client's), ``greenlet.start`` (``g`` ``ident``;
-``foreign`` as for a thread), ``greenlet.end`` (``g``), ``request.begin`` (under ASGI ``task``: its serial
-within the process), ``request.view`` and ``request.view.end`` (the view, in the thread that runs it),
-``request.end``,
-``databases`` (``aliases``: those of the settings, told before the first wrapper of a process),
-``db.wrapper`` (``w`` ``alias`` ``vendor`` ``max_age`` ``health_checks``), ``db.open`` (``w`` ``c``
-``alias``; where there is a server ``pid``, what it knows the session by, and ``inode``, that
-of its socket; ``pooled`` where the connection comes from a pool), ``db.failed`` (``w`` ``error``),
-``db.use`` (``w`` ``c``: the first use by a request that has not opened it, and by each thread that shares its
-wrapper), ``db.health`` and
-``db.usable`` (``w`` ``c`` ``usable``: by CONN_HEALTH_CHECKS, and because an error had occurred),
-``db.close`` (``w`` ``c`` ``why`` ``phase``; ``pooled`` where the connection was given back to its pool),
-``db.collected`` (``w`` ``c``; of no thread: the garbage collector runs in any), ``request.collected`` (the
-garbage collection after a request has ended), ``reloader.watching``.
+Kinds that the probe writes:
 
-Every event of a greenlet that is more than its thread has its serial within the process as ``g``. A
-thread that Python's ``threading`` did not start begins with the first thing it does that is watched.
-``phase`` is that of the request: ``start`` (before middleware and view), ``view``, ``end`` (once its
-response is closed), ``work`` (in what the request has started), or ``outside``. ``why`` is ``end of
-request`` (CONN_MAX_AGE is 0), ``age``, ``error``, ``autocommit`` (it was not as in the settings), ``health
-check``, ``explicit``, or ``dropped`` where Django did not close: something took the connection away from
-its wrapper.
+* ``process.start`` (``pid`` ``ppid`` ``python``); ``process.child`` (``pid`` of a process that a request
+  started); ``django`` (``version``)
+* ``thread.start`` (``name`` ``ident`` ``native`` ``main``; ``foreign`` if Python doesn't know who started it)
+  and ``thread.end``. A thread that ``threading`` did not start begins with its first event.
+* ``greenlet.start`` (``g`` ``ident``; ``foreign`` as for a thread) and ``greenlet.end`` (``g``). Every event
+  in a greenlet that is not the main one of its thread has its serial within the process as ``g``.
+* ``listening`` (``host`` ``port``), ``serving``, ``http.thread`` (the client's ``port``),
+  ``reloader.watching``
+* ``request.begin`` (under ASGI ``task``: its serial within the process) and ``request.end``; ``request.view``
+  and ``request.view.end`` (in the thread that runs the view); ``request.collected`` (the garbage collection
+  after a request)
+* ``databases`` (the ``aliases`` in the settings, sent before the first wrapper of a process); ``db.wrapper``
+  (``w`` ``alias`` ``vendor`` ``max_age`` ``health_checks``)
+* ``db.open`` (``w`` ``c`` ``alias``; with a database server, ``pid``, which identifies the session, and
+  ``inode``, that of its socket; ``pooled`` if the connection comes from a pool); ``db.failed`` (``w``
+  ``error``)
+* ``db.use`` (``w`` ``c``): the first use by a request that did not open the connection, and by each thread
+  that shares its wrapper
+* ``db.health`` and ``db.usable`` (``w`` ``c`` ``usable``): checks because of CONN_HEALTH_CHECKS, and after an
+  error
+* ``db.close`` (``w`` ``c`` ``why`` ``phase``; ``pooled`` if the connection was given back to its pool)
+* ``db.collected`` (``w`` ``c``; without a thread: the garbage collector runs in any)
 
-Kinds, from the lab: ``collector`` (``mode``: when the garbage collector can run, ``automatic`` by default;
-``room``: how many sessions the application can have, if that is known),
-``begin``, ``end``, ``step`` (``n`` ``text``), ``db.fault`` (``action``: what the database server has done),
-``http.open`` (``h`` ``client`` ``port``), ``http.close`` (``h`` ``by``), ``request.sent`` (``client``
-``method`` ``path`` ``label``), ``response`` (``h`` ``status`` ``size`` ``json``;
-``close_delimited`` if only the end of the connection shows where it ends), ``request.error`` (``h``
-``error``), ``process.exit`` (at the time when it was heard of), ``db.sessions`` (``sessions``: of the databases
-of this run, as the server sees them at the end of a step, a list of pid and state),
-``events.read`` (``processes``: how many events the lab has read of each, a list of serial and count),
-``processes.seen`` (``processes``: what ``/proc`` shows of each at the end of a step, a list of objects; see
-:mod:`sphinx_djconn.lab.steps.procfs`).
+``phase`` is that of the request: ``start`` (before middleware and view), ``view``, ``end`` (once its response
+is closed), ``work`` (in what the request started), or ``outside``. ``why`` is ``end of request`` (CONN_MAX_AGE
+is 0), ``age``, ``error``, ``autocommit`` (it differed from the settings), ``health check``, ``explicit``, or
+``dropped`` if Django did not close it: something took the connection away from its wrapper.
 
-The socket between a process and the lab carries lines, too. An empty line is the bell: there is something
-to be read. It rings if the first byte of the file ``SOCKET-waits`` is not 0, and sets that to 0 (see
-:class:`sphinx_djconn.lab.events.reader.WakeFlag`). The first line, ``{"k": "file", "name": ..., "memory":
-...}``, names the file of the process's events, in the folder of the socket, and says how many bytes at its
-beginning are memory that the process fills, with zeros where nothing was written yet. Where the file cannot
-be written, the events themselves follow. A request that has come to a meeting has a socket of its own and
-says ``meet`` (``r`` ``at``).
+Kinds that the lab writes:
+
+* ``begin``, ``end``, ``step`` (``n`` ``text``)
+* ``collector`` (``mode``: when the garbage collector can run, ``automatic`` by default; ``room``: how many
+  sessions the application can have, if that is limited)
+* ``db.fault`` (``action``: what the database server did)
+* ``http.open`` (``h`` ``client`` ``port``), ``http.close`` (``h`` ``by``)
+* ``request.sent`` (``client`` ``method`` ``path`` ``label``); ``response`` (``h`` ``status`` ``size``
+  ``json``; ``close_delimited`` if only the end of the connection shows where it ends); ``request.error``
+  (``h`` ``error``)
+* ``process.exit`` (at the time when the lab noticed it)
+* ``db.sessions`` (``sessions``: those of the run's databases at the end of a step, a list of pid and state)
+* ``events.read`` (``processes``: how many events of each the lab has read, a list of serial and count)
+* ``processes.seen`` (``processes``: what ``/proc`` shows of each at the end of a step, a list of objects; see
+  :mod:`sphinx_djconn.lab.steps.procfs`)
+
+Each process also has a socket to the lab, which carries lines, too. The first line, ``{"k": "file", "name":
+..., "lines": ..., "records": ...}``, names the file of the process's events, in the folder of the socket, and
+says how many bytes at its beginning are mapped memory, which is zero until it is written. An empty line is a
+wake-up: there are new events. It is sent if the first byte of the file ``SOCKET-waits`` is not 0, and sets that
+byte to 0 (see :class:`sphinx_djconn.lab.events.reader.WakeFlag`). If the file cannot be written, the events
+themselves follow. A request that waits at a barrier has a socket of its own, and sends ``meet`` (``r`` ``at``).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -115,11 +121,11 @@ Kind: TypeAlias = Literal[
     "db.sessions",
 ]
 KINDS: Final = frozenset(get_args(Kind))
-"""All kinds of events: what is none of them would be passed over without a word by those who read a trace."""
+"""All kinds of events. Others are refused: readers would ignore them silently."""
 
 
 class TraceError(ValueError):
-    """The events are not what the probe and the lab write: cut short, or of another format."""
+    """The events are incomplete, or not in the format that the probe and the lab write."""
 
 
 class Event(NamedTuple):
@@ -136,8 +142,8 @@ class Event(NamedTuple):
 
 
 _COMMON = frozenset({"t", "k", "p", "th", "r", "o", "s"})
-_ALWAYS: Final[Mapping[str, Any]] = {"t": int, "k": str, "p": int}
-_SOMETIMES: Final[Mapping[str, Any]] = {
+_REQUIRED: Final[Mapping[str, Any]] = {"t": int, "k": str, "p": int}
+_OPTIONAL: Final[Mapping[str, Any]] = {
     "th": int,
     "r": (int, NoneType),
     "o": int,
@@ -160,7 +166,7 @@ _SOMETIMES: Final[Mapping[str, Any]] = {
     "phase": (str, NoneType),
     "room": int,
 }
-_FIELDS: Final[Mapping[Kind, Mapping[str, Any]]] = {
+_REQUIRED_OF_KIND: Final[Mapping[Kind, Mapping[str, Any]]] = {
     "process.start": {"pid": int, "ppid": int, "python": str},
     "process.child": {"pid": int},
     "django": {"version": str},
@@ -189,7 +195,7 @@ _FIELDS: Final[Mapping[Kind, Mapping[str, Any]]] = {
     "processes.seen": {"processes": list},
     "db.sessions": {"sessions": list},
 }
-"""What is read of each kind; it may have more."""
+"""The fields of each kind that are read, with their types; it may have more."""
 
 
 def _is_text(item: Any) -> bool:
@@ -225,7 +231,7 @@ _ITEMS: Final[Mapping[Any, tuple[str, Callable[[Any], bool]]]] = {
 
 
 def decode(wire: Mapping[str, Any]) -> Event:
-    """Return the event of one wire object; raise :class:`TraceError` where it is none."""
+    """Return the event of one JSON object; raise :class:`TraceError` if it is not an event."""
     check(wire)
     return Event(
         wire["t"],
@@ -240,15 +246,15 @@ def decode(wire: Mapping[str, Any]) -> Event:
 
 
 def check(wire: Any) -> None:
-    """Raise :class:`TraceError` where ``wire`` is no event: of no kind, or with a field of another type."""
+    """Raise :class:`TraceError` unless ``wire`` is an event of a known kind, with fields of the right types."""
     if not isinstance(wire, dict):
         raise TraceError(f"not an event: {wire!r:.200}")
     kind = wire.get("k")
-    fields = _FIELDS.get(kind, {}) if isinstance(kind, str) else {}  # type: ignore[call-overload]
-    for name, types in (*_ALWAYS.items(), *fields.items()):
+    fields = _REQUIRED_OF_KIND.get(kind, {}) if isinstance(kind, str) else {}  # type: ignore[call-overload]
+    for name, types in (*_REQUIRED.items(), *fields.items()):
         if not isinstance(wire.get(name), types):
             raise TraceError(f"not an event, because of `{name}`: {wire!r:.200}")
-    for name, types in _SOMETIMES.items():
+    for name, types in _OPTIONAL.items():
         if name in wire and not isinstance(wire[name], types):
             raise TraceError(f"not an event, because of `{name}`: {wire!r:.200}")
     if kind not in KINDS:
@@ -260,7 +266,7 @@ def check(wire: Any) -> None:
 
 
 def encode(event: Event) -> dict[str, Any]:
-    """Return the wire object of ``event``."""
+    """Return the JSON object of ``event``."""
     wire: dict[str, Any] = {"t": event.at, "k": event.kind, "p": event.process}
     if event.thread:
         wire["th"] = event.thread
@@ -275,5 +281,5 @@ def encode(event: Event) -> dict[str, Any]:
 
 
 def in_order(events: Iterable[Event]) -> tuple[Event, ...]:
-    """Return ``events`` in their one order: by time, and as they arrived where that is equal."""
+    """Return ``events`` ordered by time; those of the same time stay in the given order."""
     return tuple(sorted(events, key=lambda event: event.at))

@@ -1,241 +1,180 @@
-"""Requests, and what served them: processes, threads, greenlets, tasks and HTTP connections."""
+"""Read requests, and what ran them: processes, threads, greenlets, tasks and HTTP connections."""
 
 import re
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any, ClassVar, Final
+from collections.abc import Callable, Iterable
 
-from sphinx_djconn.trace.entities import (
-    Greenlet,
-    HttpConnection,
-    Key,
-    Owner,
-    Place,
-    Process,
-    RequestEntity,
-    Task,
-    Thread,
-)
+from sphinx_djconn.trace.entities import HttpConnection, Process, Task
+from sphinx_djconn.trace.entity_index import Entities
 from sphinx_djconn.trace.events import Event
 from sphinx_djconn.trace.unknown import with_unknown
 
-NEVER_SEEN: Final = "Django's handler never saw the request"
-"""Why facts of a request that was answered outside of Django's handler, or not at all, are not known."""
+
+def find_starters(events: Iterable[Event], entities: Entities) -> None:
+    """Enter in each process of ``entities`` which request started it.
+
+    This takes a pass of its own, because a parent may report its child after the child's own first event.
+    """
+    children: dict[int, int | None] = {}
+    starts: list[Event] = []
+    for event in events:
+        if event.kind == "process.child":
+            children[event.data["pid"]] = event.request
+        elif event.kind == "process.start":
+            starts.append(event)
+        elif event.kind == "request.sent" and entities.first_sent is None:
+            entities.first_sent = event.at
+    by_pid: dict[int, Process] = {}
+    for event in starts:
+        process, pid = entities.process(event.process), event.data["pid"]
+        # A process that executes another program starts again, with the same pid.
+        parent = by_pid.get(pid) or by_pid.get(event.data["ppid"])
+        if event.request is not None:
+            process.started_by = event.request
+        elif pid in children:
+            process.started_by = children[pid]
+        elif parent is not None:
+            process.started_by, process.starter_unknown = parent.started_by, parent.starter_unknown
+        else:
+            process.starter_unknown = entities.first_sent is not None and event.at > entities.first_sent
+        by_pid[pid] = process
 
 
-class Served:
-    """All that a trace tells of requests, by keys, but for their database connections."""
+class RequestEvents:
+    """Reads events, in their order, into ``entities``; those about databases are left out."""
 
-    def __init__(self) -> None:
-        self.processes: dict[int, Process] = {}
-        self.threads: dict[Key, Thread] = {}
-        self.greenlets: dict[Key, Greenlet] = {}
-        self.tasks: dict[Key, Task] = {}
-        self.http_connections: dict[int, HttpConnection] = {}
-        self.requests: dict[int, RequestEntity] = {}
-        self.parents: dict[int, int] = {}
-        self.step = 0
-        self._views: Counter[int] = Counter()
-        self.first_sent: int | None = None
+    def __init__(self, entities: Entities) -> None:
+        self._entities = entities
+        self._step = 0
+        self._views_running: Counter[int] = Counter()
         self._sent_at: dict[int, int] = {}
-        self._first_unseen: int | None = None
-        self.served: set[Owner] = set()
+        self.handlers: dict[str, Callable[[Event], None]] = {
+            "step": self._step_begun,
+            "http.open": self._http_opened,
+            "http.close": self._http_closed,
+            "request.sent": self._request_sent,
+            "response": self._request_answered,
+            "request.error": self._request_answered,
+            "process.start": self._process_started,
+            "django": self._django_loaded,
+            "process.exit": self._process_ended,
+            "thread.start": self._thread_started,
+            "thread.end": self._thread_ended,
+            "greenlet.start": self._greenlet_started,
+            "greenlet.end": self._greenlet_ended,
+            "request.begin": self._request_begun,
+            "request.view": self._view_begun,
+            "request.view.end": self._view_ended,
+            "request.end": self._request_ended,
+        }
 
-    def read(self, events: Iterable[Event]) -> None:
-        """Take all ``events`` in, in their order."""
-        events = list(events)
-        self._find_starters(events)
-        for event in events:
-            reader = self.READERS.get(event.kind)
-            if reader is not None:
-                reader(self, event)
-        self.requests = dict(sorted(self.requests.items()))
-        for request in self.requests.values():
+    def read(self, event: Event) -> None:
+        """Read one event."""
+        handler = self.handlers.get(event.kind)
+        if handler is not None:
+            handler(event)
+
+    def finish(self) -> None:
+        """Complete the requests after the last event."""
+        entities = self._entities
+        entities.requests = dict(sorted(entities.requests.items()))
+        for request in entities.requests.values():
             if request.task is not None and not request.viewed:
                 request.thread, request.in_loop = None, False
-        unseen = [at for number, at in self._sent_at.items() if not self.requests[number].is_seen]
-        self._first_unseen = min(unseen, default=None)
-
-    def _find_starters(self, events: Iterable[Event]) -> None:
-        """Find out which processes requests have started: of a child, its parent tells it before or after."""
-        children: dict[int, int | None] = {}
-        started: list[Event] = []
-        for event in events:
-            if event.kind == "process.child":
-                children[event.data["pid"]] = event.request
-            elif event.kind == "process.start":
-                started.append(event)
-            elif event.kind == "request.sent" and self.first_sent is None:
-                self.first_sent = event.at
-        by_pid: dict[int, Process] = {}
-        for event in started:
-            process, pid = self.process(event.process), event.data["pid"]
-            parent = by_pid.get(pid) or by_pid.get(event.data["ppid"])  # the former has become another program
-            if event.request is not None:
-                process.started_by = event.request
-            elif pid in children:
-                process.started_by = children[pid]
-            elif parent is not None:
-                process.started_by, process.foreign = parent.started_by, parent.foreign
-            else:
-                process.foreign = self.first_sent is not None and event.at > self.first_sent
-            by_pid[pid] = process
-
-    def request_of(self, event: Event) -> int | None:
-        """Return the number of the request in, or for, which ``event`` happened; ``None`` outside of any."""
-        return self.process(event.process).started_by if event.request is None else event.request
-
-    def place(self, event: Event) -> Place:
-        """Return where and when ``event`` happened."""
-        return Place(event.at, *self.here(event))
-
-    def unseen(self) -> str | None:
-        """Return why not all is known of the requests that Django's handler never saw; ``None`` without any."""
-        if all(request.is_seen for request in self.requests.values()):
-            return None
-        if not any(process.django for process in self.processes.values()):
-            return "no process of the server told that it runs Django"
-        return NEVER_SEEN
-
-    def doubt(self, place: Place | None) -> str | None:
-        """Return why it isn't known whether what was done at ``place``, in no request, was done for one.
-
-        Returns ``None`` if it is known: it was done before the first request was sent, or by what the server
-        itself has started.
-        """
-        if place is None or self.first_sent is None or place.at < self.first_sent:
-            return None
-        if self._first_unseen is not None and self._first_unseen < place.at:
-            return self.unseen()
-        if self.process(place.thread[0]).foreign:
-            return "who started a process of the server is not known"
-        if (place.thread, place.greenlet) in self.served:
-            return None
-        if place.greenlet is not None:
-            foreign = self.greenlets[place.greenlet].foreign
-        else:
-            thread = self.threads.get(place.thread)
-            foreign = thread is not None and thread.foreign
-        return "who started a thread of the server is not known" if foreign else None
-
-    def thread_of(self, event: Event) -> Thread:
-        """Return the thread in which ``event`` happened."""
-        key = (event.process, event.thread)
-        if key not in self.threads:
-            self.threads[key] = Thread(key)
-        return self.threads[key]
-
-    def greenlet_of(self, event: Event) -> Greenlet | None:
-        """Return the greenlet in which ``event`` happened; ``None`` where the thread has none but itself."""
-        serial = event.data.get("g", 0)
-        return self.greenlets.setdefault(key := (event.process, serial), Greenlet(key)) if serial else None
-
-    def request(self, number: int) -> RequestEntity:
-        """Return the request with ``number``."""
-        if number not in self.requests:
-            self.requests[number] = RequestEntity(number)
-        return self.requests[number]
-
-    def process(self, serial: int) -> Process:
-        """Return the process with ``serial``."""
-        if serial not in self.processes:
-            self.processes[serial] = Process(serial)
-        return self.processes[serial]
-
-    def here(self, event: Event) -> tuple[Key, Key | None]:
-        """Return the keys of the thread and the greenlet in which ``event`` happened."""
-        greenlet = self.greenlet_of(event)
-        return (event.process, event.thread), None if greenlet is None else greenlet.key
+        unseen = [at for number, at in self._sent_at.items() if not entities.requests[number].is_seen]
+        entities.first_unseen = min(unseen, default=None)
 
     # Clients.
 
-    def _step_begins(self, event: Event) -> None:
-        self.step = event.data["n"]
+    def _step_begun(self, event: Event) -> None:
+        self._step = event.data["n"]
 
     def _http_opened(self, event: Event) -> None:
-        data = event.data
-        self.http_connections[data["h"]] = HttpConnection(data["h"], client=data["client"], port=data["port"])
+        serial, client, port = event.data["h"], event.data["client"], event.data["port"]
+        self._entities.http_connections[serial] = HttpConnection(serial, client=client, port=port)
 
     def _http_closed(self, event: Event) -> None:
-        self.http_connections[event.data["h"]].closed_by = event.data["by"]
+        self._entities.http_connections[event.data["h"]].closed_by = event.data["by"]
 
-    def _sent(self, event: Event) -> None:
-        request = self.request(event.request or 0)
+    def _request_sent(self, event: Event) -> None:
+        request = self._entities.request(event.request or 0)
         request.client, request.method = event.data["client"], event.data["method"]
         request.path, request.label = event.data["path"], event.data.get("label")
-        request.step = self.step
+        request.step = self._step
         self._sent_at.setdefault(request.number, event.at)
 
-    def _answered(self, event: Event) -> None:
-        request = self.request(event.request or 0)
+    def _request_answered(self, event: Event) -> None:
+        request = self._entities.request(event.request or 0)
         request.status = event.data.get("status")
         request.error = event.data.get("error")
         request.body = event.data.get("json")
         request.json = with_unknown(request.body, event.data.get("unknown", ()), f"{request.label}.json")
-        request.http = self.http_connections.get(event.data.get("h") or 0)
+        request.http = self._entities.http_connections.get(event.data.get("h") or 0)
         request.http_new = bool(event.data.get("new"))
         request.answered = event.at
         request.close_delimited = bool(event.data.get("close_delimited"))
 
-    # Processes and threads.
+    # Processes, threads, greenlets.
 
     def _process_started(self, event: Event) -> None:
-        process = self.process(event.process)
+        process = self._entities.process(event.process)
         process.pid, process.parent_pid = event.data["pid"], event.data["ppid"]
         process.python = event.data["python"]
-        for other in self.processes.values():
+        for other in self._entities.processes.values():
             if other.pid == process.parent_pid and not other.ended:
-                self.parents[process.serial] = other.serial
+                self._entities.parents[process.serial] = other.serial
 
     def _django_loaded(self, event: Event) -> None:
-        self.process(event.process).django = event.data["version"]
+        self._entities.process(event.process).django = event.data["version"]
 
     def _process_ended(self, event: Event) -> None:
-        process = self.process(event.process)
+        process = self._entities.process(event.process)
         process.ended, process.ended_at = True, event.at
 
-    def _is_foreign(self, event: Event) -> bool:
-        """Return whether a request may have started the thread or greenlet, though nobody knows."""
-        early = self.first_sent is None or event.at < self.first_sent
-        return not early and bool(event.data.get("foreign"))
+    def _is_starter_unknown(self, event: Event) -> bool:
+        """Return whether a request may have started the thread or greenlet that starts with ``event``."""
+        first_sent = self._entities.first_sent
+        is_early = first_sent is None or event.at < first_sent
+        return not is_early and bool(event.data.get("foreign"))
 
     def _thread_started(self, event: Event) -> None:
-        thread = self.thread_of(event)
+        thread = self._entities.thread_of(event)
         thread.ident, thread.main = event.data["ident"], event.data["main"]
-        thread.name = "main" if thread.main else _plain(event.data["name"])
-        thread.started_by, thread.foreign = event.request, self._is_foreign(event)
+        thread.name = "main" if thread.main else _without_counter(event.data["name"])
+        thread.started_by, thread.starter_unknown = event.request, self._is_starter_unknown(event)
         if thread.started_by is not None:
-            self.request(thread.started_by).threads_started += 1
+            self._entities.request(thread.started_by).threads_started += 1
 
     def _thread_ended(self, event: Event) -> None:
-        self.thread_of(event).ended = True
+        self._entities.thread_of(event).ended = True
 
     def _greenlet_started(self, event: Event) -> None:
-        greenlet = self.greenlet_of(event)
+        greenlet = self._entities.greenlet_of(event)
         if greenlet is not None:
             greenlet.ident = event.data["ident"]
-            greenlet.started_by, greenlet.foreign = event.request, self._is_foreign(event)
+            greenlet.started_by, greenlet.starter_unknown = event.request, self._is_starter_unknown(event)
 
     def _greenlet_ended(self, event: Event) -> None:
-        greenlet = self.greenlet_of(event)
+        greenlet = self._entities.greenlet_of(event)
         if greenlet is not None:
             greenlet.ended = True
 
     # Requests inside the server.
 
-    def _begun(self, event: Event) -> None:
-        request = self.request(event.request or 0)
-        request.begun, request.thread = event.at, self.thread_of(event)
-        request.greenlet = self.greenlet_of(event)
-        request.process = self.process(event.process)
-        self.served.add(self.here(event))
+    def _request_begun(self, event: Event) -> None:
+        entities = self._entities
+        request = entities.request(event.request or 0)
+        request.begun, request.thread = event.at, entities.thread_of(event)
+        request.greenlet = entities.greenlet_of(event)
+        request.process = entities.process(event.process)
+        entities.owners_with_requests.add(entities.owner_of(event))
         if "task" in event.data:
             key = (event.process, event.data["task"])
-            request.task, request.in_loop = self.tasks.setdefault(key, Task(key)), True
+            request.task, request.in_loop = entities.tasks.setdefault(key, Task(key)), True
 
-    def _viewed(self, event: Event) -> None:
-        request, thread = self.request(event.request or 0), self.thread_of(event)
-        self._views[request.number] += 1  # a test client within a view calls another
+    def _view_begun(self, event: Event) -> None:
+        request, thread = self._entities.request(event.request or 0), self._entities.thread_of(event)
+        self._views_running[request.number] += 1  # a test client within a view calls another
         if request.view_begun is None:
             request.view_begun = event.at
         if request.task is not None:
@@ -243,36 +182,16 @@ class Served:
             request.thread, request.viewed = thread, True
 
     def _view_ended(self, event: Event) -> None:
-        request = self.request(event.request or 0)
-        self._views[request.number] -= 1
-        request.view_ended = None if self._views[request.number] else event.at
+        request = self._entities.request(event.request or 0)
+        self._views_running[request.number] -= 1
+        request.view_ended = None if self._views_running[request.number] else event.at
 
-    def _ended(self, event: Event) -> None:
-        request = self.request(event.request or 0)
-        request.ended, request.ended_in = event.at, self.thread_of(event)
-
-    READERS: ClassVar[dict[str, Any]] = {
-        "step": _step_begins,
-        "http.open": _http_opened,
-        "http.close": _http_closed,
-        "request.sent": _sent,
-        "response": _answered,
-        "request.error": _answered,
-        "process.start": _process_started,
-        "django": _django_loaded,
-        "process.exit": _process_ended,
-        "thread.start": _thread_started,
-        "thread.end": _thread_ended,
-        "greenlet.start": _greenlet_started,
-        "greenlet.end": _greenlet_ended,
-        "request.begin": _begun,
-        "request.view": _viewed,
-        "request.view.end": _view_ended,
-        "request.end": _ended,
-    }
+    def _request_ended(self, event: Event) -> None:
+        request = self._entities.request(event.request or 0)
+        request.ended, request.ended_in = event.at, self._entities.thread_of(event)
 
 
-def _plain(name: str) -> str:
+def _without_counter(name: str) -> str:
     """Return a thread's name without the counter that Python puts into it."""
     counted = re.fullmatch(r"Thread-\d+(?: \((?P<target>.*)\))?", name)
     return name if counted is None else counted["target"] or "thread"

@@ -1,4 +1,4 @@
-"""Types of values: what an expression may compare a value with."""
+"""Types of facts, which decide what a claim may compare them with."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Final
 
 
 class Kind(StrEnum):
-    """The kinds of values, by the names that readers see."""
+    """The kinds of values, with the names that readers see."""
 
     COUNT = "count"
     NUMBER = "number"
@@ -31,8 +31,8 @@ class Kind(StrEnum):
 class Type:
     """The type of a value.
 
-    ``items`` is the type of the items of a list or a set, and those of a tuple one by one. A value of an
-    ``is_optional`` type is None if there was none.
+    ``items`` has one type for all items of a list or a set, and a type for each item of a tuple. A value of an
+    ``is_optional`` type can be None.
     """
 
     kind: Kind
@@ -87,9 +87,9 @@ DB_CONNECTION: Final = Type(Kind.DB_CONNECTION)
 JSON: Final = Type(Kind.JSON)
 NONE: Final = Type(Kind.NONE)
 ANY: Final = Type(Kind.ANY)
-"""The type of the items of an empty list, which any list may have."""
+"""The type of the items of an empty list: it fits any type."""
 
 IDENTITIES: Final = frozenset(
     {Kind.THREAD, Kind.PROCESS, Kind.GREENLET, Kind.TASK, Kind.HTTP_CONNECTION, Kind.DB_CONNECTION}
 )
-"""Kinds of which one can only ask whether two are the same."""
+"""Kinds whose values can only be compared for identity."""

@@ -1,4 +1,4 @@
-"""The value of a fact that a run cannot know. It is not ``None``, which says that there was none."""
+"""The value of a fact that a run cannot show. It differs from ``None``, which means that there was nothing."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A fact whose value the run cannot know.
+    """A value that the run cannot show.
 
     ``reason`` completes "is not known: …", for example ``Django's handler never saw the request``.
     """
@@ -18,32 +18,32 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class UnknownMember(Unknown):
-    """A member of an object in JSON of which the name is not known either: it may have any."""
+    """A member of a JSON object whose name is unknown, too."""
 
 
 def with_unknown(value: Any, places: Sequence[Sequence[Any]], name: str) -> Any:
     """Return ``value``, which is JSON, with :class:`Unknown` at ``places``, as the fact ``name``.
 
-    A place is a list of keys and indices, a reason, and if the last key is not known either, true. A place
-    within another one is not looked for; if there is no such place, ``LookupError`` is raised.
+    A place is a list of keys and indices, a reason, and if the last key is unknown, too, true. Places inside of
+    other places are ignored. Raises ``LookupError`` if ``value`` has no such place.
     """
     if not places:
         return value
     root = [deepcopy(value)]
-    for place, reason, *nameless in sorted(places, key=lambda each: len(each[0])):
-        # What is inside says where: claims that compare the whole meet it.
+    for place, reason, *is_nameless in sorted(places, key=lambda each: len(each[0])):
+        # A claim that compares the whole value quotes the reason, so a reason inside of it has the path.
         path = ".".join(map(str, (name, *place)))
-        said = f"`{path}` is not known: {reason}" if place else reason
-        _put(root, [0, *place], UnknownMember(said) if nameless else Unknown(said))
+        full_reason = f"`{path}` is not known: {reason}" if place else reason
+        _put(root, [0, *place], UnknownMember(full_reason) if is_nameless else Unknown(full_reason))
     return root[0]
 
 
-def _put(inside: Any, place: list[Any], unknown: Unknown) -> None:
-    """Put ``unknown`` at ``place``, unless something around it is unknown."""
+def _put(value: Any, place: list[Any], unknown: Unknown) -> None:
+    """Put ``unknown`` at ``place`` inside of a value, unless something around it is unknown already."""
     *outer, last = place
     for key in outer:
-        inside = inside[key]
-        if isinstance(inside, Unknown):
+        value = value[key]
+        if isinstance(value, Unknown):
             return
-    inside[last]  # which raises if there is none
-    inside[last] = unknown
+    value[last]  # raises LookupError if there is no such place
+    value[last] = unknown

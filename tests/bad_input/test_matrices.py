@@ -255,7 +255,7 @@ MATRICES = [
     ("a-step-of-none", "stands among titled sequences and belongs to none; indent it below a title", 1),
     ("second-two", "the title 'two' is given twice; give each sequence a title of its own", 0),
     ("nothing-below", "'nothing-below' is neither a step nor a title with steps below it", 1),
-    ("a-bad-step", "'GTE' is no method of HTTP; did you mean 'GET'?", 1),
+    ("a-bad-step", "'GTE' is not an HTTP method; did you mean 'GET'?", 1),
     (":: without-body", "the sequence has no step; write at least one", 1),
     (":show: tabel", "unknown part of the evidence `tabel`", 1),
     (":: two words", "`two words` is no name: use one word of letters", 1),

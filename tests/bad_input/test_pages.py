@@ -242,7 +242,7 @@ SCENARIOS = [
     (":: unknown-database", "unknown database `postgres`; did you mean `postgresql`? Known: sqlite"),
     (":: unknown-environment", "unknown environment `django-99`; did you mean `django-6.1`? Known: current"),
     (":: unknown-project", "unknown project `shop`. Known: demo, default"),
-    ("browser: FETCH /polls/", "'FETCH' is no method of HTTP"),
+    ("browser: FETCH /polls/", "'FETCH' is not an HTTP method"),
     (":: two words", "`two words` is no name: use one word of letters, digits, `-`, `_` and `.`"),
     ("browser: GET polls/", "path 'polls/' does not begin with '/'"),
     (":conn-max-age: forever", "`forever` is no age: use seconds, `none` for no limit, or nothing"),
@@ -258,13 +258,13 @@ SCENARIOS = [
     ("# GET /", "the sequence has no step"),
     ("   reload", "the step `reload` needs a server that reloads, which `runserver` does not; use one of"),
     ("database: restart", "the step `database: restart` needs a database server, and `sqlite` has"),
-    ("browser: GET / -> 99", "'99' after '->' is no status code; write one from 100 to 599"),
+    ("browser: GET / -> 99", "'99' after '->' is not a status code; write one from 100 to 599"),
 ]
 
 CLAIMS = [
     (":: unknown-fact", "djconn.claim", "no fact 'thread'; did you mean 'threads'?"),
     (":: unknown-label", "djconn.claim", "no step has the label 'frist'; did you mean 'first'?"),
-    (":: no-expression", "djconn.claim", "`threads ==` is no expression"),
+    (":: no-expression", "djconn.claim", "`threads ==` is not an expression"),
     (":: about-nothing", "djconn.config", "a claim about nothing: name its scenario or matrix with `:in:`"),
     (":: about-no-scenario", "djconn.claim", "a claim about nothing: unknown scenario `goood`; did you"),
     (":: about-a-refused-one", "djconn.claim", "no run of the scenario `unknown-step` reached its end"),
@@ -330,7 +330,7 @@ def test_a_link_to_no_claim_and_to_no_scenario_is_told(built: Built, shared_docs
 
 def test_the_line_in_a_file_that_is_included_is_that_file_s(built: Built, shared_docs: Docs) -> None:
     step = built.warning("part.txt", shared_docs.line("GETT", "part.txt"))
-    assert "'GETT' is no method of HTTP; did you mean 'GET'?" in step.text
+    assert "'GETT' is not an HTTP method; did you mean 'GET'?" in step.text
     claim = built.warning("part.txt", shared_docs.line(":: claimed-in-a-part", "part.txt"))
     assert "refuted, but declared `holds`" in claim.text
 

@@ -1,4 +1,4 @@
-"""Measure, and say what was found.
+"""Measure, and report the results.
 
 The whole benchmark writes ``docs/benchmark.json`` and ``docs/benchmark.svg``. A part of it, or a quick one,
 is no figure to be published: it is only shown, unless ``--output`` names a folder for it.
@@ -41,7 +41,7 @@ def main() -> int:
     if folder is not None:
         _write(folder, rows, seconds, quick=options.quick)
     if options.profile is not None:
-        _say(profile.told(options.profile))
+        _say(profile.report(options.profile))
     return 0
 
 
@@ -75,7 +75,7 @@ class _surroundings:  # noqa: N801 - a context manager
 
 
 def _write(folder: Path, rows: list[Row], seconds: float, *, quick: bool) -> None:
-    found = {
+    report = {
         "date": datetime.now(UTC).date().isoformat(),
         "quick": quick,
         "seconds": round(seconds),
@@ -83,9 +83,9 @@ def _write(folder: Path, rows: list[Row], seconds: float, *, quick: bool) -> Non
         "rows": [row.as_json() for row in rows],
     }
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
     folder.joinpath("benchmark.json").write_text(text, encoding="utf-8")
-    draw(found, folder / "benchmark.svg")
+    draw(report, folder / "benchmark.svg")
 
 
 def _options() -> argparse.Namespace:

@@ -22,14 +22,14 @@ _STYLE = (
 _NUMBERED = re.compile(r"(\d+) scenarios on \d+ pages, above Sphinx alone")
 
 
-def draw(found: Mapping[str, Any], path: Path) -> None:
-    """Draw the rows ``cold`` and ``growth`` of ``found``, as the report has them, into ``path``."""
+def draw(report: Mapping[str, Any], path: Path) -> None:
+    """Draw the rows ``cold`` and ``growth`` of ``report`` into the file ``path``."""
     import matplotlib as mpl  # noqa: PLC0415 - slow, and needed at the end only
 
     mpl.use("svg")
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
-    rows = {row["name"]: row for row in found["rows"]}
+    rows = {row["name"]: row for row in report["rows"]}
     panels = [panel for name, panel in (("cold", _cold), ("growth", _growth)) if name in rows]
     if not panels:
         return
@@ -57,24 +57,24 @@ def draw(found: Mapping[str, Any], path: Path) -> None:
 def _cold(axes: Any, rows: Mapping[str, Any]) -> None:
     row = rows["cold"]
     _, *samples = row["samples"]  # the first one is Sphinx alone, which the others are above
-    names = [each["name"].partition(", above")[0].replace(", without Sphinx", "") for each in samples]
-    medians = [each["median"] for each in samples]
+    names = [sample["name"].partition(", above")[0].replace(", without Sphinx", "") for sample in samples]
+    medians = [sample["median"] for sample in samples]
     errors = [
-        [each["median"] - each["min"] for each in samples],
-        [each["max"] - each["median"] for each in samples],
+        [sample["median"] - sample["min"] for sample in samples],
+        [sample["max"] - sample["median"] for sample in samples],
     ]
     colours = [OURS if name.startswith("sphinx_djconn") else OTHERS for name in names]
     axes.barh(names, medians, xerr=errors, color=colours, ecolor=INK, error_kw={"elinewidth": 0.8})
     axes.invert_yaxis()
-    for position, (each, median) in enumerate(zip(samples, medians, strict=True)):
+    for position, (sample, median) in enumerate(zip(samples, medians, strict=True)):
         axes.annotate(
             f"{median:.1f} s",
-            (each["max"], position),
+            (sample["max"], position),
             xytext=(5, 0),
             textcoords="offset points",
             va="center",
         )
-    peer = next(each["median"] for each in samples if "programoutput" in each["name"])
+    peer = next(sample["median"] for sample in samples if "programoutput" in sample["name"])
     axes.axvline(peer / 10, color=GOAL, linestyle="--", linewidth=1)
     axes.set_xlabel("seconds above Sphinx alone")
     axes.set_title(f"{row['title']} (dashed: the goal)", loc="left", fontsize=10)
@@ -83,12 +83,12 @@ def _cold(axes: Any, rows: Mapping[str, Any]) -> None:
 
 def _growth(axes: Any, rows: Mapping[str, Any]) -> None:
     row = rows["growth"]
-    points = [(match, each) for each in row["samples"] if (match := _NUMBERED.fullmatch(each["name"]))]
+    points = [(match, sample) for sample in row["samples"] if (match := _NUMBERED.fullmatch(sample["name"]))]
     counts = [int(match[1]) for match, _ in points]
-    medians = [each["median"] for _, each in points]
+    medians = [sample["median"] for _, sample in points]
     errors = [
-        [each["median"] - each["min"] for _, each in points],
-        [each["max"] - each["median"] for _, each in points],
+        [sample["median"] - sample["min"] for _, sample in points],
+        [sample["max"] - sample["median"] for _, sample in points],
     ]
     axes.errorbar(counts, medians, yerr=errors, color=OURS, marker="o", capsize=3, linewidth=1.5)
     for count, median in zip(counts, medians, strict=True):

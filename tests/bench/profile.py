@@ -7,8 +7,8 @@ from pathlib import Path
 SHOWN = 25
 
 
-def told(folder: Path) -> str:
-    """Return the most expensive functions of each profile, by the time within all they call."""
+def report(folder: Path) -> str:
+    """Return the most expensive functions of each profile, by cumulative time."""
     parts = []
     for path in sorted(folder.glob("*.prof")):
         text = io.StringIO()

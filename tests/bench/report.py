@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 DIGITS = 5
-"""Significant digits that are kept: more than any of these figures is worth."""
+"""Significant digits of figures in the report: more than they are accurate to."""
 
 
 @dataclass(frozen=True)
@@ -121,12 +121,12 @@ def shown(value: float, unit: str) -> str:
 
 def lines(rows: Iterable[Row]) -> list[str]:
     """Return the rows as text."""
-    told = []
+    text = []
     for row in rows:
-        told += ["", row.title]
-        told += [f"  {_line(each)}" for each in row.samples]
-        told += [f"  → {_verdict(each)}" for each in row.results]
-    return told
+        text += ["", row.title]
+        text += [f"  {_line(each)}" for each in row.samples]
+        text += [f"  → {_verdict(each)}" for each in row.results]
+    return text
 
 
 def _line(samples: Samples) -> str:

@@ -83,8 +83,8 @@ class Workplace:
                 raise BenchError(f"{command} took more than {LONGEST:g} seconds") from error
         seconds, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
         if process.returncode != 0:
-            told = output.decode(errors="replace")[-20_000:]
-            raise BenchError(f"{command} ended with {process.returncode}:\n{told}")
+            end = output.decode(errors="replace")[-20_000:]
+            raise BenchError(f"{command} ended with {process.returncode}:\n{end}")
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         return Build(seconds, cpu, 0.0)
 

@@ -8,8 +8,9 @@ from sphinx_djconn.claims.errors import ExpressionError
 from sphinx_djconn.claims.expression import parse, parse_with
 from sphinx_djconn.claims.names import FactNames, fact_names
 from sphinx_djconn.claims.verdict import Verdict, judge
-from sphinx_djconn.claims.where import choose
-from sphinx_djconn.trace.facts import FACTS, REQUEST_FACTS, Facts
+from sphinx_djconn.claims.where import select_cells
+from sphinx_djconn.trace.fact_table import FACTS, REQUEST_FACTS
+from sphinx_djconn.trace.facts import Facts
 from sphinx_djconn.trace.types import COUNT, Type
 from sphinx_djconn.trace.unknown import Unknown
 
@@ -209,8 +210,8 @@ def test_an_alias_that_the_run_does_not_have_leaves_a_claim_unproven() -> None:
         ('db["archive"].opened.x == 1', "no fact 'db[\"archive\"].opened.x'"),
         ('db["archive"].opened == "1"', "compares a count with a text; write 1 without quotes"),
         ('statuses["a"].opened == 1', "`statuses` has no facts by name; write a name in brackets after `db`"),
-        ("db[0].opened == 1", "`db[0].opened` is no fact"),
-        ("db[threads].opened == 1", "`db[threads].opened` is no fact"),
+        ("db[0].opened == 1", "`db[0].opened` is not a fact"),
+        ("db[threads].opened == 1", "`db[threads].opened` is not a fact"),
     ],
 )
 def test_a_wrong_fact_of_a_database_is_told(text: str, said: str) -> None:
@@ -276,13 +277,13 @@ CELLS = list(product(*AXES.values()))
         ('server in ["runserver", 1]', "holds a text and a number"),
         ("conn_max_age", "`conn_max_age` is a number; compare it, as in `conn_max_age == 1`"),
         ('server == "waitress" or True', "`True` names no axis"),
-        ('db["a"].opened == 1', '`db["a"].opened` is no axis'),
+        ('db["a"].opened == 1', '`db["a"].opened` is not an axis'),
         ("server.name == 'x'", "no axis 'server.name'"),
     ],
 )
 def test_axes_have_types(text: str, said: str) -> None:
     with pytest.raises(ExpressionError) as caught:
-        choose(text, AXES, CELLS)
+        select_cells(text, AXES, CELLS)
     assert said in str(caught.value)
 
 
@@ -298,14 +299,14 @@ def test_axes_have_types(text: str, said: str) -> None:
     ],
 )
 def test_none_is_a_value_of_an_axis(text: str, count: int) -> None:
-    assert sum(choose(text, AXES, CELLS)) == count
+    assert sum(select_cells(text, AXES, CELLS)) == count
 
 
 def test_an_axis_whose_values_have_several_types_is_compared_with_each() -> None:
     axes = {"age": ["none", 0]}
-    assert choose('age == "none"', axes, [["none"]]) == [True]
+    assert select_cells('age == "none"', axes, [["none"]]) == [True]
     with pytest.raises(ExpressionError, match="compares a number"):
-        choose('age == "none"', axes, [["none"], [0]])
+        select_cells('age == "none"', axes, [["none"], [0]])
 
 
 def test_labels_decide_which_names_there_are() -> None:

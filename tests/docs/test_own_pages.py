@@ -23,7 +23,7 @@ from sphinx_djconn.ext.directives.claim import DIRECTIVES
 from sphinx_djconn.ext.domain import DjconnDomain
 from sphinx_djconn.lab.profiles.profiles import DATABASES
 from sphinx_djconn.lab.profiles.servers import PLACES, SERVERS, Server
-from sphinx_djconn.trace.facts import FACTS, REQUEST_FACTS
+from sphinx_djconn.trace.fact_table import FACTS, REQUEST_FACTS
 
 # The pages show the connection pool, too.
 pytestmark = pytest.mark.skipif(django.VERSION < (5, 1), reason="Django has connection pools since 5.1")

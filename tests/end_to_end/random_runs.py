@@ -1,7 +1,7 @@
-"""Random sequences against random servers and databases, each compared with what the site wrote down.
+"""Random sequences with random servers and databases, each compared with what the site itself recorded.
 
-The witness is the code of the site itself (``site/witness.py``): it knows nothing of the probe. The seed alone
-decides what is run, so that a run that disagrees can be repeated.
+The witness is code of the site (``site/witness.py``), which doesn't use the probe. The seed alone decides what
+is run, so that a run that disagrees can be repeated.
 """
 
 import json
@@ -29,7 +29,7 @@ GREENLETS = {"gunicorn-gevent"}
 """Servers whose greenlets share a thread, in which asyncio runs only one event loop at a time."""
 
 OWN_PORTS = {"uwsgi", "uwsgi-threads"}
-"""Servers whose router connects to the workers: they see its ports, and not those of the clients."""
+"""Servers whose router connects to the workers, which see its ports instead of those of the clients."""
 
 NO_ORM = {"gunicorn-tornado"}
 """Servers that run views in the thread of an event loop, where Django's ORM refuses to work."""
@@ -48,7 +48,7 @@ class RandomRun:
 
 @dataclass
 class Tally:
-    """How many runs there were, by server and database, and what disagreed."""
+    """The number of runs by server and database, and the disagreements."""
 
     runs: Counter[tuple[str, str]] = field(default_factory=Counter)
     disagreements: list[str] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Tally:
 
 
 def generate(seed: int, servers: list[str], databases: list[str]) -> RandomRun:
-    """Return the run that ``seed`` stands for."""
+    """Return the run for ``seed``."""
     choose = random.Random(seed)
     server = choose.choice(servers)
     name = f"r{seed}"
@@ -107,7 +107,7 @@ def generate(seed: int, servers: list[str], databases: list[str]) -> RandomRun:
 
 
 def run_and_compare(laboratory: Laboratory, run: RandomRun, witnessed: Path) -> list[str]:
-    """Run the scenario; return what the trace and the site say differently."""
+    """Run the scenario; return the differences between the trace and what the site recorded."""
     (trace,) = laboratory.run(run.scenario).runs
     path = witnessed / f"{run.name}.jsonl"
     lines = path.read_text().splitlines() if path.exists() else []
@@ -116,7 +116,7 @@ def run_and_compare(laboratory: Laboratory, run: RandomRun, witnessed: Path) -> 
 
 
 class _Comparison:
-    """A trace beside the lines that the site wrote until the end of the sequence."""
+    """A trace, and the lines that the site wrote until the end of the sequence."""
 
     def __init__(self, run: RandomRun, trace: Trace, lines: list[dict[str, Any]]) -> None:
         end = next(event.at for event in reversed(trace.events) if event.kind == "end")
@@ -144,23 +144,23 @@ class _Comparison:
         yield from self._fact("statuses", expected)
 
     def _places(self) -> Iterator[str]:
-        told = [request for request in self.requests if request.number in self.seen]
-        for request in told:
+        witnessed = [request for request in self.requests if request.number in self.seen]
+        for request in witnessed:
             line = self.seen[request.number]
             if request.process is None or request.process.pid != line["pid"]:
                 yield f"request {request.number}: process {request.process}, and pid {line['pid']}"
             has_port = line["port"] and self.run.scenario.server not in OWN_PORTS
             if has_port and request.http is not None and request.http.port != int(line["port"]):
                 yield f"request {request.number}: HTTP connection {request.http}, and port {line['port']}"
-        yield from self._partition("threads", told, _thread, lambda line: (line["pid"], line["task"]))
+        yield from self._partition("threads", witnessed, _thread, lambda line: (line["pid"], line["task"]))
         yield from self._partition(
             "executors",
-            told,
+            witnessed,
             lambda request: (type(request.executor).__name__, request.executor and request.executor.key),
             lambda line: (line["pid"], line["task"], line["greenlet"]),
             of=lambda request: request.task is None,
         )
-        if len(told) == len(self.requests):
+        if len(witnessed) == len(self.requests):
             yield from self._fact("processes", len({line["pid"] for line in self.seen.values()}))
             yield from self._fact("threads", len({(one["pid"], one["task"]) for one in self.seen.values()}))
 
@@ -202,7 +202,7 @@ class _Comparison:
                 yield f"request {request.number}: {len(names)} connections, and {used.get(request.number)}"
 
     def _overlaps(self) -> Iterator[str]:
-        """Views that ran at the same time were in the handler at the same time."""
+        """Yield pairs of views that ran at the same time, but were not in the handler at the same time."""
         ends = {line["n"]: line["t"] for line in self.of("view.end")}
         spans = {n: (line["t"], ends[n]) for n, line in self.seen.items() if n in ends}
         for one, (begin, end) in spans.items():

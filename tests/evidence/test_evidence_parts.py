@@ -5,7 +5,7 @@ from synthetic_traces import SETTINGS, Simulation, keep_alive, new_clients, scen
 
 from sphinx_djconn.evidence.nodes import fold, verdict_badge
 from sphinx_djconn.evidence.parts import DEFAULT_PARTS, PARTS, evidence
-from sphinx_djconn.trace.facts import FACTS
+from sphinx_djconn.trace.fact_table import FACTS
 from sphinx_djconn.trace.reading import Trace
 
 

@@ -1,4 +1,4 @@
-"""Random recordings, values of conf.py and pages, made from right ones by random changes."""
+"""Random recordings, values of conf.py and pages, made from valid ones by random changes."""
 
 import copy
 import json
@@ -138,13 +138,13 @@ PAGE = """
 
 
 class Fuzzer:
-    """Makes cases out of one source of chance, so that a seed tells them."""
+    """Makes random cases, which a seed determines."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
 
     def changed(self, value: Any, values: list[Any], times: int) -> Any:
-        """Return a copy of ``value``, which is made of lists and dictionaries, with random changes in it."""
+        """Return a copy of ``value``, which consists of lists and dictionaries, with random changes."""
         value = copy.deepcopy(value)
         for _ in range(times):
             inner = value
@@ -171,12 +171,12 @@ class Fuzzer:
                 inner[key] = copy.deepcopy(self.random.choice(values))
 
     def text(self) -> str:
-        """Return a short text of any characters."""
+        """Return a short text of random characters."""
         letters = string.printable + "é\u2028\ud7ff\U0001f600\x00\x1b"
         return "".join(self.random.choice(letters) for _ in range(self.random.randrange(8)))
 
     def damaged(self, text: bytes) -> bytes:
-        """Return ``text`` cut short, with some bytes changed, or doubled."""
+        """Return ``text`` with bytes removed, changed or doubled."""
         data = bytearray(text)
         for _ in range(self.random.randrange(1, 4)):
             place = self.random.randrange(len(data) + 1)
@@ -191,8 +191,8 @@ class Fuzzer:
                     del data[place : place + self.random.randrange(20)]
         return bytes(data)
 
-    def recording(self, text: bytes, sealed: Callable[[Any, list[Any]], bytes]) -> bytes:
-        """Return a recording made from ``text``; ``sealed`` writes one with digests that are right."""
+    def recording(self, text: bytes, write: Callable[[Any, list[Any]], bytes]) -> bytes:
+        """Return a recording made from ``text``; ``write`` writes one with valid digests."""
         if self.random.random() < 0.2:
             return self.damaged(text)
         head, *runs = [json.loads(line) for line in text.splitlines()]
@@ -201,11 +201,11 @@ class Fuzzer:
             head = self.changed(head, JSON_VALUES, times)
         else:
             runs = self.changed(runs, JSON_VALUES, times)
-        return sealed(head, runs)
+        return write(head, runs)
 
-    def conf(self, right: dict[str, Any]) -> dict[str, Any]:
+    def conf(self, valid: dict[str, Any]) -> dict[str, Any]:
         """Return values of conf.py, by name."""
-        return self.changed(right, VALUES, self.random.randrange(1, 4))
+        return self.changed(valid, VALUES, self.random.randrange(1, 4))
 
     def page(self) -> str:
         """Return a page."""

@@ -110,9 +110,9 @@ def test_what_no_file_can_take_is_told_over_the_socket(listen):
 RECORDS = """
 import struct
 for number in range({count}):
-    recorder.tell(1, number)
-    recorder.tell(2, number, struct.pack("=II", 7, number + 1))
-    recorder.tell(3, number)
+    recorder.emit_packed(1, number)
+    recorder.emit_packed(2, number, struct.pack("=II", 7, number + 1))
+    recorder.emit_packed(3, number)
 """
 
 
@@ -129,7 +129,9 @@ def test_what_most_requests_have_is_told_in_records_and_then_in_lines(listen, co
 
 
 def test_a_record_has_the_time_that_a_line_would_have(listen):
-    alternately = "[(recorder.emit('told', n=number), recorder.tell(1, number)) for number in range(100)]"
+    alternately = (
+        "[(recorder.emit('told', n=number), recorder.emit_packed(1, number)) for number in range(100)]"
+    )
     told = [event for event in listen(TELL.format(count=0) + alternately).everything if {"n", "r"} & {*event}]
     in_time = sorted(told, key=lambda event: event["t"])
     assert [event["k"] for event in in_time] == ["told", "request.begin"] * 100
@@ -139,14 +141,14 @@ def test_a_record_has_the_time_that_a_line_would_have(listen):
 @pytest.mark.parametrize(("kind", "rings"), [(1, 0), (2, 0), (3, 1)])
 def test_of_a_request_its_end_rings(listen, kind, rings):
     # That the process has started rang, too.
-    told = f"recorder.channel.waits[0] = 1\nrecorder.tell({kind}, 5)"
+    told = f"recorder.channel.lab_waits[0] = 1\nrecorder.emit_packed({kind}, 5)"
     assert listen(TELL.format(count=0) + told, waits=True).rings == 1 + rings
 
 
 FORK = """
 import ctypes
 if ctypes.PyDLL(None).fork() == 0:  # which Python does not hear of
-    recorder.tell(1, 5)
+    recorder.emit_packed(1, 5)
     os._exit(0)
 os.wait()
 """
@@ -158,7 +160,9 @@ def test_a_child_that_python_has_not_heard_of_begins_with_its_start(listen):
 
 
 def test_a_number_that_no_record_can_take_is_told_in_a_line(listen):
-    (told,) = [e for e in listen(TELL.format(count=0) + "recorder.tell(1, 1 << 40)").everything if "r" in e]
+    (told,) = [
+        e for e in listen(TELL.format(count=0) + "recorder.emit_packed(1, 1 << 40)").everything if "r" in e
+    ]
     assert (told["k"], told["r"]) == ("request.begin", 1 << 40)
 
 
@@ -174,7 +178,7 @@ LOG = """
 for size in (0, 3, 5000):
     os.write(2, bytes(size))
     recorder.emit("told", n=size)
-    recorder.tell(1, size)
+    recorder.emit_packed(1, size)
 """
 
 

@@ -6,7 +6,7 @@ import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
 from instruments import Client
 
-from sphinx_djconn.probe.databases import takes_nothing
+from sphinx_djconn.probe.databases import takes_only_self
 
 
 def story(visit, *kinds):
@@ -42,7 +42,7 @@ def test_a_connection_is_opened_and_closed_once_whatever_is_overridden(server, a
     "method", ["ensure_connection", "close_if_unusable_or_obsolete", "close_if_health_check_failed"]
 )
 def test_what_django_calls_for_each_query_is_watched_in_the_shortest_way(method):
-    assert takes_nothing(getattr(BaseDatabaseWrapper, method))
+    assert takes_only_self(getattr(BaseDatabaseWrapper, method))
 
 
 def test_a_connection_without_an_age_limit_is_used_again(server):

@@ -10,7 +10,7 @@ from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.lexer import SequenceError
 from sphinx_djconn.scenario.model import Close, DatabaseFault, Reload, Request, Sequence, Together, Wait
 from sphinx_djconn.scenario.request import RESERVED_LABELS
-from sphinx_djconn.trace.facts import FACTS
+from sphinx_djconn.trace.fact_table import FACTS
 
 
 def error_of(text: str) -> SequenceError:
@@ -188,16 +188,16 @@ ERRORS = [
     ),
     ("Together:\n", 0, "'Together' cannot name a client; write 'together:' alone on its line"),
     # repetition
-    ("0 x a: GET /", 0, "'0' is no number of requests; write a whole number from 1 to 100000"),
-    ("-1 x a: GET /", 0, "'-1' is no number of requests"),
-    ("1.5 x a: GET /", 0, "'1.5' is no number of requests"),
-    ("100001 x a: GET /", 0, "'100001' is no number of requests"),
-    ("9" * 5000 + " x a: GET /", 0, "9…' is no number of requests"),
-    ("1_0 x a: GET /", 0, "'1_0' is no number of requests"),
+    ("0 x a: GET /", 0, "'0' is not a valid number of requests; write a whole number from 1 to 100000"),
+    ("-1 x a: GET /", 0, "'-1' is not a valid number of requests"),
+    ("1.5 x a: GET /", 0, "'1.5' is not a valid number of requests"),
+    ("100001 x a: GET /", 0, "'100001' is not a valid number of requests"),
+    ("9" * 5000 + " x a: GET /", 0, "9…' is not a valid number of requests"),
+    ("1_0 x a: GET /", 0, "'1_0' is not a valid number of requests"),
     (
         "6 x a: GET / as b",
         0,
-        "label 'b' names 6 requests, and nobody could say which of them; write",
+        "label 'b' names 6 requests, so it would be ambiguous in an expression; write",
     ),
     ("a: GET /\n3 x a: close", 1, "'a: close' cannot be repeated; only requests can, as in '3 x "),
     ("3 x reload", 0, "'reload' cannot be repeated"),
@@ -206,7 +206,7 @@ ERRORS = [
     ("3 x together:\n  a: GET /", 0, "'together' cannot name a client; write 'together:' alone"),
     ("2 x together:", 0, "'together' cannot name a client; write 'together:' alone"),
     # clients
-    ("new client: close", 0, "a new client has nothing to hang up; name the client, as in"),
+    ("new client: close", 0, "a new client has no connection to close; name the client, as in"),
     ("New client: GET /", 0, "'New client' cannot name a client; write 'new client' for clients"),
     ("new clients: GET /", 0, "'new clients' cannot name a client"),
     ("new-client: GET /", 0, "'new-client' cannot name a client"),
@@ -225,16 +225,16 @@ ERRORS = [
     ),
     ("a: GET /\nA: GET /", 1, "clients 'a' and 'A' have almost the same name; write one name for one client"),
     ("client1: GET /\ntogether:\n  b: GET /\n  client-1: GET /", 3, "clients 'client1' and 'client-1' have"),
-    (":runs: 3\n\na: GET /", 0, "':runs: 3' is no step; write options directly below the first line of the"),
+    (":runs: 3\n\na: GET /", 0, "':runs: 3' is not a step; write options directly below the first line of the"),
     (": GET /", 0, "': GET /' does not say which client sends it; begin with the client"),
     ("GET /a:b", 0, "'GET /a:b' does not say which client sends it"),
-    ("a: close", 0, "client 'a' has nothing to hang up; write one of its requests before it"),
-    ("a: GET /\nb: GET /\n\nc: close", 3, "client 'c' has nothing to hang up"),
-    ("a: GET /\na: close\na: close", 2, "client 'a' has nothing to hang up"),
+    ("a: close", 0, "client 'a' has no connection to close; write one of its requests before it"),
+    ("a: GET /\nb: GET /\n\nc: close", 3, "client 'c' has no connection to close"),
+    ("a: GET /\na: close\na: close", 2, "client 'a' has no connection to close"),
     # methods and paths
-    ("a: get /", 0, "'get' is no method of HTTP; did you mean 'GET'?"),
-    ("a: PSOT /", 0, "'PSOT' is no method of HTTP; did you mean 'POST'?"),
-    ("a: FROB /", 0, "'FROB' is no method of HTTP; write one of GET, HEAD, POST, PUT, PATCH,"),
+    ("a: get /", 0, "'get' is not an HTTP method; did you mean 'GET'?"),
+    ("a: PSOT /", 0, "'PSOT' is not an HTTP method; did you mean 'POST'?"),
+    ("a: FROB /", 0, "'FROB' is not an HTTP method; write one of GET, HEAD, POST, PUT, PATCH,"),
     (
         "a: /polls/",
         0,
@@ -253,24 +253,28 @@ ERRORS = [
     (
         "a: GET /polls/->200",
         0,
-        "the path '/polls/->200' has an arrow in it; put a space on both sides of '->', and write '%3E' for",
+        "the path '/polls/->200' contains an arrow; put a space on both sides of '->', and write '%3E' for",
     ),
-    ("a: GET /polls/#it", 0, "no server is sent '#it', the end of the path; leave it out, write '%23' for"),
-    ("a: POST / with a=b->200", 0, "the form 'a=b->200' has an arrow in it; put a space on both sides"),
+    (
+        "a: GET /polls/#it",
+        0,
+        "no client sends '#it', the fragment of the URL, to a server; leave it out, write '%23' for",
+    ),
+    ("a: POST / with a=b->200", 0, "the form 'a=b->200' contains an arrow; put a space on both sides"),
     ("a: GET -> 200", 0, "path '->' does not begin with '/'"),
     # what follows the path
     ("a: POST / with", 0, "'' after 'with' is neither a form nor JSON; write 'with name=ada"),
     ("a: POST / with -> 200", 0, "'->' after 'with' is neither a form nor JSON"),
     ("a: POST / with ada", 0, "'ada' after 'with' is neither a form nor JSON"),
-    ("a: POST / with {'a': 1}", 0, "after 'with' is no JSON: Expecting property name"),
-    ("a: POST / with {", 0, "'{' after 'with' is no JSON"),
-    ("a: POST / with " + "[" * 100_000, 0, "[…' after 'with' is no JSON"),
+    ("a: POST / with {'a': 1}", 0, "after 'with' is not valid JSON: Expecting property name"),
+    ("a: POST / with {", 0, "'{' after 'with' is not valid JSON"),
+    ("a: POST / with " + "[" * 100_000, 0, "[…' after 'with' is not valid JSON"),
     ("a: POST / with [1]as b", 0, "'as b' follows the JSON; put a space after the body"),
-    ("a: GET / ->", 0, "'' after '->' is no status code; write one from 100 to 599"),
-    ("a: GET / -> 99", 0, "'99' after '->' is no status code"),
-    ("a: GET / -> 600", 0, "'600' after '->' is no status code"),
-    ("a: GET / -> OK", 0, "'OK' after '->' is no status code"),
-    ("a: GET / -> ٢٠٠", 0, "after '->' is no status code"),
+    ("a: GET / ->", 0, "'' after '->' is not a status code; write one from 100 to 599"),
+    ("a: GET / -> 99", 0, "'99' after '->' is not a status code"),
+    ("a: GET / -> 600", 0, "'600' after '->' is not a status code"),
+    ("a: GET / -> OK", 0, "'OK' after '->' is not a status code"),
+    ("a: GET / -> ٢٠٠", 0, "after '->' is not a status code"),
     (
         "a: GET / ->200",
         0,
@@ -296,31 +300,31 @@ ERRORS = [
     ("a: GET / as fi\nreload\na: GET / as ﬁ", 2, "label 'fi' is given twice"),
     ("a: GET / as b\ntogether:\n  a: GET /\n  b: GET / as b", 3, "label 'b' is given twice"),
     # pauses
-    ("wait", 0, "'wait' names no time to wait; write more than 0 and at most 3600 seconds"),
-    ("wait 5", 0, "'wait 5' names no time to wait"),
-    ("wait 0s", 0, "'wait 0s' names no time to wait"),
-    ("wait 0.0ms", 0, "'wait 0.0ms' names no time to wait"),
-    ("wait -1s", 0, "'wait -1s' names no time to wait"),
-    ("wait 3600.1s", 0, "'wait 3600.1s' names no time to wait"),
-    ("wait " + "9" * 400 + "s", 0, "names no time to wait"),
-    ("wait 2min", 0, "'wait 2min' names no time to wait"),
-    ("wait nans", 0, "'wait nans' names no time to wait"),
+    ("wait", 0, "'wait' is not a valid pause; write more than 0 and at most 3600 seconds"),
+    ("wait 5", 0, "'wait 5' is not a valid pause"),
+    ("wait 0s", 0, "'wait 0s' is not a valid pause"),
+    ("wait 0.0ms", 0, "'wait 0.0ms' is not a valid pause"),
+    ("wait -1s", 0, "'wait -1s' is not a valid pause"),
+    ("wait 3600.1s", 0, "'wait 3600.1s' is not a valid pause"),
+    ("wait " + "9" * 400 + "s", 0, "is not a valid pause"),
+    ("wait 2min", 0, "'wait 2min' is not a valid pause"),
+    ("wait nans", 0, "'wait nans' is not a valid pause"),
     # steps
-    ("relaod", 0, "'relaod' is no step; did you mean 'reload'?"),
-    ("together", 0, "'together' is no step; did you mean 'together:'?"),
-    ("togehter:", 0, "'togehter:' is no step; did you mean 'together:'?"),
-    ("wiat 1.5s", 0, "'wiat 1.5s' is no step; did you mean 'wait 1.5s'?"),
-    ("databse: restart", 0, "'databse: restart' is no step; did you mean 'database: restart'?"),
+    ("relaod", 0, "'relaod' is not a step; did you mean 'reload'?"),
+    ("together", 0, "'together' is not a step; did you mean 'together:'?"),
+    ("togehter:", 0, "'togehter:' is not a step; did you mean 'together:'?"),
+    ("wiat 1.5s", 0, "'wiat 1.5s' is not a step; did you mean 'wait 1.5s'?"),
+    ("databse: restart", 0, "'databse: restart' is not a step; did you mean 'database: restart'?"),
     (
         "browser GET /polls/",
         0,
-        "'browser GET /polls/' is no step; did you mean 'browser: GET /polls",
+        "'browser GET /polls/' is not a step; did you mean 'browser: GET /polls",
     ),
-    ("ada: cloze", 0, "'ada: cloze' is no step; did you mean 'ada: close'?"),
-    ("ada: Close", 0, "'ada: Close' is no step; did you mean 'ada: close'?"),
-    ("frobnicate", 0, "'frobnicate' is no step; write a step as in 'browser: GET /polls/'"),
-    ("zz:", 0, "'zz:' is no step"),
-    ("q" * 1_000_000, 0, "q…' is no step"),
+    ("ada: cloze", 0, "'ada: cloze' is not a step; did you mean 'ada: close'?"),
+    ("ada: Close", 0, "'ada: Close' is not a step; did you mean 'ada: close'?"),
+    ("frobnicate", 0, "'frobnicate' is not a step; write a step as in 'browser: GET /polls/'"),
+    ("zz:", 0, "'zz:' is not a step"),
+    ("q" * 1_000_000, 0, "q…' is not a step"),
 ]
 
 
@@ -393,7 +397,7 @@ def test_what_cannot_be_read_is_told_with_its_line(text: str, line: int, said: s
 def test_an_error_carries_its_parts_and_can_be_sent() -> None:
     error = error_of("reload\nrelaod")
     assert (error.message, error.hint, error.line) == (
-        "'relaod' is no step",
+        "'relaod' is not a step",
         "did you mean 'reload'?",
         1,
     )

@@ -81,7 +81,7 @@ def test_a_title_may_have_a_colon_and_blanks():
         ),
         ("one\n  browser: GET /\ntwo", 2, "'two' is neither a step nor a title with steps below it"),
         ("one\n  a: GET /\n\none\n  b: GET /", 3, "the title 'one' is given twice"),
-        ("one\n  a: GET /\n# why\nOne  \n  b: GTE /", 4, "'GTE' is no method of HTTP"),
+        ("one\n  a: GET /\n# why\nOne  \n  b: GTE /", 4, "'GTE' is not an HTTP method"),
         ("one\n  a: GET /\n    b: GET /", 2, "unexpected indentation before 'b: GET /'"),
         ("one\n   # nothing\ntwo\n  a: GET /", 0, "'one' is neither a step nor a title"),
         ("together\n  a: GET /\n  b: GET /", 0, "'together' cannot be a title; did you mean 'together:'?"),

@@ -573,8 +573,9 @@ def test_what_the_workers_of_any_server_use_is_recorded(docs: Docs) -> None:
 
 OLD = """
 import importlib.util, os, sys
-spec = importlib.util.spec_from_file_location("recorder", sys.argv[1])
-module = importlib.util.module_from_spec(spec)
+init = sys.argv[1] + "/__init__.py"
+spec = importlib.util.spec_from_file_location("recorder", init, submodule_search_locations=[sys.argv[1]])
+sys.modules["recorder"] = module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 module.install().write_to(sys.argv[2])
 os.path.exists("/nowhere/.env")
@@ -603,7 +604,7 @@ def test_every_python_records(tmp_path: Path, version: str) -> None:
     if found == [None]:
         pytest.skip(f"there is no Python {version}")
     python = str(found[0])
-    recorder = Path(__file__).parents[2] / "sphinx_djconn" / "probe" / "inputs.py"
+    recorder = Path(__file__).parents[2] / "sphinx_djconn" / "probe" / "inputs"
     subprocess.run([python, "-c", OLD, recorder, tmp_path / "inputs"], check=True, timeout=60)
     records = set(tmp_path.joinpath("inputs").read_text("utf-8").split("\0"))
     assert {"s/nowhere/.env", "eSOME_VARIABLE", "E", "mnot_there_at_all"} <= records
@@ -626,7 +627,7 @@ print(least(lambda: open(__file__).close()), least(lambda: os.stat("/")), least(
     taken = []
     for head in ("", install):
         script.write_text(head + code)
-        recorder = Path(__file__).parents[2] / "sphinx_djconn" / "probe" / "inputs.py"
+        recorder = Path(__file__).parents[2] / "sphinx_djconn" / "probe" / "inputs"
         command = [sys.executable, script, recorder, tmp_path / "inputs"]
         told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         taken.append([float(each) for each in told.split()])

@@ -1,4 +1,4 @@
-"""Traces as a probe that is broken would leave them: an event is lost, there twice, late, or never told."""
+"""Traces of a broken probe: an event is lost, recorded twice, late, or was never emitted."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from sphinx_djconn.trace.unknown import Unknown
 
 
 class Mutation(NamedTuple):
-    """What was done to which event, and the trace that comes of it."""
+    """A mutation of one event, and the resulting trace."""
 
     how: str
     event: Event
@@ -18,9 +18,9 @@ class Mutation(NamedTuple):
 
 
 def mutations(trace: Trace, step: int = 1) -> Iterator[Mutation]:
-    """Yield a trace for each way in which the events of the probe could be broken, of every ``step``-th event.
+    """Yield a trace for each mutation of every ``step``-th event of the probe.
 
-    At least the first and the last event of each kind are among them.
+    The first and the last event of each kind are always mutated.
     """
     events = trace.events
     kinds: dict[str, list[int]] = {}
@@ -39,22 +39,22 @@ def mutations(trace: Trace, step: int = 1) -> Iterator[Mutation]:
 
 
 def _renumbered(events: tuple[Event, ...], unseen: Event) -> Iterator[Event]:
-    """Return ``events`` as if their process had never told the one that is ``unseen``."""
+    """Return ``events`` as if their process had never emitted ``unseen``."""
     for event in events:
         if event.process == unseen.process and event.serial > unseen.serial:
             yield event._replace(serial=event.serial - 1)
         elif event.kind == "events.read":
-            told = [
+            processes = [
                 [process, count - (process == unseen.process and count >= unseen.serial)]
                 for process, count in event.data["processes"]
             ]
-            yield event._replace(data={"processes": told})
+            yield event._replace(data={"processes": processes})
         else:
             yield event
 
 
 def false_facts(found: Facts, true: Facts) -> list[str]:
-    """Return what ``found`` says otherwise than ``true``; what it does not know is no lie."""
+    """Return the differences between ``found`` and ``true``, except for facts unknown in ``found``."""
     names = [
         f"{name} is {found.figures.get(name)!r}, not {figure!r}"
         for name, figure in true.figures.items()

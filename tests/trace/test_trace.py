@@ -9,10 +9,17 @@ import pytest
 
 import sphinx_djconn
 from sphinx_djconn.trace import events
+from sphinx_djconn.trace.contradictions import ContradictionReport
+from sphinx_djconn.trace.database_events import DatabaseEvents
+from sphinx_djconn.trace.entity_index import Entities
+from sphinx_djconn.trace.event_checks import EventChecks
 from sphinx_djconn.trace.events import KINDS, TraceError, decode, encode, in_order
-from sphinx_djconn.trace.facts import FACTS, REQUEST_FACTS, facts_of
-from sphinx_djconn.trace.reading import Entities, Trace
+from sphinx_djconn.trace.fact_table import FACTS, REQUEST_FACTS
+from sphinx_djconn.trace.facts import facts_of
+from sphinx_djconn.trace.reading import Trace
+from sphinx_djconn.trace.request_events import RequestEvents
 from sphinx_djconn.trace.unknown import Unknown
+from sphinx_djconn.trace.witness_checks import WitnessChecks
 
 
 class Story:
@@ -84,7 +91,19 @@ def test_what_is_no_event_is_said(wire):
 def test_every_kind_of_event_is_described():
     named = re.findall(r"``([a-z]+(?:\.[a-z]+)*)``", str(events.__doc__))
     assert {*named} >= KINDS
-    assert {*Entities.READERS} <= KINDS
+
+
+def test_readers_and_checks_handle_kinds_that_are_described():
+    entities, report = Entities(), ContradictionReport(lambda *_: "?")
+    checks = EventChecks(report)
+    readers = [
+        RequestEvents(entities),
+        DatabaseEvents(entities),
+        checks,
+        WitnessChecks(report, checks.processes),
+    ]
+    for reader in readers:
+        assert reader.handlers.keys() <= KINDS
 
 
 def test_the_probe_tells_of_no_kind_that_is_not_described():

@@ -7,7 +7,7 @@ import pytest
 from sphinx_djconn.claims.errors import ExpressionError
 from sphinx_djconn.claims.expression import parse
 from sphinx_djconn.claims.verdict import Verdict, judge_cells
-from sphinx_djconn.claims.where import choose
+from sphinx_djconn.claims.where import select_cells
 from sphinx_djconn.trace.facts import Facts
 
 AXES = {
@@ -19,7 +19,7 @@ CELLS = list(product(*AXES.values()))
 
 
 def chosen(text: str) -> list[tuple[object, ...]]:
-    return [cell for cell, truth in zip(CELLS, choose(text, AXES, CELLS), strict=True) if truth]
+    return [cell for cell, truth in zip(CELLS, select_cells(text, AXES, CELLS), strict=True) if truth]
 
 
 def facts(threads: int) -> Facts:
@@ -54,15 +54,15 @@ def test_comparisons_are_combined():
         ("conn_max_age == 5", "has no value 5; the values of 'conn_max_age' are None, 0, 60"),
         ("conn_max_age > 0", "`conn_max_age > 0` has no value where `conn_max_age` is none"),
         ("True", "`True` names no axis; compare an axis with its values"),
-        ("overlap(a, b)", "`overlap(a, b)` is no axis"),
+        ("overlap(a, b)", "`overlap(a, b)` is not an axis"),
         ("server", "`server` is a text; compare it"),
         ('server == "waitress" and server == "runserver"', "chooses no cell; in the cells, server is"),
-        ("server ==", "is no expression"),
+        ("server ==", "is not an expression"),
     ],
 )
 def test_what_chooses_nothing_says_what_there_is(text, told):
     with pytest.raises(ExpressionError) as caught:
-        choose(text, AXES, CELLS)
+        select_cells(text, AXES, CELLS)
     assert told in str(caught.value)
 
 

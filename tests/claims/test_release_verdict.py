@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from sphinx_djconn.claims.bisect import Direction, Search
-from sphinx_djconn.claims.release_verdict import ReleaseResult, ReleaseVerdict, outcome
+from sphinx_djconn.claims.bisect import Direction, ReleaseSearch
+from sphinx_djconn.claims.release_verdict import ReleaseResult, ReleaseVerdict, release_verdict
 from sphinx_djconn.claims.verdict import Verdict
 
 NAMES = tuple(f"2.{each}" for each in range(30))
@@ -17,13 +17,13 @@ def found(
     truths: Sequence[bool | None], declared: int | None = None, direction: Direction = SINCE
 ) -> ReleaseVerdict:
     """Return what a search in releases that say ``truths`` comes to."""
-    search = Search(len(truths), direction, declared)
+    search = ReleaseSearch(len(truths), direction, declared)
     told: dict[int, ReleaseResult] = {}
-    while wanted := search.needed({each: one.truth for each, one in told.items()}):
+    while wanted := search.next_releases({each: one.truth for each, one in told.items()}):
         told |= {
             each: ReleaseResult(truths[each], WORDS[truths[each]], truths[each] is not None) for each in wanted
         }
-    return outcome(search, NAMES, told)
+    return release_verdict(search, NAMES, told)
 
 
 def row(first: int, count: int = 6) -> list[bool | None]:
@@ -37,7 +37,7 @@ def test_a_declaration_that_is_right_holds():
         "false with 2.1 (threads is 6), true with 2.2 (threads is 1); all 6 releases were run",
         "",
     )
-    assert (result.found, result.before, result.after, result.passed) == ("since 2.2", 1, 2, ())
+    assert (result.summary, result.before, result.after, result.missing) == ("since 2.2", 1, 2, ())
 
 
 def test_one_that_is_wrong_is_refuted_with_what_was_found():
@@ -51,7 +51,7 @@ def test_one_that_is_wrong_is_refuted_with_what_was_found():
 
 def test_until_names_the_last_release_of_which_it_is_true():
     truths = [not truth for truth in row(3) if truth is not None]
-    assert found(truths, 3, UNTIL).found == "until 2.2"
+    assert found(truths, 3, UNTIL).summary == "until 2.2"
     assert found(truths, 3, UNTIL).judgement.verdict is Verdict.HOLDS
     assert found(truths, 2, UNTIL).judgement.reason.startswith(
         "declared until 2.1, found until 2.2: true with 2.2 (threads is 1), false with 2.3 (threads is 6); "
@@ -59,14 +59,14 @@ def test_until_names_the_last_release_of_which_it_is_true():
 
 
 def test_without_a_declaration_it_is_found():
-    assert found(row(4)).found == "since 2.4"
+    assert found(row(4)).summary == "since 2.4"
     assert found(row(4)).judgement.verdict is Verdict.HOLDS
 
 
 @pytest.mark.parametrize("direction", Direction)
 def test_what_is_true_throughout_holds_where_nothing_is_declared(direction: Direction):
     result = found([True] * 6, None, direction)
-    assert (result.judgement.verdict, result.found) == (Verdict.HOLDS, "true throughout")
+    assert (result.judgement.verdict, result.summary) == (Verdict.HOLDS, "true throughout")
     assert result.judgement.reason == "true with 2.0 to 2.5 (threads is 1); all 6 releases were run"
     assert result.before is result.after is None
 
@@ -74,7 +74,7 @@ def test_what_is_true_throughout_holds_where_nothing_is_declared(direction: Dire
 @pytest.mark.parametrize("direction", Direction)
 def test_what_is_true_of_none_is_refuted(direction: Direction):
     result = found([False] * 6, None, direction)
-    assert (result.judgement.verdict, result.found) == (Verdict.REFUTED, "false throughout")
+    assert (result.judgement.verdict, result.summary) == (Verdict.REFUTED, "false throughout")
 
 
 @pytest.mark.parametrize("truth", [True, False])
@@ -87,14 +87,14 @@ def test_a_declaration_of_what_never_changes_is_refuted(truth: bool):
 @pytest.mark.parametrize("declared", [None, 2])
 def test_a_change_the_other_way_is_refuted(declared: int | None):
     result = found([True, True, False, False], declared)
-    assert (result.judgement.verdict, result.found) == (Verdict.REFUTED, "until 2.1")
+    assert (result.judgement.verdict, result.summary) == (Verdict.REFUTED, "until 2.1")
 
 
 @pytest.mark.parametrize("declared", [None, 2])
 def test_more_than_one_change_is_refuted_and_told(declared: int | None):
     result = found([False, False, True, False, True, True], declared)
     assert result.judgement.verdict is Verdict.REFUTED
-    assert result.found == "more than one change"
+    assert result.summary == "more than one change"
     assert (
         "it changes more than once: false with 2.0 and 2.1, true with 2.2, false with 2.3, "
         "true with 2.4 and 2.5" in result.judgement.reason
@@ -111,7 +111,7 @@ def test_a_change_between_releases_that_cannot_be_run_is_told_as_that():
     truths: list[bool | None] = [False, False, None, None, True]
     result = found(truths)
     assert result.judgement.verdict is Verdict.HOLDS
-    assert result.found == "since a release between 2.1 and 2.4"
+    assert result.summary == "since a release between 2.1 and 2.4"
     assert result.judgement.reason == (
         "false with 2.1 (threads is 6), true with 2.4 (threads is 1); 2.2 and 2.3 could not be run; "
         "3 of 5 releases were run; 2 could not be run"
@@ -122,7 +122,7 @@ def test_a_declaration_whose_neighbour_cannot_be_run_is_unproven():
     for truths in ([False, None, True, True], [False, False, None, True]):
         result = found(truths, 2)
         assert result.judgement.verdict is Verdict.UNPROVEN
-        assert result.passed == (truths.index(None),)
+        assert result.missing == (truths.index(None),)
         assert f"declared since 2.2, and 2.{truths.index(None)} could not be run: " in result.judgement.reason
 
 
@@ -142,4 +142,4 @@ def test_where_nothing_can_be_run_nothing_is_said():
         "no release could be run: there is no Python 3.6 here",
         "",
     )
-    assert result.passed == (0, 1)
+    assert result.missing == (0, 1)
