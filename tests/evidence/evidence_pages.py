@@ -8,7 +8,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
-from sphinx_djconn.evidence.details_node import FOLD_VISITORS, djconn_fold
+from sphinx_djconn.evidence.details_node import DETAILS_VISITORS, djconn_details
 from sphinx_djconn.evidence.log_lexer import LOG_LANGUAGE, LogLexer
 
 
@@ -26,7 +26,7 @@ def lines(found: Sequence[nodes.Node]) -> list[str]:
 
 def titles(found: Sequence[nodes.Node]) -> list[str]:
     """Return the titles of the folds among ``found``."""
-    return [node.children[0].astext() for node in found if isinstance(node, djconn_fold)]
+    return [node.children[0].astext() for node in found if isinstance(node, djconn_details)]
 
 
 def build(folder: Path, builder: str, found: Sequence[nodes.Node]) -> str:
@@ -55,7 +55,7 @@ def build(folder: Path, builder: str, found: Sequence[nodes.Node]) -> str:
             warning=warnings,
             freshenv=True,
         )
-        app.add_node(djconn_fold, **FOLD_VISITORS)
+        app.add_node(djconn_details, **DETAILS_VISITORS)
         app.add_lexer(LOG_LANGUAGE, LogLexer)
         app.connect("doctree-resolved", lambda _, doctree, __: _add(doctree, found))
         app.build()
