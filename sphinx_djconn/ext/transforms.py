@@ -58,7 +58,6 @@ class EvidenceTransform(SphinxPostTransform):
         """Replace all placeholders of the page."""
         results = domain_of(self.env).results
         if results is not None:
-            # Only builds that write a page need it, and it needs what the check needs: 0.1 s of 0.5 s.
-            from sphinx_djconn.ext.rendering import Rendering  # noqa: PLC0415
+            from sphinx_djconn.ext.rendering import Rendering  # noqa: PLC0415 - see _run_check()
 
             Rendering(self.env, results).render(self.document)
