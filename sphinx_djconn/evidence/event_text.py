@@ -128,8 +128,9 @@ class EventFormatter:
         return f"{self._connection(event)} opened"
 
     def _reused(self, event: Event) -> str:
-        found = self._entities.db_connection(event.process, event.data["c"])
-        own = found is not None and found.opened_in == self._entities.request_of(event) is not None
+        connection = self._entities.db_connection(event.process, event.data["c"])
+        request = self._entities.request_of(event)
+        own = connection is not None and request is not None and connection.opened_in == request
         return f"{self._connection(event)} {'used' if own else 'reused'}"
 
     def _closed(self, event: Event) -> str:

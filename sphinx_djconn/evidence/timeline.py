@@ -82,7 +82,7 @@ class _Builder:
         self._sections = [Section(None)]
         self._lines = 0
         self._sent: dict[int, _Place] = {}
-        self._closed_by_client: dict[int, _Place] = {}
+        self._disconnected: dict[int, _Place] = {}
         self._used: set[tuple[int | None, int, int]] = set()
         self._first_of_http: dict[int, int] = {}
         self._last_of_http: dict[int, int] = {}
@@ -187,8 +187,8 @@ class _Builder:
 
     def _disconnecting(self, http: int, here: _Place) -> _Place:
         last = self._sent.get(self._last_of_http.get(http, 0), here)
-        self._closed_by_client[http] = last if last.section is here.section else here
-        return self._closed_by_client[http]
+        self._disconnected[http] = last if last.section is here.section else here
+        return self._disconnected[http]
 
     def _ending(self, request: int, here: _Place) -> _Place | None:
         """Return the place of the end of a thread or greenlet that handled ``request`` last.
@@ -199,8 +199,8 @@ class _Builder:
         if last_request is None:
             return None
         http = last_request.http
-        if http is not None and http.serial in self._closed_by_client:
-            return self._closed_by_client[http.serial]
+        if http is not None and http.serial in self._disconnected:
+            return self._disconnected[http.serial]
         last = self._sent.get(request, here)
         return last if last.section is here.section else here
 

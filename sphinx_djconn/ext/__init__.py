@@ -2,7 +2,7 @@
 
 While pages are read, ``directives`` and ``roles`` put declarations into the ``registry`` and ``placeholders``
 into the pages; ``transforms`` report ``lost_directives``. When all pages are read, ``check`` reads ``config``
-and ``profiles``; the ``runner`` runs each scenario for which the ``recording_finder`` finds no valid
+and ``configured_profiles``; the ``runner`` runs each scenario for which the ``recording_finder`` finds no valid
 recording; claims are judged in ``results``, those about releases with ``bisection``. While pages are written,
 ``rendering`` replaces the placeholders with evidence (``matrix_evidence``, ``release_evidence``) and
 ``badges``. The ``builder`` writes ``reports`` instead of pages.

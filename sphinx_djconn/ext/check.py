@@ -17,11 +17,11 @@ from sphinx.util import logging
 from sphinx_djconn.ext.bisection import bisections
 from sphinx_djconn.ext.bug_reports import BugReports
 from sphinx_djconn.ext.config import Settings
+from sphinx_djconn.ext.configured_profiles import read_profiles
 from sphinx_djconn.ext.domain import DjconnDomain
 from sphinx_djconn.ext.judgement_cache import JudgementCache
 from sphinx_djconn.ext.messages import is_suppressed, warn
 from sphinx_djconn.ext.outdated import WrittenPages
-from sphinx_djconn.ext.profiles import read_profiles
 from sphinx_djconn.ext.recording_finder import RecordingFinder
 from sphinx_djconn.ext.recording_names import RecordingNames
 from sphinx_djconn.ext.recordings import MissingRecording, Recordings

@@ -16,7 +16,7 @@ from sphinx_djconn.evidence.parts import evidence
 from sphinx_djconn.ext.badges import UNDECLARED, claim_badge
 from sphinx_djconn.ext.django_versions import checked_with_text
 from sphinx_djconn.ext.domain import domain_of
-from sphinx_djconn.ext.figures import FigureError
+from sphinx_djconn.ext.figure_lookup import FigureError
 from sphinx_djconn.ext.latex import escape_for_pdflatex
 from sphinx_djconn.ext.matrix_evidence import matrix_evidence
 from sphinx_djconn.ext.messages import warn

@@ -12,7 +12,7 @@ from sphinx_djconn.claims.verdict import Judgement, Verdict, judge_cells
 from sphinx_djconn.evidence.nodes import NOT_CHECKED
 from sphinx_djconn.ext.bisection import Bisection, judge_search, why_no_search
 from sphinx_djconn.ext.expressions import claim_expression, target_expression
-from sphinx_djconn.ext.figures import FigureError, Figures
+from sphinx_djconn.ext.figure_lookup import FigureError, Figures
 from sphinx_djconn.ext.judgement_cache import JudgementCache
 from sphinx_djconn.ext.recordings import MissingRecording, Recordings
 from sphinx_djconn.ext.registry import FIGURE_MARK, DeclaredClaim, DeclaredScenario, Problem, Registry

@@ -10,7 +10,7 @@ from sphinx_djconn.evidence.matrix_table import DEFAULT_FACTS
 from sphinx_djconn.evidence.parts import PARTS
 from sphinx_djconn.ext.directives import options
 from sphinx_djconn.ext.directives.base import Option, OptionError
-from sphinx_djconn.ext.directives.evidence import (
+from sphinx_djconn.ext.directives.evidence_directive import (
     VARIABLE_OPTIONS,
     EvidenceDirective,
     make_scenario,

@@ -7,7 +7,7 @@ from docutils import nodes
 from sphinx_djconn.evidence.parts import DEFAULT_PARTS, PARTS
 from sphinx_djconn.ext.directives import options
 from sphinx_djconn.ext.directives.base import Option
-from sphinx_djconn.ext.directives.evidence import (
+from sphinx_djconn.ext.directives.evidence_directive import (
     VARIABLE_OPTIONS,
     EvidenceDirective,
     make_scenario,

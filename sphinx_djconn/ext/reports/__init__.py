@@ -12,8 +12,8 @@ from sphinx_djconn.ext.domain import domain_of
 from sphinx_djconn.ext.messages import is_suppressed
 from sphinx_djconn.ext.reports.as_json import claims_json, facts_json
 from sphinx_djconn.ext.reports.junit import junit_xml
+from sphinx_djconn.ext.reports.markdown_summary import summary_markdown
 from sphinx_djconn.ext.reports.outcomes import CheckedClaim, Failure, checked_claim, find_failures
-from sphinx_djconn.ext.reports.summary import summary_markdown
 
 logger = logging.getLogger(__name__)
 
