@@ -68,7 +68,7 @@ def _servers() -> Rows:
     for name, server in SERVERS.items():
         words = [f"{key}={value}" for key, value in server.env if key.endswith("_ARGS")]
         command = " ".join([*words, *server.command]).replace("{python}", "python")
-        needs = ", ".join(f"``{each}``" for each in server.requires) or "nothing more"
+        needs = ", ".join(f"``{package}``" for package in server.requires) or "nothing more"
         yield f"``{name}``", f"``{command}``", needs, "yes" if server.reloads else "no"
 
 
@@ -100,7 +100,7 @@ _TABLES: Final = {
     "environments": ([("Name", 40), ("Pythons that it supports", 60)], _environments),
     "facts": ([("Fact", 25), ("Type", 20), ("Meaning", 55)], _facts),
     "functions": ([("Function", 30), ("Value", 70)], _functions),
-    "parts": ([("Part", 20), ("Shows", 60), ("Unless chosen", 20)], _parts),
+    "parts": ([("Part", 20), ("Shows", 60), ("By default", 20)], _parts),
     "request-facts": ([("Fact", 30), ("Type", 25), ("Meaning", 45)], _request_facts),
     "places": ([("Word", 25), ("Stands for", 75)], _places),
     "servers": ([("Name", 22), ("Command", 45), ("Needs", 20), ("``reload``", 13)], _servers),
