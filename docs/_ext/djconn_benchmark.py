@@ -1,4 +1,4 @@
-"""Directives for the page of the benchmark: what ``benchmark.json`` holds, as tables, and the plot.
+"""The directive of the benchmark page: tables of ``benchmark.json``, and the plot.
 
 ``djconn-benchmark`` shows the part that its argument names: ``goals``, ``figures``, ``machine`` or ``plot``.
 """
@@ -22,30 +22,30 @@ _MET: Final = {True: "yes", False: "no", None: "—"}
 
 
 class BenchmarkDirective(SphinxDirective):
-    """``djconn-benchmark``: a part of what the benchmark has found."""
+    """``djconn-benchmark``: a part of the results of the benchmark."""
 
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """Return the part; a remark where nothing was measured yet."""
+        """Return the part, or a remark if nothing has been measured yet."""
         path = Path(self.env.srcdir) / _FIGURES
         self.env.note_dependency(str(path))
         if not path.is_file():
             return [nodes.paragraph("", "Nothing has been measured yet.")]
-        found = json.loads(path.read_text(encoding="utf-8"))
+        results = json.loads(path.read_text(encoding="utf-8"))
         match self.arguments[0]:
             case "goals":
-                return [_goals(found)]
+                return [_goals(results)]
             case "figures":
-                return list(_figures(found))
+                return list(_figures(results))
             case "machine":
-                return [_machine(found)]
+                return [_machine(results)]
             case "plot":
                 return self._plot()
         raise self.error(f"djconn-benchmark: there is no part `{self.arguments[0]}`")
 
     def _plot(self) -> list[nodes.Node]:
-        """Return the picture within the page itself: there it has the colour of the text around it."""
+        """Return the picture as a part of the page, so that it has the colour of the text."""
         path = Path(self.env.srcdir) / _PLOT
         self.env.note_dependency(str(path))
         if not path.is_file():
@@ -54,9 +54,9 @@ class BenchmarkDirective(SphinxDirective):
         return [nodes.raw("", svg, format="html")]
 
 
-def _goals(found: dict[str, Any]) -> nodes.Node:
+def _goals(results: dict[str, Any]) -> nodes.Node:
     rows = []
-    for row in found["rows"]:
+    for row in results["rows"]:
         title = row["title"]
         for result in row["results"]:
             met = result["met"]
@@ -70,9 +70,9 @@ def _goals(found: dict[str, Any]) -> nodes.Node:
     return table(columns, rows, "djconn-benchmark-goals")
 
 
-def _figures(found: dict[str, Any]) -> Iterator[nodes.Node]:
+def _figures(results: dict[str, Any]) -> Iterator[nodes.Node]:
     columns = [("Figure", 45), ("Median", 15), ("Smallest to greatest", 25), ("Measured", 15)]
-    for row in found["rows"]:
+    for row in results["rows"]:
         yield nodes.rubric("", row["title"])
         cells = []
         for each in row["samples"]:
@@ -82,10 +82,10 @@ def _figures(found: dict[str, Any]) -> Iterator[nodes.Node]:
         yield table(columns, cells)
 
 
-def _machine(found: dict[str, Any]) -> nodes.Node:
-    cells = [(name, str(value)) for name, value in found["machine"].items()]
-    minutes = f"{found['seconds'] / 60:.0f} minutes"
-    cells += [("measured", f"{found['date']}, all of it in one run of {minutes}")]
+def _machine(results: dict[str, Any]) -> nodes.Node:
+    cells = [(name, str(value)) for name, value in results["machine"].items()]
+    minutes = f"{results['seconds'] / 60:.0f} minutes"
+    cells += [("measured", f"{results['date']}, all of it in one run of {minutes}")]
     return table([("Fact", 40), ("Value", 60)], cells)
 
 

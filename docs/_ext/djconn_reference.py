@@ -1,9 +1,9 @@
-"""Directives for these pages alone: parts of the reference that are made from the package's own tables.
+"""Directives for the reference: they generate parts of it from the package.
 
 ``djconn-table`` shows a table of facts, parts or profiles, ``djconn-options`` the options of a directive,
-``djconn-settings`` the values of conf.py, ``djconn-form`` the drawing in a module's docstring,
-``djconn-steps`` a list of steps, each of which the grammar has to accept, and ``djconn-example`` a piece
-of a page with what becomes of it.
+``djconn-settings`` the values of conf.py, ``djconn-form`` the literal block in a module's docstring,
+``djconn-steps`` a list of steps, which the grammar has to accept, and ``djconn-example`` the source of a
+part of a page with its output.
 """
 
 import importlib
@@ -23,7 +23,7 @@ from sphinx_djconn.claims.functions import FUNCTIONS
 from sphinx_djconn.evidence.nodes import table
 from sphinx_djconn.evidence.parts import DEFAULT_PARTS, PARTS
 from sphinx_djconn.ext.config import described
-from sphinx_djconn.ext.directives.claim import DIRECTIVES
+from sphinx_djconn.ext.directives import DIRECTIVES
 from sphinx_djconn.lab.environments.python_versions import SERIES, pythons
 from sphinx_djconn.lab.profiles.databases import DATABASES
 from sphinx_djconn.lab.profiles.servers import PLACES, SERVERS
@@ -68,7 +68,7 @@ def _servers() -> Rows:
     for name, server in SERVERS.items():
         words = [f"{key}={value}" for key, value in server.env if key.endswith("_ARGS")]
         command = " ".join([*words, *server.command]).replace("{python}", "python")
-        needs = ", ".join(f"``{each}``" for each in server.requires) or "nothing more"
+        needs = ", ".join(f"``{package}``" for package in server.requires) or "nothing more"
         yield f"``{name}``", f"``{command}``", needs, "yes" if server.reloads else "no"
 
 
@@ -100,7 +100,7 @@ _TABLES: Final = {
     "environments": ([("Name", 40), ("Pythons that it supports", 60)], _environments),
     "facts": ([("Fact", 25), ("Type", 20), ("Meaning", 55)], _facts),
     "functions": ([("Function", 30), ("Value", 70)], _functions),
-    "parts": ([("Part", 20), ("Shows", 60), ("Unless chosen", 20)], _parts),
+    "parts": ([("Part", 20), ("Shows", 60), ("By default", 20)], _parts),
     "request-facts": ([("Fact", 30), ("Type", 25), ("Meaning", 45)], _request_facts),
     "places": ([("Word", 25), ("Stands for", 75)], _places),
     "servers": ([("Name", 22), ("Command", 45), ("Needs", 20), ("``reload``", 13)], _servers),
@@ -169,15 +169,15 @@ class StepsDirective(SphinxDirective):
     has_content = True
 
     def run(self) -> list[nodes.Node]:
-        """Return the list; refuse a term that is no step."""
-        found = self.parse_content_to_nodes()
-        for node in found:
+        """Return the list; raise an error for a term that is not a step."""
+        parsed = self.parse_content_to_nodes()
+        for node in parsed:
             for term in node.findall(nodes.term):
                 text = term.astext()
                 self._check(text)
                 term.children = []
                 term.append(nodes.literal(text, text))
-        return found
+        return parsed
 
     def _check(self, text: str) -> None:
         below = "\n  2 x new client: GET /" if text == "together:" else ""
@@ -188,20 +188,20 @@ class StepsDirective(SphinxDirective):
 
 
 class ExampleDirective(SphinxDirective):
-    """``djconn-example``: a piece of a page, as it is written and as it is shown."""
+    """``djconn-example``: a part of a page, its source and its output."""
 
     has_content = True
     option_spec: ClassVar = {}
 
     def run(self) -> list[nodes.Node]:
-        """Return the source in a literal block, and what it makes."""
+        """Return the source in a literal block, and the output."""
         text = "\n".join(self.content)
         source = nodes.literal_block(text, text, language="rst")
         return [source, *self.parse_content_to_nodes()]
 
 
 def _sentence(text: str) -> str:
-    """Return ``text`` with a great letter at its beginning and a full stop at its end."""
+    """Return ``text`` with a capital at its beginning and a full stop at its end."""
     return f"{text[0].upper()}{text[1:].rstrip('.')}."
 
 

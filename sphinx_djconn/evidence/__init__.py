@@ -2,8 +2,8 @@
 
 ``parts`` names the parts of the evidence and combines them. ``requests``, ``responses``, ``sessions``,
 ``summary`` and ``log`` build one part each, using ``collapse`` (shortens long tables), ``timeline`` (events
-in the order of the sequence) and ``event_text`` (the text of an event). ``matrix_table`` builds the table of
-a matrix, ``releases_table`` the one of many Django releases, ``run_settings`` the line that says how a
-scenario was run. ``text`` makes foreign text printable in every format, ``nodes`` builds common nodes, and
-``details_node`` and ``log_lexer`` have what the extension registers with Sphinx.
+in the order of the sequence) and ``event_text`` (the description of an event). ``matrix_table`` builds the
+table of a matrix, ``releases_table`` the one of many Django releases, ``run_settings`` the settings of its
+cells. ``text`` makes text of servers printable in every format, ``nodes`` builds common nodes, and
+``details_node`` and ``log_lexer`` are registered with Sphinx.
 """

@@ -1,31 +1,31 @@
-"""Rows of a long table: merged where they say the same, left out where they are alike."""
+"""Shortens a long table: merges equal rows, and leaves out the middle of similar ones."""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-_ALIKE_MOST, _ALIKE_HEAD, _ALIKE_TAIL = 12, 5, 3
+_SIMILAR_MOST, _SIMILAR_HEAD, _SIMILAR_TAIL = 12, 5, 3
 _ROWS_MOST, _ROWS_HEAD, _ROWS_TAIL = 60, 40, 12
 _MERGE_LEAST = 3
 _VALUES_MOST = 5
 
 
 class CollapsedCell(NamedTuple):
-    """A cell that names entities: the shape ``{} opened`` and ``("C1",)``."""
+    """A cell that names entities: the template ``{} opened`` and the names ``("C1",)``."""
 
-    shape: str
+    template: str
     names: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
-        """What stands in the cell."""
-        return self.shape.format(*self.names)
+        """The text of the cell."""
+        return self.template.format(*self.names)
 
 
 class Row(NamedTuple):
     """The requests from ``first`` to ``last``. ``fixed`` are client, request and status.
 
-    Where the row stands for rows that are left out, ``left_out`` compares them with those that are not.
+    If the row replaces rows that are left out, ``left_out`` compares those with the rows that are shown.
     """
 
     first: int
@@ -37,36 +37,36 @@ class Row(NamedTuple):
 
     @property
     def requests(self) -> int:
-        """How many requests the row stands for."""
+        """How many requests the row represents."""
         return self.last - self.first + 1
 
-    def alike(self) -> tuple[Any, ...]:
-        """What is equal in rows that differ in their numbers and in the names of entities only."""
-        return self._own, self.fixed, tuple(cell.shape for cell in self.cells)
+    def similarity_key(self) -> tuple[Any, ...]:
+        """A key that is equal for rows that differ only in their numbers and in the names of entities."""
+        return self._label_key, self.fixed, tuple(cell.template for cell in self.cells)
 
-    def same(self) -> tuple[Any, ...]:
-        """What is equal in rows that differ in their number only."""
-        return self._own, self.fixed, self.cells
+    def equality_key(self) -> tuple[Any, ...]:
+        """A key that is equal for rows that differ only in their numbers."""
+        return self._label_key, self.fixed, self.cells
 
     @property
-    def _own(self) -> int | None:
-        """What a row with a label has alone: it stays a row of its own."""
+    def _label_key(self) -> int | None:
+        """A unique number for a row with a label, so that it is never merged."""
         return None if self.label is None else self.first
 
 
-def compact(rows: list[Row]) -> list[Row]:
-    """Merge rows that say the same, and leave out the middle of those that are alike."""
+def collapse_rows(rows: list[Row]) -> list[Row]:
+    """Merge equal rows, and leave out the middle of similar ones."""
     merged = _merge(rows)
-    kept: list[Row] = []
-    for _, group in groupby(merged, Row.alike):
-        kept += _without_middle(list(group), _ALIKE_MOST, _ALIKE_HEAD, _ALIKE_TAIL, "like these")
-    return _without_middle(kept, _ROWS_MOST, _ROWS_HEAD, _ROWS_TAIL, "of several kinds")
+    shortened: list[Row] = []
+    for _, group in groupby(merged, Row.similarity_key):
+        shortened += _without_middle(list(group), _SIMILAR_MOST, _SIMILAR_HEAD, _SIMILAR_TAIL, "like these")
+    return _without_middle(shortened, _ROWS_MOST, _ROWS_HEAD, _ROWS_TAIL, "of several kinds")
 
 
 def _merge(rows: Iterable[Row]) -> list[Row]:
     merged: list[Row] = []
-    for _, same in groupby(rows, Row.same):
-        group = list(same)
+    for _, equal in groupby(rows, Row.equality_key):
+        group = list(equal)
         if len(group) < _MERGE_LEAST:
             merged += group
         else:
@@ -91,16 +91,16 @@ def _without_middle(rows: list[Row], most: int, head: int, tail: int, which: str
 
 
 def _common(texts: Iterable[str]) -> str:
-    found = list(dict.fromkeys(texts))
-    return ", ".join(found) if len(found) <= _VALUES_MOST else "…"
+    different = list(dict.fromkeys(texts))
+    return ", ".join(different) if len(different) <= _VALUES_MOST else "…"
 
 
 def _range(cells: Sequence[CollapsedCell]) -> CollapsedCell:
-    """Return one cell for alike ones: ``H6 to H9997 new`` where names count up, else ``… new``."""
-    if len({cell.shape for cell in cells}) > 1:
+    """Return one cell for similar ones: ``H6 to H9997 new`` if the names count up, else ``… new``."""
+    if len({cell.template for cell in cells}) > 1:
         return CollapsedCell("…")
     columns = zip(*(cell.names for cell in cells), strict=True)
-    return CollapsedCell(cells[0].shape, tuple(_names(column) for column in columns))
+    return CollapsedCell(cells[0].template, tuple(_names(column) for column in columns))
 
 
 def _names(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""What the extension registers to show a fold in every format."""
+"""The node of a part that readers can unfold, and its visitors."""
 
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias, TypedDict
@@ -6,16 +6,16 @@ from typing import Any, Final, TypeAlias, TypedDict
 from docutils import nodes
 
 
-class djconn_fold(nodes.container):  # noqa: N801 - nodes are named as docutils names them
-    """Children that a reader unfolds; the first one, a paragraph, is the title.
+class djconn_details(nodes.container):  # noqa: N801 - nodes are named as docutils names them
+    """Children that readers can unfold; the first one, a paragraph, is the title.
 
-    HTML shows ``<details>``. Every other format finds the visitor of the base class, a container,
-    and shows the title in strong type and below it all that was folded.
+    HTML shows ``<details>``. Other formats use the visitor of the base class, a container: they show the
+    title in bold, and all other children below it.
     """
 
 
-def visit_fold_html(translator: Any, node: djconn_fold) -> None:
-    """Write the fold as ``<details>`` with the title as its ``<summary>``."""
+def visit_details_html(translator: Any, node: djconn_details) -> None:
+    """Write ``<details>``, with the title as its ``<summary>``."""
     heading, *children = node.children
     translator.body.append(translator.starttag(node, "details"))
     translator.body.append("<summary>")
@@ -28,24 +28,24 @@ def visit_fold_html(translator: Any, node: djconn_fold) -> None:
     raise nodes.SkipNode
 
 
-def visit_fold_man(translator: Any, _: djconn_fold) -> None:
-    """Set the fold apart from what is above: no visitor of a container's does."""
+def visit_details_man(translator: Any, _: djconn_details) -> None:
+    """Start a new paragraph: man's container visitor adds no vertical space."""
     translator.ensure_eol()
     translator.body.append(".sp\n")
 
 
-_Visitors: TypeAlias = tuple[Callable[[Any, djconn_fold], None], None]
+_Visitors: TypeAlias = tuple[Callable[[Any, djconn_details], None], None]
 
 
-class FoldVisitors(TypedDict):
+class DetailsVisitors(TypedDict):
     """Visitors by the name of the builder or its format."""
 
     html: _Visitors
     man: _Visitors
 
 
-FOLD_VISITORS: Final[FoldVisitors] = {
-    "html": (visit_fold_html, None),
-    "man": (visit_fold_man, None),
+DETAILS_VISITORS: Final[DetailsVisitors] = {
+    "html": (visit_details_html, None),
+    "man": (visit_details_man, None),
 }
-"""Arguments of ``app.add_node(djconn_fold, …)``. Formats that are not here show a container."""
+"""Arguments of ``app.add_node(djconn_details, …)``. Other formats show a container."""

@@ -1,4 +1,4 @@
-"""Remarks on how requests and responses ended, if that is not as readers would expect."""
+"""Remarks on requests and responses that ended in an unusual way."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
@@ -9,16 +9,16 @@ from sphinx_djconn.trace.reading import Trace
 
 
 def endings(trace: Trace) -> Iterator[str]:
-    """Yield a remark for each kind of ending of :data:`_REMARKS` that is in ``trace``, with its requests."""
+    """Yield a remark for each kind of ending of :data:`_REMARKS` that ``trace`` contains, with its requests."""
     requests = list(trace.entities.requests.values())
-    for is_meant, one, many in _REMARKS:
-        numbers = [request.number for request in requests if is_meant(request)]
+    for applies, one, many in _REMARKS:
+        numbers = [request.number for request in requests if applies(request)]
         if numbers:
             yield (one if len(numbers) == 1 else many).format(_listed(numbers))
 
 
 def _is_unclosed(request: RequestEntity) -> bool:
-    """Return whether the response of a request was never closed, though its process went on."""
+    """Return whether the response was never closed, although the process continued."""
     seen = request.begun is not None and request.ended is None
     return seen and request.status is not None and not _is_cut_short(request)
 
@@ -82,13 +82,13 @@ _REMARKS: Final[Sequence[tuple[Callable[[RequestEntity], bool], str, str]]] = (
         ),
     ),
 )
-"""Which requests are meant, and what is said of one and of several."""
+"""A predicate of requests, and the remark on one of them and on several."""
 
 
 def _listed(numbers: Sequence[int]) -> str:
-    """Return ``1–3, 5 and 7`` for numbers in their order."""
+    """Return ``1–3, 5 and 7`` for sorted numbers."""
     spans = []
-    for _, group in groupby(enumerate(numbers), lambda each: each[1] - each[0]):
+    for _, group in groupby(enumerate(numbers), lambda item: item[1] - item[0]):
         span = [number for _, number in group]
         spans.append(str(span[0]) if len(span) == 1 else f"{span[0]}–{span[-1]}")
     return " and ".join(filter(None, (", ".join(spans[:-1]), spans[-1])))

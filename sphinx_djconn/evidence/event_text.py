@@ -1,4 +1,4 @@
-"""Events in words: which entity tells, and what it says."""
+"""Formats events for the log part: the entity that an event happened in, and a description."""
 
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -27,14 +27,14 @@ _REASONS: Final = {
 
 
 class EventFormatter:
-    """Tells the events of one trace. ``named`` are the clients that the sequence gives a name."""
+    """Formats the events of one trace. ``named`` are the clients that have a name in the sequence."""
 
     def __init__(self, trace: Trace, named: Iterable[str | None]) -> None:
         self._entities = trace.entities
         self._named = frozenset(named)
-        served = {q.process.serial for q in trace.entities.requests.values() if q.process}
-        children = [each for each in trace.entities.processes.values() if each.started_by is not None]
-        self._many_processes = len(served) > 1 or bool(children)
+        handling = {request.process.serial for request in trace.entities.requests.values() if request.process}
+        children = [process for process in trace.entities.processes.values() if process.started_by is not None]
+        self._many_processes = len(handling) > 1 or bool(children)
         self._abandoned: dict[tuple[bool, tuple[int, int]], list[str]] = {}
         self._dropped: dict[int, list[str]] = {}
         for connection in trace.entities.db_connections.values():
@@ -44,12 +44,12 @@ class EventFormatter:
             elif connection.dropped:
                 self._dropped.setdefault(connection.key[0], []).append(connection.name)
 
-    def tell(self, event: Event) -> tuple[str, str]:
-        """Return who tells ``event``, whose kind is one of :data:`TOLD`, and in which words."""
-        source, sentence = _WORDS[event.kind]
-        return source(self, event), sentence(self, event)
+    def format(self, event: Event) -> tuple[str, str]:
+        """Return the entity and the description of ``event``, whose kind is one of :data:`FORMATTED_KINDS`."""
+        entity, description = _FORMATS[event.kind]
+        return entity(self, event), description(self, event)
 
-    # Who tells.
+    # Entities.
 
     def _thread(self, event: Event) -> str:
         thread = self._entities.threads.get((event.process, event.thread))
@@ -68,7 +68,7 @@ class EventFormatter:
         request = self._entities.requests.get(event.request or 0)
         return self._client("" if request is None else request.client)
 
-    # What they say.
+    # Descriptions.
 
     def _client(self, name: str) -> str:
         return printable(name) if name in self._named else NEW_CLIENT
@@ -119,8 +119,8 @@ class EventFormatter:
         return "DB wrapper created" + _alias(event.data.get("alias", "default"))
 
     def _connection(self, event: Event) -> str:
-        found = self._entities.db_connection(event.process, event.data["c"])
-        return f"DB connection {found.name}{_alias(found.alias)}" if found else "a DB connection"
+        connection = self._entities.db_connection(event.process, event.data["c"])
+        return f"DB connection {connection.name}{_alias(connection.alias)}" if connection else "a DB connection"
 
     def _opened(self, event: Event) -> str:
         if self._entities.is_pool_reuse(event):
@@ -128,8 +128,9 @@ class EventFormatter:
         return f"{self._connection(event)} opened"
 
     def _reused(self, event: Event) -> str:
-        found = self._entities.db_connection(event.process, event.data["c"])
-        own = found is not None and found.opened_in == self._entities.request_of(event) is not None
+        connection = self._entities.db_connection(event.process, event.data["c"])
+        request = self._entities.request_of(event)
+        own = connection is not None and request is not None and connection.opened_in == request
         return f"{self._connection(event)} {'used' if own else 'reused'}"
 
     def _closed(self, event: Event) -> str:
@@ -175,7 +176,7 @@ def _never_closed(names: list[str]) -> str:
 
 # ruff: noqa: SLF001 - the table of the methods above
 
-_WORDS: Final[
+_FORMATS: Final[
     dict[str, tuple[Callable[[EventFormatter, Event], str], Callable[[EventFormatter, Event], str]]]
 ] = {
     "http.open": (EventFormatter._http, EventFormatter._opened_by),
@@ -198,5 +199,5 @@ _WORDS: Final[
     "db.close": (EventFormatter._thread, EventFormatter._closed),
 }
 
-TOLD: Final = frozenset(_WORDS)
-"""The kinds of events that are for a reader."""
+FORMATTED_KINDS: Final = frozenset(_FORMATS)
+"""The kinds of events that the log part shows."""

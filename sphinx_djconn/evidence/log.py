@@ -1,4 +1,4 @@
-"""The ``log`` part: the lines of the server's log, with what the probe saw between them."""
+"""The ``log`` part: the lines of the server's log, with the probe's events between them."""
 
 from typing import Final
 
@@ -14,35 +14,35 @@ _WIDEST: Final = 24
 
 
 def log_lines(scenario: Scenario, trace: Trace) -> list[str]:
-    """Return the lines of the log part; of a long log the beginning and the end.
+    """Return the lines of the log part; of a long log only the beginning and the end.
 
-    ``# `` begins a step, ``T1 │`` what the probe saw in thread T1; other lines are the server's own.
+    ``# `` begins a step, ``T1 │`` an event in thread T1; other lines are the server's own.
     """
     entries: list[Entry] = []
     for section in timeline(trace):
         if section.step is not None:
             entries += ["", *(f"# {line}" for line in section.step.splitlines())]
         entries += section.entries()
-    wording = EventFormatter(trace, {request.client for request in scenario.sequence.requests()})
-    told = [_told(entry, wording) for entry in middle(entries, _HEAD, _TAIL)]
-    width = min(_WIDEST, max((len(source) for source, _ in told if source), default=0))
-    return _without_idle_blanks(
-        [line if source is None else f"{source:>{width}} {BAR} {line}" for source, line in told]
+    formatter = EventFormatter(trace, {request.client for request in scenario.sequence.requests()})
+    parts = [_parts(entry, formatter) for entry in middle(entries, _HEAD, _TAIL)]
+    width = min(_WIDEST, max((len(source) for source, _ in parts if source), default=0))
+    return _without_extra_blanks(
+        [line if source is None else f"{source:>{width}} {BAR} {line}" for source, line in parts]
     )
 
 
-def _told(entry: Entry, wording: EventFormatter) -> tuple[str | None, str]:
+def _parts(entry: Entry, formatter: EventFormatter) -> tuple[str | None, str]:
     if isinstance(entry, str):
         return None, printable(entry.rstrip("\r\n")).replace(BAR, "|")
-    return wording.tell(entry)
+    return formatter.format(entry)
 
 
-def _without_idle_blanks(lines: list[str]) -> list[str]:
-    """Return ``lines`` without blank ones at the beginning, at the end, and beside another."""
-    kept: list[str] = []
+def _without_extra_blanks(lines: list[str]) -> list[str]:
+    """Return ``lines`` without blank ones at the beginning and the end, and with single ones between."""
+    result: list[str] = []
     for line in lines:
-        if line.strip() or (kept and kept[-1]):
-            kept.append(line.rstrip())
-    while kept and not kept[-1]:
-        del kept[-1]
-    return kept
+        if line.strip() or (result and result[-1]):
+            result.append(line.rstrip())
+    while result and not result[-1]:
+        del result[-1]
+    return result

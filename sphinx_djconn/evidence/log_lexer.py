@@ -1,4 +1,4 @@
-"""Colours for the log part, from the style of whatever theme the page has."""
+"""A Pygments lexer for the log part, so that the theme colours it."""
 
 from collections.abc import Iterator
 from typing import ClassVar, Final
@@ -10,18 +10,18 @@ LOG_LANGUAGE: Final = "djconn-log"
 """The name of :class:`LogLexer`."""
 
 BAR: Final = "│"
-"""Stands between the entity that tells an event and what it tells, and in no other line."""
+"""Separates the entity of an event from its description. No other line contains it."""
 
 
 class LogLexer(Lexer):
-    """Tells apart the lines of the log part: steps, what the probe saw, the server's own."""
+    """Distinguishes the lines of the log part: steps, events, and the server's own lines."""
 
     name = "sphinx_djconn log"
     aliases: ClassVar = [LOG_LANGUAGE]
     filenames: ClassVar[list[str]] = []
 
     def get_tokens_unprocessed(self, text: str) -> Iterator[tuple[int, _TokenType, str]]:
-        """Yield index, token and text, as Pygments wants it."""
+        """Yield index, token and text of each piece."""
         index = 0
         for line in text.splitlines(keepends=True):
             for token, piece in _tokens(line):

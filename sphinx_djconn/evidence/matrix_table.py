@@ -1,5 +1,6 @@
 """The table of a matrix: the values of its axes down the side and across the top, facts in the cells."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Final, NamedTuple
@@ -11,10 +12,10 @@ from sphinx_djconn.evidence.text import printable
 from sphinx_djconn.scenario.matrix import SEQUENCE, Axis
 
 DEFAULT_FACTS: Final = ("http.connections", "threads", "db.opened")
-"""The facts that are shown where a page chooses none."""
+"""The facts that are shown by default."""
 
 NO_FIGURE: Final = "—"
-"""Stands where a cell has no such fact."""
+"""Shown if a cell does not have a fact."""
 
 _DEPENDS: Final = "From one number to another: the figure depends on when Python's garbage collector runs."
 _MOST_COLUMNS: Final = 12
@@ -23,10 +24,10 @@ _NARROWEST, _WIDEST = 5, 22
 
 
 class ShownCell(NamedTuple):
-    """A cell for readers: the values of its axes, and a figure for each fact or why it has none.
+    """A cell: the values of its axes, and a figure for each fact, or why it has none.
 
-    ``anchor`` is the id that links to the cell lead to; ``details`` that of its evidence, if it is shown.
-    ``not_checked`` says that the failure is accepted: this machine lacks what the cell needs.
+    ``anchor`` is the id of the cell, for links; ``details`` is the id of its evidence, if that is shown.
+    ``not_checked`` says that conf.py accepts the failure: this machine lacks what the cell needs.
     ``depends`` says whether one of the figures depends on when the garbage collector ran.
     """
 
@@ -40,7 +41,7 @@ class ShownCell(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """An entry of the table, and how many columns and rows it takes besides its own."""
+    """An entry of the table, and how many more columns and rows it spans."""
 
     children: Sequence[nodes.Node]
     more_columns: int = 0
@@ -51,21 +52,21 @@ class _Entry(NamedTuple):
 def matrix_table(
     axes: Sequence[Axis], facts: Sequence[str], cells: Iterable[ShownCell], *, merged: bool = True
 ) -> list[nodes.Node]:
-    """Return the table of ``cells``, which are those of all combinations, in the order of ``axes``.
+    """Return the table of ``cells``: one for each combination of values, in the order of ``axes``.
 
-    ``merged`` is for formats in which the entries of a head can take several columns.
+    ``merged`` is for formats in which an entry of the head can span several columns.
     """
-    found = {cell.values: cell for cell in cells}
-    shown: list[nodes.Node] = [_Layout(axes, facts, found, merged=merged).table()]
-    if any(NO_FIGURE in cell.figures for cell in found.values()):
+    by_values = {cell.values: cell for cell in cells}
+    shown: list[nodes.Node] = [_Layout(axes, facts, by_values, merged=merged).table()]
+    if any(NO_FIGURE in cell.figures for cell in by_values.values()):
         shown.append(note(f"{NO_FIGURE}: this sequence has no such fact."))
-    if any(cell.depends for cell in found.values()):
+    if any(cell.depends for cell in by_values.values()):
         shown.append(note(_DEPENDS))
     return shown
 
 
 class _Layout:
-    """Which axes stand where. The last one that is not too wide goes to the top."""
+    """Places the axes: the last one that is not too wide across the top, the others down the side."""
 
     def __init__(
         self,
@@ -144,12 +145,10 @@ class _Layout:
             yield row
 
     def _new(self) -> Iterator[bool]:
-        """Yield for each row whether the value of the first axis is another than above."""
-        below = 1
-        for axis in self._side[1:]:
-            below *= len(axis.values)
-        for number in range(below * len(self._side[0].values)):
-            yield below > 1 and number > 0 and number % below == 0
+        """Yield for each row whether the first axis has another value than in the row above."""
+        rows = math.prod(len(axis.values) for axis in self._side[1:])
+        for number in range(rows * len(self._side[0].values)):
+            yield rows > 1 and number > 0 and number % rows == 0
 
     def _joined(self, values: Sequence[str], across: str) -> tuple[str, ...]:
         if self._top is None:
@@ -165,11 +164,11 @@ class _Layout:
             failed = nodes.inline("", "failed", classes=["djconn-failed"])
             if cell.not_checked:
                 failed = nodes.inline("", NOT_CHECKED, classes=["djconn-not-checked"])
-            told = [*anchor, failed, nodes.Text(f": {reason}")]
+            children = [*anchor, failed, nodes.Text(f": {reason}")]
             more = len(self._facts) - 1
             if self._merged:
-                return [_Entry(told, more, classes=["djconn-why", "djconn-group"])]
-            return [_Entry(told), *([_Entry([])] * more)]
+                return [_Entry(children, more, classes=["djconn-why", "djconn-group"])]
+            return [_Entry(children), *([_Entry([])] * more)]
         entries = []
         for number, figure in enumerate(map(printable, cell.figures)):
             text: nodes.Node = nodes.Text(figure)
@@ -188,14 +187,14 @@ def _copies(entries: Iterable[_Entry]) -> Iterator[_Entry]:
 
 
 def _widths(rows: Iterable[Sequence[_Entry]]) -> list[int]:
-    """Return how wide each column is in characters, as its entries without merged columns need it."""
+    """Return the width of each column in characters, from its entries that span no other column."""
     widths: dict[int, int] = {}
-    taken: dict[int, int] = {}
+    spanned: dict[int, int] = {}
     for row in rows:
         column = 0
         for entry in row:
-            while taken.get(column, 0):
-                taken[column] -= 1
+            while spanned.get(column, 0):
+                spanned[column] -= 1
                 column += 1
             if not entry.more_columns:
                 needed = max((len(word) for word in _text(entry).split(" ")), default=0)
@@ -203,13 +202,13 @@ def _widths(rows: Iterable[Sequence[_Entry]]) -> list[int]:
                 widths[column] = max(widths.get(column, _NARROWEST), needed, wanted)
             for _ in range(entry.more_columns + 1):
                 if entry.more_rows:
-                    taken[column] = entry.more_rows
+                    spanned[column] = entry.more_rows
                 column += 1
     return [width for _, width in sorted(widths.items())]
 
 
 def _text(entry: _Entry) -> str:
-    """Return what stands in ``entry``, as the format for plain text has it."""
+    """Return the text of ``entry`` as the text builder writes it."""
     texts = ((child.astext(), isinstance(child, nodes.literal)) for child in entry.children)
     return "".join(f'"{text}"' if literal else text for text, literal in texts)
 

@@ -1,4 +1,4 @@
-"""A claim in a row of releases: a table of those that were run, and both sides of the change."""
+"""A claim about releases: a table of those that were run, and both sides of the change."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
@@ -16,9 +16,9 @@ _NOTHING: Final = "—"
 
 
 class ShownRelease(NamedTuple):
-    """One release: its name and its Python, whether the claim is true of it, and the facts that decided it.
+    """One release: its name and its Python, whether the claim is true of it, and the facts that decided that.
 
-    One that could not be run has no Python.
+    ``python`` is empty if the release could not be run.
     """
 
     name: str
@@ -28,7 +28,7 @@ class ShownRelease(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """So many releases from ``first`` to ``last`` that were not run, because nothing asked for them."""
+    """The ``releases`` from ``first`` to ``last``, which did not have to be run."""
 
     first: str
     last: str
@@ -47,7 +47,7 @@ def releases_table(
 ) -> nodes.container:
     """Return the table of ``rows``, from the oldest to the newest.
 
-    ``changes`` are the rows that the claim is not the same in as in the one that was run before.
+    ``changes`` are the rows in which the truth of the claim differs from that of the row before.
     """
     columns = [("Django", 26), ("Python", 14), ("", 18), *((printable(fact), 14) for fact in facts)]
     made = table(columns, (list(_cells(row, len(facts))) for row in rows), "djconn-releases")
@@ -72,54 +72,54 @@ def _cells(row: ShownRelease | Gap, facts: int) -> Iterator[Cell]:
 
 
 def side_by_side(sides: Sequence[Side]) -> list[nodes.Node]:
-    """Return ``sides`` beside each other, where the page has room for them and the format can.
+    """Return ``sides`` beside each other, if the page is wide enough and the format supports it.
 
-    What is the same in all rows of all tables of requests is said once, above them.
+    A column that is the same in all rows of all tables of requests is replaced with a line above them.
     """
-    found = nodes.container(classes=["djconn-sides"])
+    box = nodes.container(classes=["djconn-sides"])
     for side in sides:
         heading = nodes.paragraph(
             "", "", nodes.strong("", printable(side.title)), classes=["djconn-side-title"]
         )
-        found += nodes.container("", heading, *side.children, classes=["djconn-side"])
-    tables = [each for each in found.findall(nodes.table) if "djconn-requests" in each["classes"]]
-    common = _without_columns(tables, _COMMON)
-    return [_said(common), found] if common else [found]
+        box += nodes.container("", heading, *side.children, classes=["djconn-side"])
+    tables = [found for found in box.findall(nodes.table) if "djconn-requests" in found["classes"]]
+    common = _remove_common_columns(tables, _COMMON)
+    return [_common_line(common), box] if common else [box]
 
 
-def _said(common: Mapping[str, str]) -> nodes.paragraph:
-    """Return in a line what is ``common`` to all requests, by the titles of columns."""
+def _common_line(common: Mapping[str, str]) -> nodes.paragraph:
+    """Return a line with what is ``common`` to all requests, by the titles of columns."""
     client = common.get("Client", "")
     words = [
         literal(common["Request"]) if "Request" in common else None,
         nodes.Text(f"by {'a ' if client == NEW_CLIENT else ''}{client}") if client else None,
         nodes.Text(f"answered {common['Status']}") if "Status" in common else None,
     ]
-    said = nodes.paragraph("", "Every request: ", classes=["djconn-note"])
+    line = nodes.paragraph("", "Every request: ", classes=["djconn-note"])
     for position, word in enumerate(filter(None, words)):
-        said += [nodes.Text(", "), word] if position else [word]
-    said += nodes.Text(".")
-    return said
+        line += [nodes.Text(", "), word] if position else [word]
+    line += nodes.Text(".")
+    return line
 
 
 _COMMON: Final = ("Client", "Request", "Status")
-"""The columns of a table of requests that tell what was done, and not what became of it."""
+"""The columns of a table of requests that are the same on both sides if the sequence is."""
 
 
-def _without_columns(tables: Sequence[nodes.table], titles: Sequence[str]) -> dict[str, str]:
-    """Take those columns out of ``tables`` in which all rows of all say the same, and return what they say."""
-    said: dict[str, str] = {}
+def _remove_common_columns(tables: Sequence[nodes.table], titles: Sequence[str]) -> dict[str, str]:
+    """Remove the columns that are the same in all rows of all ``tables``, and return their texts."""
+    common: dict[str, str] = {}
     for title in titles:
-        columns = [(each, _column(each, title)) for each in tables]
-        texts = {entry.astext() for each, column in columns for entry in _entries(each, column)[1:]}
+        columns = [(table, _column(table, title)) for table in tables]
+        texts = {entry.astext() for table, column in columns for entry in _entries(table, column)[1:]}
         if len(texts) == 1:
-            said[title] = texts.pop()
-            for each, column in columns:
-                for entry in [list(each.findall(nodes.colspec))[column], *_entries(each, column)]:
+            common[title] = texts.pop()
+            for table, column in columns:
+                for entry in [list(table.findall(nodes.colspec))[column], *_entries(table, column)]:
                     entry.parent.remove(entry)
-                group = next(iter(each.findall(nodes.tgroup)))
+                group = next(iter(table.findall(nodes.tgroup)))
                 group["cols"] -= 1
-    return said
+    return common
 
 
 def _column(made: nodes.table, title: str) -> int:

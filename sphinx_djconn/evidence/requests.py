@@ -1,4 +1,4 @@
-"""The ``requests`` part: a row a request, and fewer where there are many."""
+"""The ``requests`` part: one row for each request, collapsed if there are many."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -6,7 +6,7 @@ from typing import Final
 
 from docutils import nodes
 
-from sphinx_djconn.evidence.collapse import CollapsedCell, Row, compact
+from sphinx_djconn.evidence.collapse import CollapsedCell, Row, collapse_rows
 from sphinx_djconn.evidence.endings import endings
 from sphinx_djconn.evidence.nodes import Cell as TableCell
 from sphinx_djconn.evidence.nodes import literal, note, table
@@ -34,9 +34,9 @@ _UNSEEN: Final = "not handled by Django's handler"
 
 
 def requests_table(scenario: Scenario, trace: Trace) -> tuple[list[nodes.Node], int]:
-    """Return the table of the requests of ``trace``, and how many rows it has."""
+    """Return the table of the requests of ``trace``, and the number of its rows."""
     places = _places(trace)
-    rows = [_shown(row) for row in compact(list(_rows(scenario, trace, places)))]
+    rows = [_table_row(row) for row in collapse_rows(list(_rows(scenario, trace, places)))]
     columns = [
         ("#", 10),
         ("Client", 12),
@@ -62,27 +62,27 @@ _PLACES: Final[dict[str, Callable[[RequestEntity], Named | None]]] = {
     "Greenlet": lambda request: request.greenlet,
     "Task": lambda request: request.task,
 }
-"""Where a request can be handled, from the outside in."""
+"""What can handle a request, from the outermost to the innermost."""
 
 
 def _places(trace: Trace) -> list[str]:
-    """Return those of :data:`_PLACES` that are to be told apart in ``trace``."""
+    """Return those of :data:`_PLACES` that have a column for ``trace``."""
     requests = trace.entities.requests.values()
     processes = {request.process.serial for request in requests if request.process}
-    told = {
+    has_column = {
         "Process": len(processes) > 1,
         "Thread": True,
         "Greenlet": any(request.greenlet for request in requests),
         "Task": any(request.task for request in requests),
     }
-    return [place for place in _PLACES if told[place]]
+    return [place for place in _PLACES if has_column[place]]
 
 
 def _is_named(connection: DatabaseConnection) -> bool:
     return connection.name.startswith("C")
 
 
-# One row a request.
+# Rows.
 
 
 def _rows(scenario: Scenario, trace: Trace, places: Iterable[str]) -> Iterator[Row]:
@@ -92,7 +92,6 @@ def _rows(scenario: Scenario, trace: Trace, places: Iterable[str]) -> Iterator[R
     last_of_http = {request.http.serial: request.number for request in requests if request.http}
     for request in requests:
         client = request.client if request.client in named else "new client"
-        seen = {place: _place(place, request, trace) for place in places}
         yield Row(
             request.number,
             request.number,
@@ -100,7 +99,7 @@ def _rows(scenario: Scenario, trace: Trace, places: Iterable[str]) -> Iterator[R
             (client, f"{request.method} {request.path}", _status(request)),
             (
                 _http(request, last_of_http),
-                *seen.values(),
+                *(_place(place, request, trace) for place in places),
                 databases.cell(request),
             ),
         )
@@ -108,8 +107,8 @@ def _rows(scenario: Scenario, trace: Trace, places: Iterable[str]) -> Iterator[R
 
 def _place(place: str, request: RequestEntity, trace: Trace) -> CollapsedCell:
     if not request.is_seen:
-        said = place == "Thread" and why_unseen(trace.entities) == NEVER_SEEN
-        return CollapsedCell(_UNSEEN) if said else _UNKNOWN
+        never_seen = place == "Thread" and why_unseen(trace.entities) == NEVER_SEEN
+        return CollapsedCell(_UNSEEN) if never_seen else _UNKNOWN
     entity = _PLACES[place](request)
     return CollapsedCell("{}", (entity.name,)) if entity else _NOTHING
 
@@ -124,14 +123,14 @@ def _http(request: RequestEntity, last_of_http: dict[int, int]) -> CollapsedCell
     http = request.http
     if http is None:
         return _NOTHING
-    shape = "{} new" if request.http_new else "{} kept"
+    template = "{} new" if request.http_new else "{} kept"
     if http.closed_by == "server" and last_of_http[http.serial] == request.number:
-        shape += ", closed by server"
-    return CollapsedCell(shape, (http.name,))
+        template += ", closed by server"
+    return CollapsedCell(template, (http.name,))
 
 
 class _Databases:
-    """What became of database connections, by the requests in whose rows it is told."""
+    """The last uses and the closing of database connections, by request."""
 
     def __init__(self, trace: Trace) -> None:
         self._entities = trace.entities
@@ -150,24 +149,24 @@ class _Databases:
         used: dict[tuple[int, int], tuple[DatabaseConnection, str]] = {}
         for connection, how in request.connections:
             used.setdefault(connection.key, (connection, how))
-        told: list[tuple[str, tuple[str, ...]]] = [
+        changes: list[tuple[str, tuple[str, ...]]] = [
             (f"{_alias(connection)} closed {_closing(connection, request)}", (connection.name,))
             for connection in self.closed.get(request.number, ())
             if connection.key not in used
         ]
         for connection, how in used.values():
             where, names = self._where(connection, request)
-            shape = f"{_alias(connection)} {how}{where}{self._after(connection, request)}"
-            told.append((shape, (connection.name, *names)))
-        shapes = [shape for shape, _ in told]
+            template = f"{_alias(connection)} {how}{where}{self._after(connection, request)}"
+            changes.append((template, (connection.name, *names)))
+        templates = [template for template, _ in changes]
         if request.failed:
-            shapes.append("failed to open" if request.failed == 1 else f"failed {request.failed} times")
-        if request.health_checks and not any("health check" in shape for shape in shapes):
-            shapes.append("health checked")
-        return CollapsedCell("; ".join(shapes) or "—", tuple(name for _, names in told for name in names))
+            templates.append("failed to open" if request.failed == 1 else f"failed {request.failed} times")
+        if request.health_checks and not any("health check" in template for template in templates):
+            templates.append("health checked")
+        return CollapsedCell("; ".join(templates) or "—", tuple(name for _, names in changes for name in names))
 
     def _where(self, connection: DatabaseConnection, request: RequestEntity) -> tuple[str, tuple[str, ...]]:
-        """Return where ``connection`` is, if that is something which a request started and not ``request``."""
+        """Return the process, thread or greenlet of ``connection``, if a request started it."""
         process = self._entities.processes.get(connection.key[0])
         if process is not None and process.started_by is not None and process is not request.process:
             return " in {}", (process.name,)
@@ -180,7 +179,7 @@ class _Databases:
         return " in {}", (owner.name,)
 
     def _after(self, connection: DatabaseConnection, request: RequestEntity) -> str:
-        """What became of ``connection`` in ``request``, or later where that was its last."""
+        """Return what happened to ``connection`` after ``request`` used it, or after its last use."""
         if request.number in connection.returned_in:
             return ", given back to its pool"
         if connection.closed_in == request.number:
@@ -199,10 +198,10 @@ def _alias(connection: DatabaseConnection) -> str:
 
 
 def _closing(connection: DatabaseConnection, request: RequestEntity) -> str:
-    """Return when Django closed ``connection``, which ``request`` used, and why if that was not its end.
+    """Return when Django closed ``connection``, which ``request`` used, and an unusual reason.
 
-    What is closed outside of any request, for example in a thread that one has started, may be closed before
-    the response.
+    A connection that is closed outside of requests, for example in a thread that a request started, may be
+    closed before the response.
     """
     when = _PHASES.get(connection.phase or "")
     if when is None or connection.closed_in != request.number:
@@ -212,7 +211,7 @@ def _closing(connection: DatabaseConnection, request: RequestEntity) -> str:
     return when if connection.why == "end of request" else f"{when} ({connection.why})"
 
 
-def _shown(row: Row) -> list[TableCell]:
+def _table_row(row: Row) -> list[TableCell]:
     client, request, status = row.fixed
     span = str(row.first) if row.first == row.last else f"{row.first}–{row.last}"
     target: TableCell = _target(request)

@@ -1,4 +1,4 @@
-"""The ``responses`` part: what labelled requests were answered, as far as that is JSON."""
+"""The ``responses`` part: the JSON bodies of the responses to labelled requests."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,9 +19,9 @@ _NOTHING: Final = "—"
 
 
 def responses_table(trace: Trace) -> tuple[list[nodes.Node], int]:
-    """Return the table of the responses to labelled requests of ``trace``, and how many there are.
+    """Return the table of the responses to labelled requests of ``trace``, and their number.
 
-    Where all bodies are objects with the same few members, each member has a column.
+    If all bodies are objects with the same few members, each member has a column.
     """
     requests = [request for request in trace.entities.requests.values() if request.label is not None]
     if not requests:
@@ -34,13 +34,13 @@ def responses_table(trace: Trace) -> tuple[list[nodes.Node], int]:
 
 
 def _common_keys(values: Sequence[Any]) -> list[str] | None:
-    """Return the keys that all of ``values`` have, in their order, or ``None`` where they are not alike."""
+    """Return the keys of ``values`` if all are flat objects with the same few keys, else ``None``."""
     if not values or not all(isinstance(value, Mapping) for value in values):
         return None
     keys = list(values[0])
-    alike = all(value.keys() == values[0].keys() for value in values)
+    same = all(value.keys() == values[0].keys() for value in values)
     flat = all(_is_flat(member) for value in values for member in value.values())
-    return keys if alike and flat and 1 <= len(keys) <= _KEYS_MOST else None
+    return keys if same and flat and 1 <= len(keys) <= _KEYS_MOST else None
 
 
 def _is_flat(value: Any) -> bool:
@@ -62,7 +62,7 @@ def _row(request: RequestEntity, keys: Sequence[str] | None) -> list[Cell]:
 
 
 def _member(value: Any) -> Cell:
-    """Return ``value`` as the figures of claims are shown: what stands for nothing is no literal."""
+    """Return ``value`` in the format of figures, as a literal unless it is null or an empty list."""
     return value_text(value) if value is None or value == [] else literal(value_text(value))
 
 

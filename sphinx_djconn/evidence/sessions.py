@@ -1,4 +1,4 @@
-"""The ``sessions`` part: a row a step, with the sessions that the database server has at its end."""
+"""The ``sessions`` part: one row for each step, with the database server's sessions at its end."""
 
 from collections import Counter
 from typing import Final
@@ -26,9 +26,9 @@ _UNKNOWN: Final = (
 
 
 def sessions_table(scenario: Scenario, trace: Trace) -> tuple[list[nodes.Node], int, str]:
-    """Return the table of the sessions in ``trace``, how many rows it has, and its gist.
+    """Return the table of the sessions in ``trace``, the number of its rows, and a summary for its title.
 
-    It is empty where the database has no server.
+    The table is empty if the database has no server.
     """
     steps = trace.entities.sessions
     if not steps:
@@ -36,39 +36,39 @@ def sessions_table(scenario: Scenario, trace: Trace) -> tuple[list[nodes.Node], 
     lines = scenario.sequence.text.splitlines()
     texts = [lines[step.line].strip() if step.line < len(lines) else "" for step in scenario.sequence.steps]
     rows: list[list[Cell]] = [
-        [str(step), literal(printable(texts[step - 1])), _counted(found), _named(found)]
-        for step, found in steps.items()
+        [str(step), literal(printable(texts[step - 1])), _count(sessions), _names(sessions)]
+        for step, sessions in steps.items()
     ]
     if len(rows) > _STEPS_MOST:
         left = f"… {number(len(rows) - _HEAD - _TAIL)} more …"
         rows = [*rows[:_HEAD], ["…", left, "", ""], *rows[-_TAIL:]]
     columns = [("#", 8), ("At the end of", 42), ("Sessions", 12), ("Which", 38)]
-    unknown = any(session.connection is None for found in steps.values() for session in found)
-    notes = [note(_UNKNOWN)] if unknown else []
-    if any(session.state == ABANDONED for found in steps.values() for session in found):
+    has_others = any(session.connection is None for sessions in steps.values() for session in sessions)
+    notes = [note(_UNKNOWN)] if has_others else []
+    if any(session.state == ABANDONED for sessions in steps.values() for session in sessions):
         notes.append(note(_DEPENDS))
-    last = _counted(next(reversed(steps.values())))
+    last = _count(next(reversed(steps.values())))
     return [table(columns, rows, "djconn-sessions"), *notes], len(rows), f"{last} at the end"
 
 
-def _counted(sessions: list[Session]) -> str:
-    """Return how many sessions there are, or between how many."""
+def _count(sessions: list[Session]) -> str:
+    """Return the number of sessions, or its bounds."""
     certain = sum(session.state != ABANDONED for session in sessions)
     return number(certain) if certain == len(sessions) else f"{number(certain)} to {number(len(sessions))}"
 
 
-def _named(sessions: list[Session]) -> str:
+def _names(sessions: list[Session]) -> str:
     """Return the names of the sessions with their states, in the order of the names."""
-    known = sorted(
-        (each.connection.name[0], int(each.connection.name[1:]), each.state)
-        for each in sessions
-        if each.connection is not None
+    of_wrappers = sorted(
+        (session.connection.name[0], int(session.connection.name[1:]), session.state)
+        for session in sessions
+        if session.connection is not None
     )
-    texts = [f"{letter}{serial} {printable(state)}" for letter, serial, state in known]
+    texts = [f"{letter}{serial} {printable(state)}" for letter, serial, state in of_wrappers]
     if len(texts) > _NAMED_MOST:
         texts[_NAMED_MOST - 1 :] = [f"… {number(len(texts) - _NAMED_MOST + 1)} more"]
-    unknown = Counter(each.state for each in sessions if each.connection is None)
+    others = Counter(session.state for session in sessions if session.connection is None)
     texts += [
-        f"{number(count)} not of a wrapper, {printable(state)}" for state, count in sorted(unknown.items())
+        f"{number(count)} not of a wrapper, {printable(state)}" for state, count in sorted(others.items())
     ]
     return "; ".join(texts) or "—"

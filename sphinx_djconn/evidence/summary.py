@@ -1,4 +1,4 @@
-"""The ``summary`` part: the facts of all runs, as claims name them."""
+"""The ``summary`` part: the facts of all runs, by the names that claims use."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -17,57 +17,57 @@ _ALWAYS: Final = frozenset(
     | {"db.opened", "db.reused", "db.closed", "db.open", "db.sessions", "db.abandoned"}
 )
 _SAME_AS: Final = {"responses": "requests", "executors": "threads"}
-"""Facts that tell something only where they differ from another."""
+"""Facts that are shown only if they differ from another fact."""
 
 _ORDINARY: Final = {"processes": 1}
-_GIST: Final = ("requests", "http.connections", "threads", "db.opened")
+_IN_TITLE: Final = ("requests", "http.connections", "threads", "db.opened")
 
 
 DEPENDS: Final = "depends on when the garbage collector runs"
-"""What is said of a figure that is known only within bounds."""
+"""Follows the bounds of a figure."""
 
 
 def bounds_text(runs: Sequence[Facts], name: str) -> str:
-    """Return between which values a fact is if it depends on when the garbage collector ran; else nothing."""
+    """Return the bounds of a fact that depends on when the garbage collector ran; else an empty text."""
     bounds = [facts.bounds(name) for facts in runs]
     if not any(bounds):
         return ""
-    known = [(facts.figures[name],) for facts in runs]
-    values = [value for each, figure in zip(bounds, known, strict=True) for value in each or figure]
+    figures = [(facts.figures[name],) for facts in runs]
+    values = [value for bound, figure in zip(bounds, figures, strict=True) for value in bound or figure]
     return f"{number(min(values))} to {number(max(values))}"
 
 
 class Summary:
     """The figures of all runs, in the order of :data:`FACTS`.
 
-    ``rows`` are fact, figure and meaning of every fact that tells something.
+    ``rows`` has the name, the figure and the meaning of every fact that is shown.
     """
 
     def __init__(self, runs: Sequence[Trace]) -> None:
-        found = [facts_of(run) for run in runs]
-        figures = [facts.figures for facts in found]
+        facts_of_runs = [facts_of(run) for run in runs]
+        figures = [facts.figures for facts in facts_of_runs]
         self._values = {
             name: [figure[name] for figure in figures]
             for name in FACTS
             if all(name in figure for figure in figures)
         }
-        self._bounds = {name: bounds_text(found, name) for name in self._values}
+        self._bounds = {name: bounds_text(facts_of_runs, name) for name in self._values}
         self.rows: list[tuple[nodes.Node, str, list[nodes.Node]]] = [
             (nodes.literal(name, name), printable(self._text(name)), inline(FACTS[name].description))
             for name, values in self._values.items()
-            if name in _ALWAYS or any(self._tells(name, value) for value in values)
+            if name in _ALWAYS or any(self._is_notable(name, value) for value in values)
         ]
 
     @property
-    def gist(self) -> str:
-        """The figures that a reader looks for first."""
-        return ", ".join(f"{name} {figure_text(self._values[name])}" for name in _GIST)
+    def title(self) -> str:
+        """The most important figures, for the title of the part."""
+        return ", ".join(f"{name} {figure_text(self._values[name])}" for name in _IN_TITLE)
 
     def _text(self, name: str) -> str:
         bounds = self._bounds[name]
         return f"{bounds} ({DEPENDS})" if bounds else figure_text(self._values[name])
 
-    def _tells(self, name: str, value: Any) -> bool:
+    def _is_notable(self, name: str, value: Any) -> bool:
         if name in _SAME_AS:
             return value not in self._values[_SAME_AS[name]]
         return bool(value) and value != _ORDINARY.get(name)

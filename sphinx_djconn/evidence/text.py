@@ -1,4 +1,4 @@
-"""Text of servers and projects, made fit for every output format."""
+"""Makes text of servers and projects safe for every output format."""
 
 import re
 from collections.abc import Sequence
@@ -11,11 +11,10 @@ _ANSI: Final = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\
 
 
 def printable(text: str, longest: int = _LONGEST_LINE) -> str:
-    """Return ``text`` as one line in which every character can be seen.
+    """Return ``text`` as one line of visible characters, cut after ``longest`` characters.
 
-    Colours of a terminal are taken out. What has no shape of its own (control characters, what
-    turns the direction of writing, bytes that were no UTF-8) is spelled as in a Python string, so
-    that XML and LaTeX can hold it. What is longer than ``longest`` characters is cut, and says so.
+    Terminal colours are removed. Characters that XML and LaTeX cannot contain (control characters, changes of
+    the writing direction, bytes that were not UTF-8) are escaped as in a Python string.
     """
     if not text.isprintable() or "\ufffd" in text:
         text = re.sub(_ANSI, "", text).expandtabs()
@@ -32,12 +31,12 @@ def _visible(character: str) -> str:
 
 
 def number(value: int) -> str:
-    """Return ``value`` with its thousands set apart: ``9,975``."""
+    """Return ``value`` with separators between thousands: ``9,975``."""
     return f"{value:,}"
 
 
 def middle(items: Sequence[_T], head: int, tail: int, what: str = "lines") -> list[_T | str]:
-    """Return ``items``; where they are more than ``head + tail``, a line replaces their middle."""
+    """Return ``items``; if there are more than ``head + tail``, a line replaces the middle."""
     left_out = len(items) - head - tail
     if left_out <= 1:
         return [*items]

@@ -1,16 +1,14 @@
 """The Sphinx extension.
 
-``directives``, of claims and of what is ``running``, and ``domain`` read pages into the ``registry``; once all
-pages are read, ``check`` runs what ``gathering`` finds no recording of, judges claims by what ``choosing``
-finds them to be about or ``searching`` finds out, and leaves ``results``; ``transforms`` have ``rendering``
-turn the placeholders of ``nodes`` into evidence, that of a ``matrix`` or a ``change`` and the ``badges`` of
-verdicts too, and ``written`` remembers which; ``lost`` finds directives that are comments; ``builder`` reports
-without pages, with ``reports``; ``checked_with`` says which versions of Django that was; ``config`` is what
-conf.py may say. ``bugs`` says what nothing expects, for one scenario or claim, and ``latex`` spells what
-pdfLaTeX cannot set.
+While pages are read, ``directives`` and ``roles`` put declarations into the ``registry`` and ``placeholders``
+into the pages; ``transforms`` report ``lost_directives``. When all pages are read, ``check`` reads ``config``
+and ``configured_profiles``; the ``runner`` runs each scenario for which the ``recording_finder`` finds no valid
+recording; claims are judged in ``results``, those about releases with ``bisection``. While pages are written,
+``rendering`` replaces the placeholders with evidence (``matrix_evidence``, ``release_evidence``) and
+``badges``. The ``builder`` writes ``reports`` instead of pages.
 
-Where nothing has changed, the ``seal`` of an earlier check holds, the declarations stay ``packed``, and of all
-these modules few are imported.
+``outdated`` decides which pages must be written again. If the ``up_to_date`` stamp is valid, there is no
+check at all.
 """
 
 from functools import partial
@@ -23,15 +21,15 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.typing import ExtensionMetadata
 
 from sphinx_djconn import __version__
-from sphinx_djconn.evidence.details_node import FOLD_VISITORS, djconn_fold
+from sphinx_djconn.evidence.details_node import DETAILS_VISITORS, djconn_details
 from sphinx_djconn.evidence.log_lexer import LOG_LANGUAGE, LogLexer
 from sphinx_djconn.ext import config
 from sphinx_djconn.ext.builder import CheckBuilder
 from sphinx_djconn.ext.domain import DjconnDomain, domain_of
-from sphinx_djconn.ext.transforms import EvidenceTransform, NoFiguresInTitles, NothingLost
-from sphinx_djconn.ext.written import WrittenPages
+from sphinx_djconn.ext.outdated import WrittenPages, outdated_pages
+from sphinx_djconn.ext.transforms import EvidenceTransform, RejectFiguresInTitles, ReportLostDirectives
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # as in _run_check()
     from sphinx_djconn.ext.results import Results
 
 _STATIC: Final = Path(__file__).parent / "static"
@@ -43,10 +41,10 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     config.setup(app)
     app.add_domain(DjconnDomain)
     app.add_builder(CheckBuilder)
-    app.add_transform(NoFiguresInTitles)
-    app.add_transform(NothingLost)
+    app.add_transform(RejectFiguresInTitles)
+    app.add_transform(ReportLostDirectives)
     app.add_post_transform(EvidenceTransform)
-    app.add_node(djconn_fold, **FOLD_VISITORS)
+    app.add_node(djconn_details, **DETAILS_VISITORS)
     app.add_lexer(LOG_LANGUAGE, LogLexer)
     app.add_css_file("djconn.css")
     app.connect("config-inited", _add_static_path)
@@ -68,31 +66,32 @@ def _add_static_path(_: Sphinx, config: Config) -> None:
 
 def _before_pages_are_read(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
     if docnames:
-        from sphinx_djconn.ext.check import warm_up  # noqa: PLC0415 - in many builds, nothing has changed
+        from sphinx_djconn.ext.check import warm_up  # noqa: PLC0415 - see _run_check()
 
         warm_up(app, domain_of(env), docnames)
 
 
 def _when_pages_are_read(app: Sphinx, env: BuildEnvironment) -> list[str]:
-    """Have all checked, unless that would find out nothing new; return the pages to be written anew for it."""
+    """Run the check unless everything is up to date; return the pages that must be written again."""
     domain, written = domain_of(env), WrittenPages(app)
-    domain.postponed = partial(_check, app)
-    if written.seal is not None and written.seal.holds(app, domain.data["kept"]):
+    domain.run_check = partial(_run_check, app)  # if a page is written although the stamp is valid
+    if written.stamp is not None and written.stamp.is_valid(app):
         return []
     results = domain.results
-    return [] if results is None else results.outdated(written.digests)
+    return [] if results is None else outdated_pages(domain.registry.pages, results, written.digests)
 
 
-def _check(app: Sphinx) -> "Results":
-    from sphinx_djconn.ext.check import check  # noqa: PLC0415 - as above
+def _run_check(app: Sphinx) -> "Results":
+    # An unchanged build does not need it. Importing it takes 10 % of that (tests/bench, row "unchanged").
+    from sphinx_djconn.ext.check import check  # noqa: PLC0415
 
     return check(app, domain_of(app.env))
 
 
 def _when_pages_are_written(app: Sphinx, exception: Exception | None) -> None:
-    """Remember the results that pages were written with."""
+    """Save which results the pages were written with."""
     domain = domain_of(app.env)
     if domain.laboratory is not None:
-        domain.laboratory.close()  # a build that failed before the check has not closed it
-    if exception is None and domain.found is not None:
-        WrittenPages(app).update(domain.found)
+        domain.laboratory.close()  # the check closes it, too, but this build may have failed before
+    if exception is None and domain.checked is not None:
+        WrittenPages(app).save(domain.registry.pages, domain.checked)

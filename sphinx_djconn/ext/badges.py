@@ -1,20 +1,22 @@
 """The verdict on a claim as a page shows it, with what its author declared."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from docutils import nodes
 
 from sphinx_djconn.claims.verdict import Verdict
 from sphinx_djconn.evidence.nodes import NOT_CHECKED, verdict_badge
 from sphinx_djconn.ext.registry import DeclaredClaim
-from sphinx_djconn.ext.results import Results
+
+if TYPE_CHECKING:  # an unchanged build does not import it
+    from sphinx_djconn.ext.results import Results
 
 UNDECLARED: Final = "djconn-undeclared"
-"""The class of a claim, and of its badge, whose verdict is not the declared one."""
+"""The CSS class of a claim, and of its badge, if the verdict is not the declared one."""
 
 
-def claim_badge(claim: DeclaredClaim, results: Results) -> nodes.inline:
-    """Return the badge of ``claim``: a verdict that is not the declared one looks like no other."""
+def claim_badge(claim: DeclaredClaim, results: "Results") -> nodes.inline:
+    """Return the badge of ``claim``: its verdict, and whether that is the declared one."""
     verdict = results.judgement(claim.name).verdict
     if results.is_not_checked(claim.name):
         return verdict_badge("not-checked", NOT_CHECKED)

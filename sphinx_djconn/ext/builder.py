@@ -1,4 +1,4 @@
-"""``-b djconn``: the check alone, as ``-b linkcheck`` does it."""
+"""``-b djconn``: runs the check without writing pages, like ``-b linkcheck``."""
 
 from collections.abc import Set
 from pathlib import Path
@@ -10,9 +10,8 @@ from sphinx.environment import BuildEnvironment
 
 
 class CheckBuilder(Builder):
-    """Checks every claim; writes ``output.txt``, ``claims.json``, ``facts.json``, ``junit.xml``,
-    ``summary.md``. The exit code is 1 where a verdict is not the declared one, or a scenario did not
-    run.
+    """Checks every claim, and writes ``output.txt``, ``claims.json``, ``facts.json``, ``junit.xml`` and
+    ``summary.md``. The exit code is 1 if a verdict is not the declared one, or if a scenario did not run.
     """
 
     name = "djconn"
@@ -23,14 +22,14 @@ class CheckBuilder(Builder):
         self._sphinx = app
 
     def init(self) -> None:
-        """Do nothing: no page is written."""
+        """Do nothing: this builder writes no pages."""
 
     def get_outdated_docs(self) -> Set[str]:
-        """Return no page: only what changed is read."""
+        """Return no page: Sphinx reads those that have changed, and there is nothing to write."""
         return set()
 
     def get_target_uri(self, docname: str, typ: str | None = None) -> str:
-        """Return nothing: there are no pages to link to."""
+        """Return an empty text: there are no pages to link to."""
         return ""
 
     def write_documents(self, docnames: Set[str]) -> None:
@@ -40,8 +39,8 @@ class CheckBuilder(Builder):
         """Write no page."""
 
     def finish(self) -> None:
-        """Write the reports, and a line for each claim."""
-        from sphinx_djconn.ext.reports import report  # noqa: PLC0415 - for this builder alone
+        """Write the reports, and log a line for each claim."""
+        from sphinx_djconn.ext.reports import report  # noqa: PLC0415 - see _run_check()
 
         if not report(self.env, Path(self.outdir)):
             self._sphinx.statuscode = 1

@@ -1,30 +1,24 @@
-"""The values of conf.py: what Sphinx registers, what is checked, and the page that lists them."""
+"""The values of conf.py: registration, validation, and the descriptions for the reference page."""
 
 import os
 import reprlib
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
+from sphinx_djconn.lab.errors import ProfileError
 from sphinx_djconn.lab.limits import DEFAULT_TIMEOUT, MAX_TIMEOUT
-
-if TYPE_CHECKING:
-    from sphinx_djconn.lab.environments.specification import Specification
-    from sphinx_djconn.lab.errors import ProfileError
-    from sphinx_djconn.lab.profiles.profiles import Profiles
-
-_Profile = TypeVar("_Profile")
+from sphinx_djconn.scenario.model import GARBAGE_COLLECTION
 
 MODES: Final = ("auto", "run", "replay")
 
-_MOST_JOBS: Final = 1000
-_SHOWN: Final = 60
-_KINDS: Final[Mapping[type, str]] = {
+_JOBS_MOST: Final = 1000
+_SHOWN_LENGTH: Final = 60
+_TYPE_NAMES: Final[Mapping[type, str]] = {
     bool: "True or False",
     dict: "a dictionary",
     float: "a number",
@@ -34,80 +28,70 @@ _KINDS: Final[Mapping[type, str]] = {
     tuple: "a tuple",
     type(None): "None",
 }
-"""What messages call the types of values."""
-
-
-def _value(default: Any, types: tuple[type, ...], description: str) -> Any:
-    told = {"types": types, "description": description}
-    if isinstance(default, dict):
-        return field(default_factory=dict, metadata=told)
-    return field(default=default, metadata=told)
-
+"""The names of types in messages."""
 
 _AUTOMATIC: Final = "automatic"
 
 
-def _check_garbage_collection(value: str) -> None:
-    from sphinx_djconn.lab.errors import ProfileError  # noqa: PLC0415 - builds with no change just register values
-    from sphinx_djconn.scenario.model import GARBAGE_COLLECTION  # noqa: PLC0415
-
-    if value not in GARBAGE_COLLECTION:
-        known = ", ".join(GARBAGE_COLLECTION)
-        raise ProfileError(f"djconn_garbage_collection is {value!r}; it must be one of {known}")
+def _value(default: Any, types: tuple[type, ...], description: str) -> Any:
+    metadata = {"types": types, "description": description}
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Every value of conf.py, as it stands there; names are without the prefix ``djconn_``."""
+    """The values of conf.py, as they are written there; names are without the prefix ``djconn_``."""
 
     project: Any = _value(
         None,
         (dict, tuple, list, type(None)),
         "the Django project that scenarios run: ``{'path': …, 'settings': …, 'fixtures': […], 'env': {…}, "
-        "'timeout': …}``, with the folder that ``manage.py`` is in (seen from conf.py), the settings module, "
-        "fixtures as for ``loaddata``, variables of the server's processes, in whose values ``{folder}`` "
-        "stands for a folder of the run's own, and how many seconds its migrations and fixtures may take; the "
-        "last three can be left out. The demo site where it is not set",
+        "'timeout': …}``, with the folder that contains ``manage.py`` (relative to conf.py), the settings "
+        "module, fixtures as for ``loaddata``, environment variables of the server's processes (in their "
+        "values, ``{folder}`` is replaced with a folder that each run has to itself), and how many seconds "
+        "its migrations and fixtures may take; the last three are optional. The demo site by default",
     )
     projects: Any = _value({}, (dict,), "more projects by name, each as ``djconn_project``, for ``:project:``")
     servers: Any = _value(
         {},
         (dict,),
-        "more servers by name: ``{'command': […]}`` with ``{port}``, ``{wsgi}`` and the like, and if "
-        "needed ``requires``, ``env``, ``apps``, ``reloads``, ``refuses_root``, ``stop_seconds``, "
-        "``log_limit`` (bytes)",
+        "more servers by name: ``{'command': […]}`` with ``{port}``, ``{wsgi}`` and the like, and if needed "
+        "``requires``, ``env``, ``apps``, ``reloads``, ``refuses_root``, ``stop_seconds``, ``log_limit`` "
+        "(bytes)",
     )
     databases: Any = _value(
         {},
         (dict,),
-        "more databases by name: ``{'kind': 'postgresql'}`` or ``'mariadb'``, and if needed ``dsn`` (a server "
-        "that is there; else the build starts one), ``options`` (Django's ``OPTIONS``), ``max_connections`` "
-        "and ``server_settings`` (of a server that the scenario has to itself)",
+        "more databases by name: ``{'kind': 'postgresql'}`` or ``'mariadb'``, and if needed ``dsn`` (of a "
+        "server that is running; else the build starts one), ``options`` (Django's ``OPTIONS``), "
+        "``max_connections`` and ``server_settings`` (for a server that the scenario does not share)",
     )
     environments: Any = _value(
         {},
         (dict,),
         "more environments by name: a list of requirements, such as ``['django~=4.2.0', 'gunicorn']``, or a "
         "table with ``python`` (the path of an interpreter), ``path`` (a checkout of Django), "
-        "``requirements``, or several of them; paths are seen from conf.py",
+        "``requirements``, or several of them; paths are relative to conf.py",
     )
     environment: str = _value(
         "current",
         (str,),
-        "the environment of scenarios that name none: ``-D djconn_environment=django-6.0`` checks all of them "
-        "in another",
+        "the default environment of scenarios: ``-D djconn_environment=django-6.0`` checks all of them in "
+        "another one",
     )
     garbage_collection: str = _value(
         _AUTOMATIC,
         (str,),
-        "when Python's garbage collector can run in the servers of scenarios that do not say it: "
-        "``automatic``, ``off`` or ``each-request``",
+        "when Python's garbage collector can run in the servers, unless a scenario sets it: ``automatic``, "
+        "``off`` or ``each-request``",
     )
     unsupported_pythons: bool = _value(
         False,
         (bool,),
-        "whether a Django for which this machine has no Python that it supports is run with the next newer "
-        "one, as its evidence then says; else there is no such environment",
+        "whether to run a Django with a newer Python than it supports, if this machine has none that it "
+        "supports; the evidence then says so. By default, such an environment cannot be used",
     )
     mode: str = _value(
         "auto",
@@ -117,193 +101,98 @@ class Settings:
     recordings: str | None = _value(
         None,
         (str, type(None)),
-        "a folder to keep recordings in, seen from conf.py, to be committed; with the doctrees where "
-        "it is not set",
+        "the folder of the recordings, relative to conf.py, if you want to commit them; by default, they "
+        "are stored with the doctrees",
     )
-    jobs: int = _value(0, (int,), "how many scenarios run at once; 0 for two a processor")
+    jobs: int = _value(0, (int,), "how many scenarios run at once; 0 for two per processor")
     warm: bool = _value(
         True,
         (bool,),
-        "whether runs start from a process that has imported Django already, where that is possible; "
-        "``False`` starts each from the command line, with the same trace",
+        "whether runs start from a process that has already imported Django, if possible; ``False`` starts "
+        "each server with its command, with the same trace",
     )
     minimum_claims: int = _value(
         0,
         (int,),
-        "how many claims the pages make at least: with fewer, the check fails. Set it, so that a mistake by "
-        "which Sphinx no longer sees a claim, or a whole page, doesn't go unnoticed",
+        "the minimum number of claims: with fewer, the check fails. Set it, so that you notice if a mistake "
+        "hides a claim, or a whole page, from Sphinx",
     )
     timeout: float = _value(
         DEFAULT_TIMEOUT,
         (float, int),
-        "how long one run may take, in seconds; above 120, it is also how long a project's migrations and "
-        "fixtures may take, where the project has no ``timeout`` of its own",
+        "how long one run may take, in seconds; above 120, it is also the limit for a project's migrations "
+        "and fixtures, unless the project has its own ``timeout``",
     )
 
     @classmethod
     def of(cls, config: Config) -> "Settings":
-        """Return the settings in ``config``; raise :class:`ProfileError` for one of no use."""
-        from sphinx_djconn.lab.errors import ProfileError  # noqa: PLC0415 - builds with no change just register values
-
-        settings = cls(**given(config))
-        for each in fields(cls):
-            _check_type(f"djconn_{each.name}", getattr(settings, each.name), each.metadata["types"])
+        """Return the settings in ``config``; raise :class:`ProfileError` for an invalid one."""
+        settings = cls(**config_values(config))
+        for setting in fields(cls):
+            value = getattr(settings, setting.name)
+            _check_type(f"djconn_{setting.name}", value, setting.metadata["types"])
         if settings.mode not in MODES:
             raise ProfileError(f"djconn_mode is {settings.mode!r}; it must be one of {', '.join(MODES)}")
-        if settings.garbage_collection != _AUTOMATIC:
-            _check_garbage_collection(settings.garbage_collection)
+        if settings.garbage_collection not in (_AUTOMATIC, *GARBAGE_COLLECTION):
+            valid = ", ".join(GARBAGE_COLLECTION)
+            raise ProfileError(
+                f"djconn_garbage_collection is {settings.garbage_collection!r}; it must be one of {valid}"
+            )
         if settings.minimum_claims < 0:
             raise ProfileError("djconn_minimum_claims must be 0, for no minimum, or a number above it")
         if not 0 < settings.timeout <= MAX_TIMEOUT:
             raise ProfileError(f"djconn_timeout must be a number of seconds above 0 and up to {MAX_TIMEOUT:,}")
-        if not 0 <= settings.jobs <= _MOST_JOBS:
-            raise ProfileError(f"djconn_jobs must be 0, for two a processor, or a number up to {_MOST_JOBS:,}")
+        if not 0 <= settings.jobs <= _JOBS_MOST:
+            raise ProfileError(
+                f"djconn_jobs must be 0, for two per processor, or a number up to {_JOBS_MOST:,}"
+            )
         return settings
 
-    def profiles(self, confdir: Path, apart: Collection[Path] = ()) -> "Profiles":
-        """Return all profiles that pages can name, each with its faults.
-
-        ``apart`` are the folders of the docs and of what they become: they may lie within a project.
-        Raises :class:`ProfileError` where a value holds no profiles at all.
-        """
-        from sphinx_djconn.lab.errors import ProfileError  # noqa: PLC0415 - as above
-        from sphinx_djconn.lab.profiles.databases import DATABASES, read_database  # noqa: PLC0415
-        from sphinx_djconn.lab.profiles.profiles import (  # noqa: PLC0415
-            DEMO,
-            Profiles,
-            Project,
-            read_project,
-            read_server,
-            tables,
-        )
-        from sphinx_djconn.lab.profiles.servers import SERVERS  # noqa: PLC0415
-
-        faults: dict[tuple[str, str], ProfileError] = {}
-
-        def project(table: object, variable: str) -> Project:
-            found = read_project(table, confdir, variable)
-            inside = (path for path in apart if found.path in path.parents)
-            return replace(found, apart=tuple(sorted(inside)))
-
-        def found(kind: str, read: Callable[[Any, str], _Profile]) -> dict[str, _Profile]:
-            variable, profiles = f"djconn_{kind}s", {}
-            for name, table in tables(variable, getattr(self, f"{kind}s")):
-                try:
-                    with _usable(f"{variable}[{shown(name)}]"):
-                        profiles[name] = read(table, f"{variable}[{name!r}]")
-                except ProfileError as error:
-                    faults[kind, name] = error
-            return profiles
-
-        projects = {"demo": DEMO, "default": DEMO, **found("project", project)}
-        if self.project is not None:
-            try:
-                with _usable("djconn_project"):
-                    projects["default"] = project(self.project, "djconn_project")
-            except ProfileError as error:
-                faults["project", "default"] = error
-        profiles = Profiles(
-            {**SERVERS, **found("server", read_server)},
-            {**DATABASES, **found("database", read_database)},
-            self._environments(confdir, faults),
-            projects,
-            faults,
-        )
-        if ("environment", self.environment) not in faults:
-            try:
-                profiles.check_environment(self.environment)
-            except ProfileError as error:
-                raise ProfileError(f"djconn_environment: {error.message}") from None
-        return profiles
-
-    def _environments(
-        self, confdir: Path, faults: "dict[tuple[str, str], ProfileError]"
-    ) -> "dict[str, Specification]":
-        if not self.environments:
-            return {}
-        from sphinx_djconn.lab.environments.specification import read_one  # noqa: PLC0415 - it reads much
-        from sphinx_djconn.lab.errors import ProfileError  # noqa: PLC0415 - as above
-
-        found = {}
-        for name, given in self.environments.items():
-            try:
-                with _usable(f"djconn_environments[{shown(name)}]"):
-                    found[name] = read_one(name, given, confdir, looked_for=self.mode != "replay")
-            except ProfileError as error:
-                faults["environment", name] = error
-        return found
-
     def recordings_folder(self, confdir: Path, doctrees: Path) -> Path:
-        """Return the folder that recordings are kept in."""
+        """Return the folder of the recordings."""
         if self.recordings is None:
             return doctrees / "djconn" / "recordings"
         return confdir / self.recordings
 
     @property
     def at_once(self) -> int:
-        """How many scenarios run at once: while some wait, for a reload or an age, others work."""
+        """How many scenarios run at once. They mostly wait, so there are two for each processor by default."""
         return self.jobs or 2 * (os.cpu_count() or 1)
 
 
 def _check_type(name: str, value: object, types: tuple[type, ...]) -> None:
-    """Raise :class:`ProfileError` where ``value`` is of none of ``types``; True and False are no numbers."""
-    from sphinx_djconn.lab.errors import ProfileError  # noqa: PLC0415 - as above
-
+    """Raise :class:`ProfileError` if ``value`` is of none of ``types``; True and False are no numbers."""
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-        known = " or ".join(_KINDS[each] for each in types)
-        raise ProfileError(f"{name} is {shown(value)}; it must be {known}")
+        valid = " or ".join(_TYPE_NAMES[type_] for type_ in types)
+        raise ProfileError(f"{name} is {shortened(value)}; it must be {valid}")
 
 
-@contextmanager
-def _usable(variable: str) -> Iterator[None]:
-    """Raise :class:`ProfileError` where what the block reads is a value that nothing could be done with.
-
-    Such are texts that cannot be paths, and objects that are not what they look like.
-    """
-    from sphinx_djconn.lab.errors import ProfileError  # noqa: PLC0415 - as above
-
-    try:
-        yield
-    except (
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        OSError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise ProfileError(
-            f"{variable} cannot be used ({type(error).__name__}: {shown(str(error))})"
-        ) from error
-
-
-def shown(value: object) -> str:
-    """Return ``value`` for a message, cut where it is long."""
+def shortened(value: object) -> str:
+    """Return the ``repr`` of ``value`` for a message, cut if it is long."""
     text = reprlib.repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}…"
 
 
-def given(config: Config) -> dict[str, Any]:
-    """Return every value as conf.py has it, by its name here."""
-    return {each.name: config[f"djconn_{each.name}"] for each in fields(Settings)}
+def config_values(config: Config) -> dict[str, Any]:
+    """Return all values of ours in ``config``, by their names without prefix."""
+    return {setting.name: config[f"djconn_{setting.name}"] for setting in fields(Settings)}
 
 
 def described() -> Mapping[str, tuple[Any, str]]:
-    """Return name, default and description of every value, for the page that lists them."""
+    """Return the default and the description of every value, by name, for the reference page."""
     defaults = Settings()
     return {
-        f"djconn_{each.name}": (getattr(defaults, each.name), each.metadata["description"])
-        for each in fields(Settings)
+        f"djconn_{setting.name}": (getattr(defaults, setting.name), setting.metadata["description"])
+        for setting in fields(Settings)
     }
 
 
 def setup(app: Sphinx) -> None:
-    """Register every value. A change of one re-reads no page: recordings know what they depend on."""
+    """Register every value. A change re-reads no page: fingerprints of recordings include what matters."""
     defaults = Settings()
-    for each in fields(Settings):
-        default = getattr(defaults, each.name)
-        # Except for these, which are part of every scenario that names none.
-        inherited = each.name in ("environment", "garbage_collection")
-        rebuild: Literal["env", ""] = "env" if inherited else ""
-        app.add_config_value(f"djconn_{each.name}", default, rebuild, each.metadata["types"])
+    for setting in fields(Settings):
+        default = getattr(defaults, setting.name)
+        # These two are part of every scenario that does not set them.
+        in_scenarios = setting.name in ("environment", "garbage_collection")
+        rebuild: Literal["env", ""] = "env" if in_scenarios else ""
+        app.add_config_value(f"djconn_{setting.name}", default, rebuild, setting.metadata["types"])

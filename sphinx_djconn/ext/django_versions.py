@@ -1,31 +1,32 @@
-"""Which versions of Django claims were checked with, the newest first."""
+"""The versions of Django with which claims were checked, newest first."""
 
 from collections.abc import Iterable
 from typing import Final
 
-_MOST: Final = 4
-"""How many versions are named; of more, the newest and the oldest."""
+from packaging.version import InvalidVersion, Version
+
+_NAMED_MOST: Final = 4
+"""How many versions are named; of more, only the newest and the oldest."""
 
 
 def newest_first(versions: Iterable[str]) -> list[str]:
-    """Return each of ``versions`` once, the newest first; what is no version comes last."""
-    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - most builds write no list
+    """Return the different ``versions``, newest first; invalid ones are last, empty ones are left out."""
 
-    def age(text: str) -> tuple[bool, Version]:
+    def sort_key(text: str) -> tuple[bool, Version]:
         try:
             return True, Version(text)
         except InvalidVersion:
             return False, Version("0")
 
-    return sorted({each for each in versions if each}, key=age, reverse=True)
+    return sorted({version for version in versions if version}, key=sort_key, reverse=True)
 
 
-def told(versions: Iterable[str]) -> str:
-    """Return ``Checked with Django 5.2.19 and 4.2.30``; nothing where nothing was checked."""
+def checked_with_text(versions: Iterable[str]) -> str:
+    """Return ``Checked with Django 5.2.19 and 4.2.30``; an empty text if there are no versions."""
     newest, *older = newest_first(versions) or [""]
     if not newest:
         return ""
-    if len(older) >= _MOST:
+    if len(older) >= _NAMED_MOST:
         return f"Checked with Django {newest} and {len(older)} older versions, the oldest of them {older[-1]}"
-    before = ", ".join([newest, *older[:-1]])
-    return f"Checked with Django {before} and {older[-1]}" if older else f"Checked with Django {newest}"
+    first = ", ".join([newest, *older[:-1]])
+    return f"Checked with Django {first} and {older[-1]}" if older else f"Checked with Django {newest}"

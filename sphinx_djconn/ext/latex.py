@@ -1,4 +1,4 @@
-"""What servers and responses say, for pdfLaTeX, which ends at a character that it has no font for."""
+"""Characters that pdfLaTeX cannot set: it aborts if a font lacks one that a server or a response contains."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -6,23 +6,23 @@ from typing import Final
 from docutils import nodes
 
 _LATIN_1: Final = range(0xA0, 0x100)
-_OTHERS: Final = frozenset("–—‘’“”…†‡•€™├─│└")  # noqa: RUF001 - declared by LaTeX, or by Sphinx
-"""Characters beyond Latin-1 that can be set with the packages that Sphinx loads."""
+_DECLARED: Final = frozenset("–—‘’“”…†‡•€™├─│└")  # noqa: RUF001 - declared by LaTeX, or by Sphinx
+"""Characters beyond Latin-1 that the packages which Sphinx loads can set."""
 
 
-def spell(found: Iterable[nodes.Node]) -> None:
-    """Spell, in all texts within ``found``, what pdfLaTeX cannot set: ``\\u4f60``, as in a Python string."""
-    for node in found:
-        for text in list(node.findall(nodes.Text)):
-            spelled = "".join(map(_spelled, text))
-            if spelled != text and isinstance(text.parent, nodes.Element):
+def escape_for_pdflatex(roots: Iterable[nodes.Node]) -> None:
+    """Replace, in all texts below ``roots``, what pdfLaTeX cannot set: ``\\u4f60``, as in a Python string."""
+    for root in roots:
+        for text in list(root.findall(nodes.Text)):
+            escaped = "".join(map(_escaped, text))
+            if escaped != text and isinstance(text.parent, nodes.Element):
                 parent = text.parent
-                if parent.rawsource == text.astext():  # or Sphinx would not highlight it
-                    parent.rawsource = spelled
-                parent.replace(text, nodes.Text(spelled))
+                if parent.rawsource == text.astext():  # else Sphinx would not highlight it
+                    parent.rawsource = escaped
+                parent.replace(text, nodes.Text(escaped))
 
 
-def _spelled(character: str) -> str:
-    if character.isascii() or ord(character) in _LATIN_1 or character in _OTHERS:
+def _escaped(character: str) -> str:
+    if character.isascii() or ord(character) in _LATIN_1 or character in _DECLARED:
         return character
     return character.encode("unicode_escape").decode("ascii")

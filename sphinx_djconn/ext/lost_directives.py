@@ -1,7 +1,7 @@
-"""Directives and roles of ours that a page has lost: a mistake has made them a comment, code or plain text.
+"""Finds directives and roles of ours that became a comment, code or plain text because of a typing mistake.
 
-``.. djconn:claim: c``, with one colon, is a comment for docutils: the claim would vanish without a word.
-A directive whose name is unknown is not lost, since docutils says so itself.
+``.. djconn:claim: c``, with one colon, is a comment for docutils: without this, the claim would silently not be
+checked. docutils itself reports a directive with an unknown name.
 """
 
 import re
@@ -14,8 +14,8 @@ from docutils import nodes
 
 _NAMES: Final = ("scenario", "matrix", "claim", "since", "claims")
 _ROLES: Final = ("fact", "scenario", "claim")
-_BY_HEART: Final = re.compile(rf"(?:{'|'.join(_NAMES)})\s*:", re.IGNORECASE)
-"""A directive without the domain, which counts if it has one of these options."""
+_WITHOUT_DOMAIN: Final = re.compile(rf"(?:{'|'.join(_NAMES)})\s*:", re.IGNORECASE)
+"""A directive without the domain. It counts only if it has an option of :data:`_OPTION`."""
 
 _OPTION: Final = re.compile(r"^\s*:(?:in|expect|sometimes|releases|conn-max-age|verdict):", re.MULTILINE)
 _FIRST_WORD: Final = re.compile(r"[^\w:{]*\{?\s*:?(?P<word>\w[\w. -]*?)\s*(?P<mark>[:}]|\s|$)")
@@ -23,14 +23,14 @@ _DIRECTIVE: Final = re.compile(r"(?:\.{1,3}\s?|:{3,}\s*)?\{?djconn\s?:{1,2}\s?\w
 _ROLE: Final = re.compile(
     rf":djconn\s?:\s?(?:{'|'.join(_ROLES)}):|\{{djconn:(?:{'|'.join(_ROLES)})\}}", re.IGNORECASE
 )
-_LIKE: Final = 0.8
-"""How much of a word has to be that of the domain, for a slip of the finger."""
+_SIMILARITY: Final = 0.8
+"""How similar a word has to be to the domain's name to count as a misspelling of it."""
 
 _LITERAL: Final = (nodes.literal, nodes.FixedTextElement, nodes.comment, nodes.raw, nodes.math)
 
 
-def lost(document: nodes.document) -> Iterator[tuple[nodes.Element, str, str]]:
-    """Yield what is lost in ``document``: where, how its text begins, and what it has become."""
+def find_lost(document: nodes.document) -> Iterator[tuple[nodes.Element, str, str]]:
+    """Yield each lost directive or role of ``document``: its node, how its text begins, and what it became."""
     for node in document.findall():
         if isinstance(node, nodes.Text):
             if "djconn" in node.lower() and _is_plain(node):
@@ -46,7 +46,7 @@ def lost(document: nodes.document) -> Iterator[tuple[nodes.Element, str, str]]:
 
 
 def _is_plain(text: nodes.Text) -> bool:
-    """Return whether ``text`` has what was meant as a role, or begins as a directive does."""
+    """Return whether ``text`` contains something like a role, or begins like a directive."""
     parent = text.parent
     if isinstance(parent, _LITERAL):
         return False
@@ -55,7 +55,7 @@ def _is_plain(text: nodes.Text) -> bool:
 
 
 def line_in(source: str, begin: str, after: int) -> int:
-    """Return the line of the file ``source`` that says ``begin``, the next below ``after``; 0 if none does."""
+    """Return the first line of the file ``source`` that contains ``begin``, below the line ``after``; or 0."""
     try:
         lines = Path(source).read_text("utf-8").splitlines()
     except (OSError, ValueError):
@@ -64,7 +64,7 @@ def line_in(source: str, begin: str, after: int) -> int:
 
 
 def hint(begin: str) -> str:
-    """Return what to write."""
+    """Return what to write instead."""
     if _ROLE.search(begin):
         return "write a role as in ':djconn:fact:`SCENARIO FACT`', with backticks and no space in its name"
     return (
@@ -74,20 +74,20 @@ def hint(begin: str) -> str:
 
 
 def _is_ours(text: str) -> bool:
-    """Return whether a comment begins with a name of ours, or one that is almost that."""
+    """Return whether a comment begins with a name of ours, or a similar one."""
     text = text.removeprefix("<!--").strip()
-    if _BY_HEART.match(text) and _OPTION.search(text):
+    if _WITHOUT_DOMAIN.match(text) and _OPTION.search(text):
         return True
-    found = _FIRST_WORD.match(text)
-    if found is None:
+    first = _FIRST_WORD.match(text)
+    if first is None:
         return False
-    word = re.sub(r"[^a-z]", "", found["word"].lower())
+    word = re.sub(r"[^a-z]", "", first["word"].lower())
     if word.startswith("djconn"):
         return True
-    return found["mark"] == ":" and SequenceMatcher(None, word, "djconn").ratio() >= _LIKE
+    return first["mark"] == ":" and SequenceMatcher(None, word, "djconn").ratio() >= _SIMILARITY
 
 
 def _begin(text: str) -> str:
     lines = [line.strip() for line in text.removeprefix("<!--").strip().splitlines()]
-    at = next((line for line in lines if "djconn" in line.lower()), lines[0] if lines else "")
-    return at[:60]
+    line = next((line for line in lines if "djconn" in line.lower()), lines[0] if lines else "")
+    return line[:60]

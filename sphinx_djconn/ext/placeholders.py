@@ -1,6 +1,6 @@
-"""Placeholders, put into pages while they are read and replaced by evidence when they are written.
+"""Placeholders: directives and roles put them into pages, and rendering replaces them with evidence.
 
-Each derives from a node that every builder knows, so that one of no concern to us renders something.
+Each derives from a node that every builder can write.
 """
 
 from docutils import nodes
@@ -15,12 +15,12 @@ class matrix_placeholder(nodes.container):  # noqa: N801
 
 
 class proof_placeholder(nodes.container):  # noqa: N801
-    """The verdict of the claim ``claim``, with what decided it."""
+    """The verdict on the claim ``claim``, and what decided it."""
 
 
 class claims_placeholder(nodes.container):  # noqa: N801
-    """The list of claims: of the page ``docname``, or of all where that is empty."""
+    """The list of the claims of the page ``docname``; of all pages if that is empty."""
 
 
 class fact_placeholder(nodes.inline):  # noqa: N801
-    """The figure of ``expression`` in the scenario ``scenario``."""
+    """The figure ``expression`` of ``target``."""

@@ -1,4 +1,4 @@
-"""What a page shows of the results: evidence, verdicts and figures in the place of its placeholders."""
+"""Replaces the placeholders of a page with evidence, verdicts and figures."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,14 +9,17 @@ from sphinx.addnodes import pending_xref
 from sphinx.environment import BuildEnvironment
 
 from sphinx_djconn.claims.verdict import Judgement
-from sphinx_djconn.evidence.details_node import djconn_fold
+from sphinx_djconn.evidence.details_node import djconn_details
 from sphinx_djconn.evidence.failures import failure
 from sphinx_djconn.evidence.nodes import NOT_CHECKED, table
-from sphinx_djconn.ext import django_versions as checked_with
+from sphinx_djconn.evidence.parts import evidence
 from sphinx_djconn.ext.badges import UNDECLARED, claim_badge
-from sphinx_djconn.ext.bugs import warn
+from sphinx_djconn.ext.django_versions import checked_with_text
 from sphinx_djconn.ext.domain import domain_of
-from sphinx_djconn.ext.latex import spell
+from sphinx_djconn.ext.figure_lookup import FigureError
+from sphinx_djconn.ext.latex import escape_for_pdflatex
+from sphinx_djconn.ext.matrix_evidence import matrix_evidence
+from sphinx_djconn.ext.messages import warn
 from sphinx_djconn.ext.placeholders import (
     claims_placeholder,
     evidence_placeholder,
@@ -24,27 +27,30 @@ from sphinx_djconn.ext.placeholders import (
     matrix_placeholder,
     proof_placeholder,
 )
-from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredMatrix
-from sphinx_djconn.ext.results import FactError, Results
+from sphinx_djconn.ext.registry import DeclaredClaim, DeclaredMatrix, DeclaredScenario
+from sphinx_djconn.ext.release_evidence import release_evidence
+from sphinx_djconn.ext.results import Results
 
 _MERGING: Final = frozenset({"html", "latex", "text"})
 """Formats in which an entry of a table can take several columns."""
 
 
 class Rendering:
-    """Replaces each placeholder of a page of ``env`` by what the build has found out."""
+    """Replaces the placeholders of the pages of ``env`` with ``results``."""
 
     def __init__(self, env: BuildEnvironment, results: Results) -> None:
         self._env = env
         self._results = results
 
     def render(self, document: nodes.document) -> None:
-        """Replace all placeholders of ``document``, the page that the env reads or writes now."""
+        """Replace all placeholders of ``document``, the page that Sphinx writes now."""
         self._results.rendered.add(self._env.docname)
-        for place in list(document.findall(evidence_placeholder)):
-            place.replace_self(self._safely(place["scenario"], partial(self._evidence, place)))
+        for scenario in list(document.findall(evidence_placeholder)):
+            name = scenario["scenario"]
+            scenario.replace_self(self._safely(name, partial(self._evidence, name, scenario)))
         for matrix in list(document.findall(matrix_placeholder)):
-            matrix.replace_self(self._safely(matrix["matrix"], partial(self._matrix, matrix)))
+            name = matrix["matrix"]
+            matrix.replace_self(self._safely(name, partial(self._matrix, name, matrix)))
         for proof in list(document.findall(proof_placeholder)):
             proof.replace_self(self._safely(proof["claim"], partial(self._proof, proof)))
         for fact in list(document.findall(fact_placeholder)):
@@ -52,85 +58,79 @@ class Rendering:
         for listing in list(document.findall(claims_placeholder)):
             listing.replace_self(self._claims(listing))
 
-    def _safely(self, name: str, made: Callable[[], list[nodes.Node]]) -> list[nodes.Node]:
-        """Return what ``made`` returns; what is unexpected in it concerns ``name`` alone, and is said there."""
-        lost = len(self._results.lost)
+    def _safely(self, name: str, render: Callable[[], list[nodes.Node]]) -> list[nodes.Node]:
+        """Return what ``render`` returns; an unexpected exception becomes a failure of ``name`` alone."""
+        unreadable = len(self._results.recordings.unreadable)
         try:
-            found = made()
-        except Exception as error:  # noqa: BLE001 - one placeholder's trouble
-            message = self._results.bugs.message(error, "its evidence was shown", name)
+            shown = render()
+            complete = len(self._results.recordings.unreadable) == unreadable
+        except Exception as error:  # noqa: BLE001 - concerns one placeholder
+            message = self._results.recordings.bug_reports.message(error, "its evidence was shown", name)
             warn(f"djconn `{name}`", message, "run", self._env.docname)
-            self._results.seal = None
-            lost = -1
-            found = failure(f"The evidence of {name} cannot be shown: {message}.", ())
-        if domain_of(self._env).format == "latex" and self._env.config.latex_engine == "pdflatex":
-            spell(found)
-        if len(self._results.lost) != lost:
+            self._results.stamp = None
+            shown = failure(f"The evidence of {name} cannot be shown: {message}.", ())
+            complete = False
+        if domain_of(self._env).output_format == "latex" and self._env.config.latex_engine == "pdflatex":
+            escape_for_pdflatex(shown)
+        if not complete:
             self._results.rendered.discard(self._env.docname)  # so that the next build writes it again
-        return found
+        return shown
 
-    def _evidence(self, place: evidence_placeholder) -> list[nodes.Node]:
-        from sphinx_djconn.evidence.parts import evidence  # noqa: PLC0415 - most builds write no evidence
+    def _is_first(self, declared: DeclaredScenario | DeclaredMatrix, placeholder: nodes.Element) -> bool:
+        """Return whether ``placeholder`` belongs to ``declared``, and not to a second one of the same name."""
+        own = (self._env.docname, placeholder["node_id"])
+        return (declared.location.docname, declared.node_id) == own
 
-        name = place["scenario"]
-        declared = self._results.declared[name]
-        if (declared.place.docname, declared.node_id) != (self._env.docname, place["node_id"]):
+    def _evidence(self, name: str, placeholder: evidence_placeholder) -> list[nodes.Node]:
+        if not self._is_first(self._results.declarations[name], placeholder):
             return failure(f"The scenario {name} is declared twice; this one does not count.", ())
-        absence = self._results.absences.get(name)
-        if absence is not None:
-            accepted = self._results.accepts(absence)
-            why = f"is {NOT_CHECKED}" if accepted else "has no evidence"
-            return failure(f"The scenario {name} {why}: {absence.message}.", absence.log, accepted=accepted)
-        recording = self._results.recording(name)
+        recording = self._results.recordings.recording(name)
         if recording is None:
-            return failure(f"The scenario {name} has no evidence: {self._results.absences[name].message}.", ())
-        return evidence(recording.key.scenario, recording.runs, place["parts"].split())
+            missing = self._results.recordings.missing[name]
+            accepted = self._results.is_accepted(missing)
+            why = f"is {NOT_CHECKED}" if accepted else "has no evidence"
+            return failure(f"The scenario {name} {why}: {missing.message}.", missing.log, accepted=accepted)
+        return evidence(recording.key.scenario, recording.runs, placeholder["parts"].split())
 
-    def _matrix(self, place: matrix_placeholder) -> list[nodes.Node]:
-        from sphinx_djconn.ext.matrix_evidence import matrix_evidence  # noqa: PLC0415 - most builds write no evidence
-
-        name = place["matrix"]
-        declared = self._results.declared[name]
-        own = (declared.place.docname, declared.node_id) == (self._env.docname, place["node_id"])
-        if not own or not isinstance(declared, DeclaredMatrix):
+    def _matrix(self, name: str, placeholder: matrix_placeholder) -> list[nodes.Node]:
+        declared = self._results.declarations[name]
+        if not isinstance(declared, DeclaredMatrix) or not self._is_first(declared, placeholder):
             return failure(f"The matrix {name} is declared twice; this one does not count.", ())
         if not declared.cells:
-            return failure(f"The matrix {name} has no evidence: what the page says of it was refused.", ())
-        merged = domain_of(self._env).format in _MERGING
-        return matrix_evidence(declared, self._results, place["parts"].split(), merged=merged)
+            return failure(f"The matrix {name} has no evidence: its directive has an error.", ())
+        merged = domain_of(self._env).output_format in _MERGING
+        return matrix_evidence(declared, self._results, placeholder["parts"].split(), merged=merged)
 
     def _proof(self, proof: proof_placeholder) -> list[nodes.Node]:
-        """Return the verdict, what decided it, and the evidence of the change where the claim is about one."""
+        """Return the verdict, what decided it, and for a claim about releases the evidence of the change."""
         claim = self._results.claims.get(proof["claim"])
-        if claim is None or (claim.place.docname, claim.node_id) != (self._env.docname, proof["node_id"]):
+        if claim is None or (claim.location.docname, claim.node_id) != (self._env.docname, proof["node_id"]):
             return []  # the second of two with this name, which does not count
         judgement = self._results.judgement(claim.name)
         search = self._results.searches.get(claim.name)
-        found = f" {search.outcome().summary}," if search is not None and search.cells else ""
+        release = f" {search.outcome().summary}," if search is not None and search.cells else ""
         heading = nodes.paragraph("", "", classes=["djconn-fold-title"])
         badge = claim_badge(claim, self._results)
         if UNDECLARED in badge["classes"]:
             proof.parent["classes"].append(UNDECLARED)
-        comma = "," if not found and "," in badge.astext() else ""
-        where = nodes.inline("", f"{comma}{found} in {claim.told_in}", classes=["djconn-where"])
+        comma = "," if not release and "," in badge.astext() else ""
+        where = nodes.inline("", f"{comma}{release} in {claim.target_text}", classes=["djconn-where"])
         heading += nodes.strong("", "", badge, where)
         line = nodes.paragraph(classes=["djconn-reason"])
-        line += [nodes.Text("In "), self._scenario_link(claim.scenario)]
+        line += [nodes.Text("In "), self._scenario_link(claim.target)]
         if claim.releases is not None:
             line += [nodes.Text(f" with Django {claim.releases.text}")]
         if claim.where is not None:
             line += [nodes.Text(" where "), nodes.literal("", claim.where)]
         line += [nodes.Text(", "), nodes.literal("", claim.expression)]
         line += [nodes.Text(f" {_runs(claim, self._results)}: "), *self._reason(judgement), nodes.Text(".")]
-        folded = djconn_fold("", heading, line, classes=["djconn-fold", "djconn-proof"])
+        folded = djconn_details("", heading, line, classes=["djconn-fold", "djconn-proof"])
         if search is None:
             return [folded]
-        from sphinx_djconn.ext.release_evidence import change_evidence  # noqa: PLC0415 - most builds write no evidence
-
-        return [folded, *change_evidence(search, self._results, proof["parts"].split())]
+        return [folded, *release_evidence(search, self._results, proof["parts"].split())]
 
     def _reason(self, judgement: Judgement) -> list[nodes.Node]:
-        """Return the reason, with a link to the cell that decided."""
+        """Return the reason, with a link to the cell that decided it."""
         _, _, inside = judgement.cell.rstrip("]").partition("[")
         label = inside.replace(",", ", ")
         if not label or label not in judgement.reason or judgement.cell not in self._results.scenarios:
@@ -141,24 +141,24 @@ class Rendering:
 
     def _figure(self, fact: fact_placeholder) -> list[nodes.Node]:
         try:
-            figure = self._results.figure(fact["scenario"], fact["expression"])
-        except FactError as error:
-            if error.absent and self._results.accepts_absence:
+            figure = self._results.figures.figure(fact["target"], fact["expression"])
+        except FigureError as error:
+            if error.not_installed and self._results.accept_missing:
                 return [nodes.inline("", f"[{NOT_CHECKED}]", classes=["djconn-fact", "djconn-not-checked"])]
             return [nodes.inline("", "?", classes=["djconn-fact", "djconn-unproven"])]
         return [nodes.inline("", figure, classes=["djconn-fact"])]
 
     def _claims(self, listing: claims_placeholder) -> list[nodes.Node]:
         docname = listing["docname"]
-        chosen = [claim for claim in self._results.claims.values() if docname in ("", claim.place.docname)]
-        if not chosen:
+        claims = [claim for claim in self._results.claims.values() if docname in ("", claim.location.docname)]
+        if not claims:
             return [nodes.paragraph("", "No page makes a claim." if not docname else "No claims.")]
-        rows = [self._claim_row(claim) for claim in chosen]
-        listed: list[nodes.Node] = [table([("Claim", 60), ("In", 22), ("Verdict", 18)], rows, "djconn-claims")]
-        versions = checked_with.told(
-            version for claim in chosen for version in self._results.checked_with(claim)
+        rows = [self._claim_row(claim) for claim in claims]
+        shown: list[nodes.Node] = [table([("Claim", 60), ("In", 22), ("Verdict", 18)], rows, "djconn-claims")]
+        versions = checked_with_text(
+            version for claim in claims for version in self._results.checked_with(claim)
         )
-        return [*listed, *([nodes.paragraph("", f"{versions}.")] if versions else [])]
+        return [*shown, *([nodes.paragraph("", f"{versions}.")] if versions else [])]
 
     def _claim_row(self, claim: DeclaredClaim) -> list[nodes.Node | list[nodes.Node]]:
         badge = claim_badge(claim, self._results)
@@ -169,7 +169,7 @@ class Rendering:
         ]
 
     def _about(self, claim: DeclaredClaim) -> nodes.Node | list[nodes.Node]:
-        link = self._scenario_link(claim.scenario)
+        link = self._scenario_link(claim.target)
         if claim.releases is not None:
             return [link, nodes.Text(f", Django {claim.releases.text}")]
         if claim.where is None:
@@ -180,10 +180,10 @@ class Rendering:
         text = nodes.inline("", name)
         matrix = name.partition("[")[0]
         target = name if name in self._results.scenarios else matrix
-        return self._link("scenario", target, text) if matrix in self._results.declared else text
+        return self._link("scenario", target, text) if matrix in self._results.declarations else text
 
     def _link(self, kind: str, name: str, text: nodes.inline) -> nodes.Node:
-        """Return a link that the domain resolves, as those of the page's own: it knows the builder."""
+        """Return a link that the domain resolves like one of the page's own."""
         return pending_xref(
             "",
             text,
@@ -200,6 +200,6 @@ def _runs(claim: DeclaredClaim, results: Results) -> str:
     runs = "in every run" if claim.expect else "in at least one run"
     if claim.releases is not None:
         return f"{runs} of a release"
-    if claim.scenario in results.scenarios:
+    if claim.target in results.scenarios:
         return runs
     return f"{runs} of {'every' if claim.expect else 'at least one'} cell"

@@ -1,4 +1,4 @@
-"""What Sphinx calls for every page that it reads or writes; what that takes is imported for the first one."""
+"""The transforms that Sphinx applies to every page when it is read or written."""
 
 from typing import Any
 
@@ -7,54 +7,50 @@ from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from sphinx_djconn.ext.domain import domain_of
+from sphinx_djconn.ext.lost_directives import find_lost, hint, line_in
+from sphinx_djconn.ext.placeholders import fact_placeholder
+from sphinx_djconn.ext.registry import Problem, SourceLocation, registry_of
 
 
-class NoFiguresInTitles(SphinxTransform):
-    """Refuses a figure in a title: that is read, for tables of contents, before anything has run."""
+class RejectFiguresInTitles(SphinxTransform):
+    """Rejects a figure in a title: tables of contents contain the title before anything has run."""
 
     default_priority = 400
 
     def apply(self, **_: Any) -> None:
-        """Leave the figure's text where a title has one, and say so."""
-        from sphinx_djconn.ext.placeholders import fact_placeholder  # noqa: PLC0415
-        from sphinx_djconn.ext.registry import Problem, SourceLocation  # noqa: PLC0415
-
-        registry = domain_of(self.env).registry
+        """Replace the figure with its source text, and register the problem."""
+        page = registry_of(self.env).page(self.env.docname)
         for title in self.document.findall(nodes.title):
             for fact in list(title.findall(fact_placeholder)):
-                place = SourceLocation(self.env.docname, str(fact.source), fact.line or 0)
+                location = SourceLocation(self.env.docname, str(fact.source), fact.line or 0)
                 message = "a figure cannot stand in a title; write it in the text below the title"
-                registry.page(self.env.docname).problems.append(
-                    Problem(f"djconn:fact `{fact.astext()}`", message, place)
-                )
+                page.problems.append(Problem(f"djconn:fact `{fact.astext()}`", message, location))
                 fact.parent.replace(fact, nodes.Text(fact.astext()))
 
 
-class NothingLost(SphinxTransform):
-    """Warns of directives and roles that a slip of the pen has made a comment, code or plain text."""
+class ReportLostDirectives(SphinxTransform):
+    """Reports directives and roles that became a comment, code or plain text because of a typing mistake."""
 
     default_priority = 410
 
     def apply(self, **_: Any) -> None:
-        """Note what is lost on the page."""
-        from sphinx_djconn.ext.lost_directives import hint, line_in, lost  # noqa: PLC0415
-        from sphinx_djconn.ext.registry import Problem, SourceLocation  # noqa: PLC0415
-
-        seen: dict[tuple[str, str], int] = {}
-        for node, begin, become in lost(self.document):
+        """Register a problem for each of them."""
+        last: dict[tuple[str, str], int] = {}
+        for node, begin, became in find_lost(self.document):
             source = str(node.source or self.env.doc2path(self.env.docname))
-            # What docutils says of the line of a comment is where it ends, if anything.
-            found = line_in(source, begin, seen.get((source, begin), 0))
-            line = node.line if node.line and isinstance(node, nodes.literal_block) else found or node.line or 0
-            seen[source, begin] = line
-            registry = domain_of(self.env).registry
-            message = f"this is {become} and is not checked; {hint(begin)}"
-            place = SourceLocation(self.env.docname, source, line)
-            registry.page(self.env.docname).problems.append(Problem(f"`{begin}`", message, place))
+            # docutils gives a comment the line where it ends, or none.
+            line = line_in(source, begin, last.get((source, begin), 0)) or node.line or 0
+            if node.line and isinstance(node, nodes.literal_block):
+                line = node.line
+            last[source, begin] = line
+            message = f"this is {became} and is not checked; {hint(begin)}"
+            location = SourceLocation(self.env.docname, source, line)
+            page = registry_of(self.env).page(self.env.docname)
+            page.problems.append(Problem(f"`{begin}`", message, location))
 
 
 class EvidenceTransform(SphinxPostTransform):
-    """Replaces each placeholder by what the build has found out."""
+    """Replaces each placeholder with the results."""
 
     default_priority = 5  # before references are resolved
 
@@ -62,6 +58,6 @@ class EvidenceTransform(SphinxPostTransform):
         """Replace all placeholders of the page."""
         results = domain_of(self.env).results
         if results is not None:
-            from sphinx_djconn.ext.rendering import Rendering  # noqa: PLC0415
+            from sphinx_djconn.ext.rendering import Rendering  # noqa: PLC0415 - see _run_check()
 
             Rendering(self.env, results).render(self.document)

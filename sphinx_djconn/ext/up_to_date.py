@@ -1,91 +1,83 @@
-"""Seals: whether a check would find out what an earlier one has found out, which had nothing to say.
+"""The up-to-date stamp: lets a build skip the check if nothing has changed since the last one.
 
-Where nothing at all has changed, that is certain without reading what pages declare, a file that a run used, or
-a recording: their sizes and times are enough. Whatever has changed, be it of importance or not, breaks the
-seal; then the check looks at the contents.
+The stamp covers sizes and times of files, not their contents. Any difference makes the build run the check,
+which compares contents. Without it, an unchanged build of 60 scenarios takes 1.4 times that of static text,
+not 1.0.
 """
 
 import hashlib
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple
 
 from sphinx.application import Sphinx
 
 from sphinx_djconn import __version__
-from sphinx_djconn.ext.config import given
-from sphinx_djconn.ext.packed import PickledDeclarations
+from sphinx_djconn.ext.config import config_values
 from sphinx_djconn.lab.file_digest import PACKAGE, installed, touch, touches
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 _SETTLED: Final = 2_000_000_000
-"""Nanoseconds after which another change of a file has another time: no usual file system has longer ticks."""
-
-
-class UpToDateStamp(NamedTuple):
-    """What a check depends on, and a digest of all that, as it was at the check.
-
-    ``folders`` count with all that is in them, ``paths`` by themselves; both are joined by zero bytes, since
-    there are many and each build reads them. ``variables`` are those of the environment, ``None`` where all
-    count.
-    """
-
-    folders: str
-    paths: str
-    variables: Sequence[str] | None
-    digest: str
-
-    def holds(self, app: Sphinx, declared: object) -> bool:
-        """Return whether nothing has changed since; ``declared`` are the declarations as the env has them."""
-        return isinstance(declared, PickledDeclarations) and _look(app, declared, *self[:3])[0] == self.digest
+"""Nanoseconds after which another change of a file gives it another time, on all usual file systems."""
 
 
 class Dependencies(NamedTuple):
-    """The paths and the variables that recordings depend on; ``None`` stands for all variables."""
+    """The paths and the environment variables that recordings depend on; ``None`` stands for all variables."""
 
     paths: Iterable[str]
     variables: Iterable[str] | None
 
 
-def seal(
-    app: Sphinx, declared: object, dependencies: Dependencies, recordings: "Path", begun: int
-) -> UpToDateStamp | None:
-    """Return the seal of the check that began at the time ``begun``, in nanoseconds since 1970.
+class UpToDateStamp(NamedTuple):
+    """What a check depended on, and a digest of its state.
 
-    Returns ``None`` where a check has to run all, where a page was read in this build, or where a file was
-    changed just before the check, or since it began.
+    ``folder`` counts with all its files. ``paths`` are joined by zero bytes: every build reads the stamp, and
+    there are many. ``variables`` are names of environment variables, or ``None`` for all.
     """
-    if not isinstance(declared, PickledDeclarations) or app.config.djconn_mode == "run":
+
+    folder: str
+    paths: str
+    variables: Sequence[str] | None
+    digest: str
+
+    def is_valid(self, app: Sphinx) -> bool:
+        """Return whether nothing has changed since."""
+        return _state(app, self.folder, self.paths, self.variables)[0] == self.digest
+
+
+def make_stamp(app: Sphinx, dependencies: Dependencies, recordings: Path, started: int) -> UpToDateStamp | None:
+    """Return the stamp of a check that started at the time ``started``, in nanoseconds since 1970.
+
+    Returns ``None`` if all scenarios must run in every build, or if a file was changed just before the check,
+    or since.
+    """
+    if app.config.djconn_mode == "run":
         return None
     paths = "\0".join(sorted(set(dependencies.paths)))
     names = None if dependencies.variables is None else sorted(set(dependencies.variables))
-    found, newest = _look(app, declared, str(recordings), paths, names)
-    return UpToDateStamp(str(recordings), paths, names, found) if newest < begun - _SETTLED else None
+    state, newest = _state(app, str(recordings), paths, names)
+    return UpToDateStamp(str(recordings), paths, names, state) if newest < started - _SETTLED else None
 
 
-def _look(
-    app: Sphinx, declared: PickledDeclarations, folders: str, paths: str, variables: Sequence[str] | None
-) -> tuple[str, int]:
-    """Return a digest of everything that can be seen from outside, and the time of the newest change."""
-    here = os.getcwd()  # noqa: PTH109 - names are all that is wanted
+def _state(app: Sphinx, folder: str, paths: str, variables: Sequence[str] | None) -> tuple[str, int]:
+    """Return a digest of everything that a check depends on, and the time of the newest change of a file."""
+    here = os.getcwd()  # noqa: PTH109 - strings are faster than paths
     entries = [entry or "." for entry in sys.path]
-    # What is worked on may be written into the folder that one is in: there, only distributions count.
-    near = [(entry, installed(entry)) for entry in entries if os.path.abspath(entry) == here]  # noqa: PTH100
-    looked = [*paths.split("\0"), *(entry for entry in entries if os.path.abspath(entry) != here)]  # noqa: PTH100
-    files = [each for folder in (*folders.split("\0"), PACKAGE) for each in touches(folder)]
-    files += [(path, touch(path)) for path in looked]
+    # Files in the current folder may change with every command: of these, only installed distributions count.
+    distributions = [(entry, installed(entry)) for entry in entries if os.path.abspath(entry) == here]  # noqa: PTH100
+    others = [entry for entry in entries if os.path.abspath(entry) != here]  # noqa: PTH100
+    files = [file for root in (folder, PACKAGE) for file in touches(root)]
+    files += [(path, touch(path)) for path in (*paths.split("\0"), *others)]
     environ = os.environ
     parts = (
         __version__,
         sys.version,
         sys.path,
-        near,
+        distributions,
         sorted(environ.items()) if variables is None else [(name, environ.get(name)) for name in variables],
-        (str(app.srcdir), str(app.confdir), given(app.config)),
-        hashlib.sha256(declared.content).digest(),
+        (str(app.srcdir), str(app.confdir), config_values(app.config)),
+        sorted(app.env.all_docs.items()),  # changes whenever Sphinx reads or removes a page
         files,
     )
     newest = max((max(touched[-2:]) for _, touched in files if touched), default=0)

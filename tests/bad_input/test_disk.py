@@ -9,7 +9,7 @@ from building import Docs
 
 KIBIBYTE = 1 << 10
 SIZE = 80
-"""Of the file system, in KiB: two short recordings have room."""
+"""The size of the file system in KiB: enough for two short recordings."""
 
 TWO = """
     Two

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGKILL, wherever they hit a build: everything it has started ends."""
+"""Ctrl-C and SIGKILL at any time of a build: everything that it has started ends."""
 
 import os
 import signal
@@ -50,12 +50,12 @@ SEQUENCES = {
 
 @pytest.fixture
 def here(tmp_path: Path) -> Path:
-    """A file that is there when a run has come to where it is to be interrupted."""
+    """A file that exists when a run has reached the point at which it is interrupted."""
     return tmp_path / "here"
 
 
 def hanging(docs: Docs, here: Path, sequence: str, server: str) -> None:
-    """Write pages of which one scenario hangs, others wait for their turn, and one would be kept."""
+    """Write pages with a scenario that hangs, others that wait for it, and one that would be recorded."""
     views = f"""
     def here(request):
         open({str(here)!r}, "w").close()

@@ -1,4 +1,4 @@
-"""Projects that cannot be run: told at the scenarios that name them, and the rest is built."""
+"""Projects that cannot be run: each is reported at the scenarios that name it, and the rest is built."""
 
 import pytest
 from building import Built, Docs

@@ -165,7 +165,7 @@ PAGE = """
 MISTAKES = {
     "no-scenario": ("claim", "a claim about nothing: unknown scenario `plian`; did you mean `plain`?"),
     "in-a-matrix": ("claim", "`two` is a matrix, and djconn:since varies the environment of one scenario"),
-    "in-what-was-refused": ("claim", "what the page says of the scenario `refused` was refused"),
+    "in-what-was-refused": ("claim", "the scenario `refused` has an error"),
     "wrong-fact": ("claim", "no fact 'thread'; did you mean 'threads'?"),
     "wrong-label": ("claim", "no step has the label 'second'"),
     "never-was": (

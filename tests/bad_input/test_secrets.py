@@ -1,4 +1,4 @@
-"""A project that tells everything it knows: nothing of it that is secret gets into a page."""
+"""A project that prints everything it can: no secret of it appears on a page."""
 
 import base64
 import html

@@ -1,4 +1,4 @@
-"""What a stranger tried: each gets an answer, and none is taken for evidence."""
+"""Mistakes that new users made: each is reported, and none counts as evidence."""
 
 import pytest
 from building import Docs

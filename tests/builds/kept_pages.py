@@ -1,4 +1,4 @@
-"""Pages of a scenario that several builds keep, and what tells which modules a build has imported."""
+"""Pages with a scenario, for tests that build them several times."""
 
 ONE = """
     One

@@ -1,4 +1,4 @@
-"""What a build does anew, and what it leaves as it is."""
+"""What a build runs, reads and writes again, and what it does not."""
 
 import json
 import re
@@ -75,13 +75,13 @@ def built_pages(shared_docs: Docs) -> Docs:
 
 @pytest.fixture
 def pages(built_pages: Docs) -> Docs:
-    """The pages as they were once they were built."""
+    """The pages as they were after they were built."""
     built_pages.restore()
     return built_pages
 
 
 def build(docs: Docs, builder: str = "html", *arguments: str) -> tuple[Built, list[str]]:
-    """Build, and return with it the names of the pages that were written."""
+    """Build, and return the build and the names of the pages that were written."""
     before = times(docs, builder)
     built = docs.build(builder, *arguments)
     after = times(docs, builder)

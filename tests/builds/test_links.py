@@ -1,4 +1,4 @@
-"""Names: links, the index, ``objects.inv``, and pages that are read and written by several processes."""
+"""Links, the index, ``objects.inv``, and pages that several processes read and write."""
 
 import zlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What this machine cannot run: a failure by default, and counted apart if conf.py says so."""
+"""What this machine cannot run: it fails by default, and is counted separately if conf.py says so."""
 
 import json
 from typing import Any
@@ -259,7 +259,7 @@ def test_a_check_that_fails_says_why_whatever_is_suppressed(accepting: Docs) -> 
 
 
 def test_a_recording_from_another_machine_is_used(docs: Docs) -> None:
-    """As it is when a server was installed where the recordings were made, and is not here."""
+    """The server was installed on the machine that made the recordings, but is not on this one."""
     page = """
         Page
         ====

@@ -1,4 +1,4 @@
-"""Recordings in a folder that is committed, and the mode that runs nothing."""
+"""Committed recordings, and the mode that runs nothing."""
 
 import json
 import shutil
@@ -54,7 +54,7 @@ def checkout(shared_docs: Docs) -> Docs:
 
 @pytest.fixture
 def recorded(checkout: Docs) -> Docs:
-    """A page that was recorded, as a checkout of it is on a host that has built nothing yet."""
+    """A checkout of a page and its recordings on a machine that has built nothing yet."""
     checkout.restore()
     return checkout
 

@@ -1,4 +1,4 @@
-"""``-b djconn``: what it writes, what it says, and its exit code."""
+"""``-b djconn``: the files that it writes, the lines that it logs, and its exit code."""
 
 import json
 from importlib.metadata import version

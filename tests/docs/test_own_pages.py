@@ -19,7 +19,7 @@ from snippets import DOCS, ROOT, snippets
 
 from sphinx_djconn.evidence.parts import PARTS
 from sphinx_djconn.ext.config import described
-from sphinx_djconn.ext.directives.claim import DIRECTIVES
+from sphinx_djconn.ext.directives import DIRECTIVES
 from sphinx_djconn.ext.domain import DjconnDomain
 from sphinx_djconn.lab.profiles.profiles import DATABASES
 from sphinx_djconn.lab.profiles.servers import PLACES, SERVERS, Server

@@ -1,4 +1,4 @@
-"""What a reader sees of nodes: the cells of tables, the lines of blocks, and built pages."""
+"""Reads nodes as text: the cells of tables, the lines of blocks, and built pages."""
 
 from collections.abc import Sequence
 from io import StringIO
@@ -8,29 +8,29 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
-from sphinx_djconn.evidence.details_node import FOLD_VISITORS, djconn_fold
+from sphinx_djconn.evidence.details_node import DETAILS_VISITORS, djconn_details
 from sphinx_djconn.evidence.log_lexer import LOG_LANGUAGE, LogLexer
 
 
-def rows(found: Sequence[nodes.Node]) -> list[list[str]]:
-    """Return the texts of the cells of the first table in ``found``, its head first."""
-    table = next(table for node in found for table in node.findall(nodes.table))
+def rows(shown: Sequence[nodes.Node]) -> list[list[str]]:
+    """Return the texts of the cells of the first table in ``shown``, its head first."""
+    table = next(table for node in shown for table in node.findall(nodes.table))
     return [[entry.astext() for entry in row] for row in table.findall(nodes.row)]
 
 
-def lines(found: Sequence[nodes.Node]) -> list[str]:
-    """Return the lines of the first literal block in ``found``."""
-    block = next(block for node in found for block in node.findall(nodes.literal_block))
+def lines(shown: Sequence[nodes.Node]) -> list[str]:
+    """Return the lines of the first literal block in ``shown``."""
+    block = next(block for node in shown for block in node.findall(nodes.literal_block))
     return block.astext().splitlines()
 
 
-def titles(found: Sequence[nodes.Node]) -> list[str]:
-    """Return the titles of the folds among ``found``."""
-    return [node.children[0].astext() for node in found if isinstance(node, djconn_fold)]
+def titles(shown: Sequence[nodes.Node]) -> list[str]:
+    """Return the titles of the details among ``shown``."""
+    return [node.children[0].astext() for node in shown if isinstance(node, djconn_details)]
 
 
-def build(folder: Path, builder: str, found: Sequence[nodes.Node]) -> str:
-    """Return the page that ``builder`` makes of ``found``; no warning is allowed."""
+def build(folder: Path, builder: str, shown: Sequence[nodes.Node]) -> str:
+    """Return the page that ``builder`` makes of ``shown``, which must cause no warning."""
     source = folder / "source"
     source.mkdir(exist_ok=True)
     source.joinpath("index.rst").write_text("Evidence\n========\n\nBefore.\n", encoding="utf-8")
@@ -55,15 +55,15 @@ def build(folder: Path, builder: str, found: Sequence[nodes.Node]) -> str:
             warning=warnings,
             freshenv=True,
         )
-        app.add_node(djconn_fold, **FOLD_VISITORS)
+        app.add_node(djconn_details, **DETAILS_VISITORS)
         app.add_lexer(LOG_LANGUAGE, LogLexer)
-        app.connect("doctree-resolved", lambda _, doctree, __: _add(doctree, found))
+        app.connect("doctree-resolved", lambda _, doctree, __: _add(doctree, shown))
         app.build()
     assert not warnings.getvalue()
     page = next(path for path in sorted(out.iterdir()) if path.stem == "index" and path.is_file())
     return page.read_text(encoding="utf-8")
 
 
-def _add(doctree: nodes.document, found: Sequence[nodes.Node]) -> None:
+def _add(doctree: nodes.document, shown: Sequence[nodes.Node]) -> None:
     section = next(iter(doctree.findall(nodes.section)))
-    section += [node.deepcopy() for node in found]
+    section += [node.deepcopy() for node in shown]

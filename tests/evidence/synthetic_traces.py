@@ -1,4 +1,4 @@
-"""Traces as runs under ``runserver`` leave them behind, made without a server."""
+"""Traces like those of runs under ``runserver``, made without a server."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -79,7 +79,7 @@ class Simulation:
         self.event("step", n=self.steps, text=text)
 
     def arrive(self, client: Client, path: str, label: str | None, method: str = "GET") -> int:
-        """Let a request come into its view."""
+        """Enter the view of a request."""
         self.number += 1
         number = self.number
         self.event("request.sent", request=number, client=client.name, method=method, path=path, label=label)
@@ -150,7 +150,7 @@ class Simulation:
         closes: bool = False,
         json: Any = None,
     ) -> None:
-        """Send one request; ``closes`` tells that the server then closes the HTTP connection."""
+        """Send one request; ``closes`` says whether the server then closes the HTTP connection."""
         client = self.client(name)
         number = self.arrive(client, path, label)
         new = self.new
@@ -211,7 +211,7 @@ def keep_alive(**options: Any) -> tuple[Scenario, Trace]:
 
 
 def new_clients(count: int = 6, **options: Any) -> tuple[Scenario, Trace]:
-    """``count`` requests, each of a client of its own."""
+    """``count`` requests, each of its own client."""
     run = Simulation(**options)
     run.step(f"{count} x new client: GET /polls/")
     for _ in range(count):
@@ -220,7 +220,7 @@ def new_clients(count: int = 6, **options: Any) -> tuple[Scenario, Trace]:
 
 
 def at_once(**options: Any) -> tuple[Scenario, Trace]:
-    """Three requests that are in the server together, and one after them."""
+    """Three requests that the server handles at the same time, and one after them."""
     run = Simulation(**options)
     run.step("together:")
     run.together(["browser", "new client", "new client"])

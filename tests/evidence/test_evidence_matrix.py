@@ -8,7 +8,7 @@ from docutils import nodes
 from evidence_pages import build, rows
 
 from sphinx_djconn.evidence.matrix_table import NO_FIGURE, ShownCell, matrix_table
-from sphinx_djconn.evidence.run_settings import HowRun, how_run
+from sphinx_djconn.evidence.run_settings import CellSettings, run_settings
 from sphinx_djconn.scenario.matrix import Axis
 
 SERVER = Axis("server", ("runserver", "waitress"))
@@ -157,10 +157,10 @@ def test_two_hundred_cells_are_a_table_of_few_columns_and_a_small_page(tmp_path)
 
 def test_how_it_was_run_tells_once_what_all_cells_share():
     shown = [
-        HowRun(values, f"{values[1]}!", {"Django": "5.2", "Server": values[0], "Hash": "".join(values)})
+        CellSettings(values, f"{values[1]}!", {"Django": "5.2", "Server": values[0], "Hash": "".join(values)})
         for values in product(SERVER.texts, SEQUENCE.texts)
     ]
-    fold = how_run([SERVER, SEQUENCE], shown, 3)
+    fold = run_settings([SERVER, SEQUENCE], shown, 3)
     assert fold.children[0].astext() == "How it was run: 4 cells, 3 times each"
     assert [each.astext() for each in fold.findall(nodes.literal_block)] == ["new connections!", "keep-alive!"]
     found = rows([fold])

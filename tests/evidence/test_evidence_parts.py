@@ -3,7 +3,7 @@ from docutils import nodes
 from evidence_pages import lines, rows, titles
 from synthetic_traces import SETTINGS, Simulation, keep_alive, new_clients, scenario
 
-from sphinx_djconn.evidence.nodes import fold, verdict_badge
+from sphinx_djconn.evidence.nodes import details_node, verdict_badge
 from sphinx_djconn.evidence.parts import DEFAULT_PARTS, PARTS, evidence
 from sphinx_djconn.trace.fact_table import FACTS
 from sphinx_djconn.trace.reading import Trace
@@ -133,5 +133,5 @@ def test_a_badge_can_say_something_else():
 
 
 def test_a_fold_begins_with_its_title():
-    made = fold("More", nodes.paragraph("", "inside"))
+    made = details_node("More", nodes.paragraph("", "inside"))
     assert [child.astext() for child in made.children] == ["More", "inside"]

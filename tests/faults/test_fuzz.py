@@ -231,9 +231,8 @@ def test_pages(tmp_path: Path) -> None:
                     error.add_note(text)
                     raise
                 done += 1
-            domain._results = None
             results = check(app, domain)
-            domain.found = results
+            domain.checked = results
             json.dumps([results.judgement(name).reason for name in results.claims])
             report(app.env, tmp_path / "out")
             assert "Traceback" not in warnings.getvalue()

@@ -1,4 +1,4 @@
-"""A row of environments that stand for releases: the same Django, and a number that tells them apart."""
+"""Environments that stand for releases: the same Django, and a number that differs."""
 
 import sysconfig
 import venv

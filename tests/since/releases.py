@@ -1,4 +1,4 @@
-"""Pages about a row of environments, each of which says its number."""
+"""Pages about several environments, each of which has a number."""
 
 import json
 from collections.abc import Mapping

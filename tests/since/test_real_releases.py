@@ -1,4 +1,4 @@
-"""Real releases of Django: what changed between them, and what nothing but luck changes."""
+"""Real releases of Django: what changed between them, and what varies in each of them."""
 
 import json
 import re

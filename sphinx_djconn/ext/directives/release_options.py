@@ -1,4 +1,4 @@
-"""The options of ``djconn:since``: each function reads one, and raises ``ValueError`` with what to do."""
+"""The options of ``djconn:since``. Each function reads one; its ``ValueError`` says what to write instead."""
 
 import re
 from collections.abc import Sequence
@@ -6,28 +6,29 @@ from typing import Final
 
 from sphinx_djconn.claims.bisect import Direction
 from sphinx_djconn.ext.directives import options
+from sphinx_djconn.ext.messages import unknown
 from sphinx_djconn.lab.environments.django_releases import Release, between, named
 
 _RANGE: Final = re.compile(r"(\S+)\s+to\s+(\S+)")
 _ENVIRONMENT: Final = re.compile(r"[\w.+-]+")
 
 
-def row(text: str | None) -> tuple[Release, ...]:
-    """Return the releases of a list with commas, in which ``2.0 to 3.2`` stands for all of them."""
-    found: list[Release] = []
+def releases(text: str | None) -> tuple[Release, ...]:
+    """Return the releases of a list with commas, in which ``2.0 to 3.2`` stands for all between."""
+    listed: list[Release] = []
     for part in options.word(text).split(","):
         item = " ".join(part.split())
         if not item:
             raise ValueError(f"`{text}` has an empty value; write releases with commas between them")
         ends = _RANGE.fullmatch(item)
         for release in between(ends[1], ends[2]) if ends else [_one(item)]:
-            _follow(found, release)
-            found.append(release)
-    if len(found) == 1:
+            _check_order(listed, release)
+            listed.append(release)
+    if len(listed) == 1:
         raise ValueError(
-            f"{found[0].name} is one release, and nothing can change in one; name several, or use djconn:claim"
+            f"{listed[0].name} is one release, and nothing can change in one; name several, or use djconn:claim"
         )
-    return tuple(found)
+    return tuple(listed)
 
 
 def _one(text: str) -> Release:
@@ -36,11 +37,11 @@ def _one(text: str) -> Release:
     return named(text) or Release(text, text)
 
 
-def _follow(earlier: Sequence[Release], release: Release) -> None:
-    """Raise where ``release`` cannot come after those that are ``earlier`` in the list."""
-    if any(each.environment == release.environment for each in earlier):
+def _check_order(earlier: Sequence[Release], release: Release) -> None:
+    """Raise ``ValueError`` if ``release`` is in ``earlier``, or older than the newest of them."""
+    if any(other.environment == release.environment for other in earlier):
         raise ValueError(f"{release.name} is in the list twice; remove one of them")
-    newest = next((each for each in reversed(earlier) if each.order), None)
+    newest = next((other for other in reversed(earlier) if other.order), None)
     if newest is not None and release.order and release.order < newest.order:
         raise ValueError(
             f"{release.name} stands after {newest.name}; write the releases from the oldest to the newest"
@@ -48,33 +49,34 @@ def _follow(earlier: Sequence[Release], release: Release) -> None:
 
 
 def release(text: str | None) -> str:
-    """Return the name of a release; nothing where it is to be found."""
+    """Return the name of a release; an empty text if the check has to find it."""
     return (text or "").strip()
 
 
-def declared(releases: Sequence[Release], direction: Direction, name: str) -> int | None:
-    """Return the position of the first release after the change, where ``name`` is declared to be at it."""
+def declared_position(releases: Sequence[Release], direction: Direction, name: str) -> int | None:
+    """Return the position of the first release after the declared change, or ``None`` without ``name``."""
     if not name:
         return None
     names = (name, f"django-{name}", f"django-{name}.0")
-    found = next((n for n, each in enumerate(releases) if each.name == name or each.environment in names), None)
-    if found is None:
-        raise ValueError(options.unknown("release of `:releases:`", name, [each.name for each in releases]))
+    positions = (n for n, item in enumerate(releases) if item.name == name or item.environment in names)
+    position = next(positions, None)
+    if position is None:
+        raise ValueError(unknown("release of `:releases:`", name, [item.name for item in releases]))
     if direction is Direction.SINCE:
-        if found == 0:
+        if position == 0:
             raise ValueError(
                 f"{name} is the first of the releases, so that nothing could refute it; name an older one in "
                 "`:releases:`, in which it is not true yet"
             )
-        return found
-    if found == len(releases) - 1:
+        return position
+    if position == len(releases) - 1:
         raise ValueError(
             f"{name} is the last of the releases, so that nothing could refute it; name a newer one in "
             "`:releases:`, in which it is not true any more"
         )
-    return found + 1
+    return position + 1
 
 
 def parts(text: str | None) -> tuple[str, ...]:
-    """Return the parts of the evidence to show, ``none`` of them where it says so."""
+    """Return the parts of the evidence to show; none for the text ``none``."""
     return () if options.word(text) == "none" else options.parts(text)

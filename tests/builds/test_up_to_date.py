@@ -1,4 +1,4 @@
-"""A build in which nothing has changed looks at sizes and times only; whatever has changed, it looks at all."""
+"""A build in which nothing has changed compares sizes and times of files only; otherwise it runs the check."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from building import Docs
 from kept_pages import ONE, SHOWING
 
 import sphinx_djconn
-from sphinx_djconn.ext import up_to_date as seal
+from sphinx_djconn.ext import up_to_date
 
 TELL_WHETHER_CHECKED = """
 import pathlib
@@ -21,12 +21,12 @@ def setup(app):
     app.connect("build-finished", tell, priority=900)
 
 def tell(app, _):
-    found = app.env.get_domain("djconn").found
+    found = app.env.get_domain("djconn").checked
     pathlib.Path(app.doctreedir, "checked").write_text("" if found is None else "checked")
 """
 
 SETTLED, SOON_SETTLED = 2.1, 0.1
-"""Seconds after which a file that was written counts as one that is as it was: really, and for most tests."""
+"""Seconds after which a file counts as settled: in reality, and in most tests."""
 
 
 def configure(docs: Docs, more: str = TELL_WHETHER_CHECKED, **values: object) -> None:
@@ -36,7 +36,7 @@ def configure(docs: Docs, more: str = TELL_WHETHER_CHECKED, **values: object) ->
 
 
 def checked(docs: Docs) -> bool:
-    """Return whether the last build has made a check."""
+    """Return whether the last build has run the check."""
     return docs.doctrees.joinpath("checked").read_text() == "checked"
 
 
@@ -53,13 +53,13 @@ def built(shared_docs: Docs) -> Docs:
 
 @pytest.fixture
 def soon_settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have files count as settled after some milliseconds, for builds in this process."""
-    monkeypatch.setattr(seal, "_SETTLED", 50_000_000)
+    """Let files count as settled after some milliseconds, for builds in this process."""
+    monkeypatch.setattr(up_to_date, "_SETTLED", 50_000_000)
 
 
 @pytest.fixture
-def sealed(built: Docs, soon_settled: None) -> Docs:
-    """Pages that were built, and checked once more when everything of them had settled."""
+def stamped(built: Docs, soon_settled: None) -> Docs:
+    """Pages that were built, and checked again after their files had settled, so that there is a stamp."""
     built.restore()
     time.sleep(SOON_SETTLED)
     built.build()
@@ -120,22 +120,22 @@ def change_the_page(docs: Docs) -> None:
     ],
     ids=lambda change: change.__name__.replace("<lambda>", "delete_the_recording"),
 )
-def test_whatever_makes_a_recording_invalid_breaks_the_seal(
-    sealed: Docs, change: Callable[[Docs], None]
+def test_whatever_makes_a_recording_invalid_invalidates_the_stamp(
+    stamped: Docs, change: Callable[[Docs], None]
 ) -> None:
-    change(sealed)
-    built = sealed.build()
+    change(stamped)
+    built = stamped.build()
     assert built.warnings == []
     assert built.ran == ["kept"]
 
 
-def test_a_file_that_no_run_uses_is_looked_at_and_runs_nothing(sealed: Docs) -> None:
-    sealed.folder.joinpath("site", "more.py").write_text("MORE = True\n")
-    assert sealed.build().ran == []
-    assert checked(sealed)
+def test_a_file_that_no_run_uses_runs_the_check_only(stamped: Docs) -> None:
+    stamped.folder.joinpath("site", "more.py").write_text("MORE = True\n")
+    assert stamped.build().ran == []
+    assert checked(stamped)
 
 
-def test_a_variable_that_was_read_breaks_the_seal(docs: Docs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_that_was_read_invalidates_the_stamp(docs: Docs, monkeypatch: pytest.MonkeyPatch) -> None:
     docs.project(settings="import os\nMODE = os.environ.get('SITE_MODE')\n")
     configure(docs)
     docs.page("one", ONE)
@@ -149,23 +149,23 @@ def test_a_variable_that_was_read_breaks_the_seal(docs: Docs, monkeypatch: pytes
     assert docs.build().ran == ["kept"]
 
 
-def test_another_distribution_breaks_the_seal(
-    sealed: Docs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_another_distribution_invalidates_the_stamp(
+    stamped: Docs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     folder = tmp_path / "installed"
     folder.mkdir()
     monkeypatch.setattr(sys, "path", [*sys.path, str(folder)])
     time.sleep(SOON_SETTLED)
-    sealed.build()
-    sealed.build()
-    assert not checked(sealed)
+    stamped.build()
+    stamped.build()
+    assert not checked(stamped)
     (folder / "another-1.0.dist-info").mkdir()
-    sealed.build()
-    assert checked(sealed)
+    stamped.build()
+    assert checked(stamped)
 
 
 @pytest.mark.exhaustive
-def test_a_change_of_our_own_code_breaks_the_seal(
+def test_a_change_of_our_own_code_invalidates_the_stamp(
     docs: Docs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     docs.project()
@@ -185,37 +185,37 @@ def test_a_change_of_our_own_code_breaks_the_seal(
     assert docs.build_apart().ran == ["kept"]
 
 
-def test_a_touched_recording_is_looked_at_and_serves(sealed: Docs) -> None:
-    os.utime(sealed.recordings[0], ns=(1, 1))
-    assert sealed.build().ran == []
-    assert checked(sealed)
+def test_a_touched_recording_runs_the_check_only(stamped: Docs) -> None:
+    os.utime(stamped.recordings[0], ns=(1, 1))
+    assert stamped.build().ran == []
+    assert checked(stamped)
 
 
-def test_what_another_builder_has_read_is_checked_by_this_one(sealed: Docs) -> None:
-    sealed.page("one", ONE.replace("first.thread ==", "first.thread !="))
-    sealed.build("text")
-    sealed.build().warning("one.rst", kind="djconn.claim")
-    assert checked(sealed)
+def test_what_another_builder_has_read_is_checked_by_this_one(stamped: Docs) -> None:
+    stamped.page("one", ONE.replace("first.thread ==", "first.thread !="))
+    stamped.build("text")
+    stamped.build().warning("one.rst", kind="djconn.claim")
+    assert checked(stamped)
 
 
 @pytest.mark.parametrize("arguments", [(), ("-j", "2")], ids=["in turn", "in parallel"])
-def test_a_page_that_has_to_be_written_is_given_its_evidence(sealed: Docs, arguments: tuple[str, ...]) -> None:
-    pages = {name: sealed.folder.joinpath("html", name).read_bytes() for name in ("one.html", "showing.html")}
+def test_a_page_that_has_to_be_written_is_given_its_evidence(stamped: Docs, arguments: tuple[str, ...]) -> None:
+    pages = {name: stamped.folder.joinpath("html", name).read_bytes() for name in ("one.html", "showing.html")}
     for name in pages:
-        sealed.folder.joinpath("html", name).unlink()
-    built = sealed.build("html", *arguments)
+        stamped.folder.joinpath("html", name).unlink()
+    built = stamped.build("html", *arguments)
     assert (built.ran, built.warnings) == ([], [])
-    assert {name: sealed.folder.joinpath("html", name).read_bytes() for name in pages} == pages
+    assert {name: stamped.folder.joinpath("html", name).read_bytes() for name in pages} == pages
 
 
-def test_the_check_alone_looks_at_all(sealed: Docs) -> None:
+def test_the_djconn_builder_always_runs_the_check(stamped: Docs) -> None:
     for _ in range(2):
-        built = sealed.build("djconn")
+        built = stamped.build("djconn")
         assert built.code == 0
         assert "1 claims, 1 as declared" in built.read("output.txt")
 
 
-def test_what_depends_on_another_environment_leaves_no_seal(docs: Docs, soon_settled: None) -> None:
+def test_what_depends_on_another_environment_leaves_no_stamp(docs: Docs, soon_settled: None) -> None:
     docs.project()
     configure(docs, djconn_environments={"other": {"python": sys.executable}})
     docs.page("one", ONE.replace(":: kept\n", ":: kept\n       :environment: other\n"))
@@ -236,9 +236,9 @@ def test_what_was_warned_of_once_is_warned_of_in_every_build(docs: Docs, soon_se
         docs.build().warning("one.rst", kind="djconn.claim")
 
 
-def test_a_file_that_was_changed_just_now_leaves_no_seal(sealed: Docs) -> None:
+def test_a_file_that_was_changed_just_now_leaves_no_stamp(stamped: Docs) -> None:
     soon = time.time() + 60  # and however slow this machine is, it is just now for some builds
-    os.utime(sealed.recordings[0], (soon, soon))
+    os.utime(stamped.recordings[0], (soon, soon))
     for _ in range(2):
-        assert sealed.build().ran == []
-        assert checked(sealed)
+        assert stamped.build().ran == []
+        assert checked(stamped)
