@@ -168,15 +168,10 @@ class Settings:
         """
         from sphinx_djconn.lab.errors import ProfileError  # noqa: PLC0415 - as above
         from sphinx_djconn.lab.profiles.databases import DATABASES, read_database  # noqa: PLC0415
-        from sphinx_djconn.lab.profiles.profiles import (  # noqa: PLC0415
-            DEMO,
-            Profiles,
-            Project,
-            read_project,
-            read_server,
-            tables,
-        )
-        from sphinx_djconn.lab.profiles.servers import SERVERS  # noqa: PLC0415
+        from sphinx_djconn.lab.profiles.profiles import Profiles  # noqa: PLC0415
+        from sphinx_djconn.lab.profiles.projects import DEMO, Project, read_project  # noqa: PLC0415
+        from sphinx_djconn.lab.profiles.servers import SERVERS, read_server  # noqa: PLC0415
+        from sphinx_djconn.lab.profiles.tables import tables  # noqa: PLC0415
 
         faults: dict[tuple[str, str], ProfileError] = {}
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sphinx_djconn.lab.databases.in_files import PLACE, settings_in, variables_in
 from sphinx_djconn.lab.environments.environment import Environment
+from sphinx_djconn.lab.profiles.placeholders import fill_placeholders
 from sphinx_djconn.lab.profiles.profiles import Profiles
-from sphinx_djconn.lab.profiles.servers import filled
 from sphinx_djconn.lab.requirements import check_installed, command_in, program, unprivileged
 from sphinx_djconn.scenario.model import AUTOMATIC, PROJECT_DEFAULT, Scenario
 
@@ -61,7 +61,7 @@ class ServerCommand:
         """Return the command."""
         first, *rest = self._command
         executable = self.python if first == "{python}" else program(first, self.python)
-        argv = [executable, *(filled(word, self._values) for word in rest)]
+        argv = [executable, *(fill_placeholders(word, self._values) for word in rest)]
         return unprivileged(argv) if self.server.refuses_root else argv
 
     def settings(self) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class ServerCommand:
 
     def environ(self) -> dict[str, str]:
         """Return the variables."""
-        own = {name: filled(value, self._values) for name, value in self.server.env}
+        own = {name: fill_placeholders(value, self._values) for name, value in self.server.env}
         if self._scenario.garbage_collection != AUTOMATIC:
             own["DJCONN_GARBAGE_COLLECTION"] = self._scenario.garbage_collection
         return variables_in(self._place, self.project, self._environment, probe=True) | own
@@ -90,7 +90,7 @@ class ServerCommand:
         It is empty where the server is none of those.
         """
         argv = self.argv()
-        if argv[1:4] != _RUNSERVER or "--noreload" not in argv or self.server.is_given_its_port:
+        if argv[1:4] != _RUNSERVER or "--noreload" not in argv or self.server.needs_port:
             return ""
         if self._profiles.databases[self._scenario.database].has_server:
             return ""  # each run has names and sockets of its own there, which a driver may have looked at
@@ -101,5 +101,5 @@ class ServerCommand:
 
     def shown(self) -> str:
         """Return the command as a page shows it: as a user would write it, whatever this run's port is."""
-        words = (filled(word, self._applications | _SHOWN) for word in self._command)
+        words = (fill_placeholders(word, self._applications | _SHOWN) for word in self._command)
         return " ".join(word.rpartition(os.sep)[2] if index == 0 else word for index, word in enumerate(words))

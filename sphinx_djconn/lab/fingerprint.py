@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from sphinx_djconn.hashing import digest
 from sphinx_djconn.lab.file_digest import PACKAGE, tree
 from sphinx_djconn.lab.profiles.databases import Database
-from sphinx_djconn.lab.profiles.profiles import Profiles, Project
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import Project
 from sphinx_djconn.lab.profiles.servers import Server
 from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.store import Key
@@ -85,7 +86,7 @@ def _database(database: Database) -> dict[str, str]:
     from sphinx_djconn.lab.databases.on_server import version  # noqa: PLC0415 - most builds need none
 
     return {
-        "database": json.dumps(database.described(), sort_keys=True, default=str),
+        "database": json.dumps(database.fingerprint_data(), sort_keys=True, default=str),
         "database server": f"{database.kind} {version(database)}".rstrip(),
     }
 

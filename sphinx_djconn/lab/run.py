@@ -20,7 +20,8 @@ from sphinx_djconn.lab.process.launcher import Launcher, SupervisedProcess, tail
 from sphinx_djconn.lab.process.port import Port
 from sphinx_djconn.lab.process.temporary import end_processes_of
 from sphinx_djconn.lab.profiles.databases import Database
-from sphinx_djconn.lab.profiles.profiles import Profiles, Project
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import Project
 from sphinx_djconn.lab.steps.player import Player
 from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.trace.events import Event, decode, in_order
@@ -137,7 +138,7 @@ class Run:
                 log_limit=server.log_limit,
             )
             feed.add_supervisor(process.reports)
-            room = self._profiles.databases[self._scenario.database].room
+            room = self._profiles.databases[self._scenario.database].session_limit
             feed.emit("collector", mode=self._scenario.garbage_collection, **({"room": room} if room else {}))
             player = Player(feed, folder.path / "djconn_reload.py", port, databases)
             try:
@@ -177,7 +178,7 @@ class Run:
         return trace
 
     def _is_given_its_port(self) -> bool:
-        return self._profiles.servers[self._scenario.server].is_given_its_port
+        return self._profiles.servers[self._scenario.server].needs_port
 
     def _sanitizer(self, folder: RunFolder, project: Project, databases: "ServerDatabases | None") -> Sanitizer:
         env = (*self._profiles.servers[self._scenario.server].env, *project.env)

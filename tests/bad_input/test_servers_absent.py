@@ -89,7 +89,10 @@ def test_what_is_not_installed_is_told_with_how_to_have_it(
 
 def test_a_word_in_braces_that_means_nothing_is_told_with_those_that_do(built: Built, described: Docs) -> None:
     warning = built.warning("index.rst", described.line(":: has-an-unknown-place"), kind="djconn.config")
-    assert "djconn_servers['unknown-place']: `{prot}` means nothing. Known: {python}, {port}," in warning.text
+    assert (
+        "djconn_servers['unknown-place']: unknown placeholder `{prot}`. Known: {python}, {port},"
+        in warning.text
+    )
 
 
 def test_the_page_says_what_is_missing_where_the_evidence_would_be(built: Built) -> None:

@@ -12,7 +12,8 @@ from choosing import a_few
 from sphinx_djconn.lab.errors import Cancelled
 from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.lab.process.cancellation import Cancellation
-from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import read_project
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.model import Scenario
 

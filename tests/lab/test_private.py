@@ -13,7 +13,8 @@ from choosing import a_few
 
 from sphinx_djconn.lab.file_digest import tree
 from sphinx_djconn.lab.laboratory import Laboratory
-from sphinx_djconn.lab.profiles.profiles import DEMO, Profiles, Project, read_project
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import DEMO, Project, read_project
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.trace.facts import Facts, facts_of

@@ -29,7 +29,8 @@ from sphinx_djconn.lab.environments.environment import current
 from sphinx_djconn.lab.errors import AbsentError
 from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.lab.process.port import Port
-from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import read_project
 from sphinx_djconn.lab.profiles.servers import SERVERS, Server
 from sphinx_djconn.lab.requirements import check_installed
 from sphinx_djconn.scenario.grammar import parse_sequence

@@ -13,7 +13,8 @@ import pytest
 
 from sphinx_djconn.lab.errors import ServerError
 from sphinx_djconn.lab.laboratory import Laboratory
-from sphinx_djconn.lab.profiles.profiles import Profiles, Project
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import Project
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.trace.facts import facts_of

@@ -21,8 +21,8 @@ from sphinx_djconn.lab.process.cancellation import Cancellation
 from sphinx_djconn.lab.process.forkserver_client import inherited
 from sphinx_djconn.lab.process.launcher import Launcher, tail
 from sphinx_djconn.lab.process.temporary import RUN, TemporaryFolder, candidates, end_processes_of
-from sphinx_djconn.lab.profiles.profiles import Project
-from sphinx_djconn.lab.profiles.servers import filled
+from sphinx_djconn.lab.profiles.placeholders import fill_placeholders
+from sphinx_djconn.lab.profiles.projects import Project
 
 _INSIDE: Final = Path(__file__).parents[1] / "process" / "inside"
 PROBE: Final = Path(__file__).parents[2] / "probe" / "attach"
@@ -129,7 +129,7 @@ def variables_in(place: Path, project: Project, environment: Environment, *, pro
     search = [str(PROBE), str(_INSIDE), str(place), str(project.path)]
     # In PYTHONPATH, such a path would be two: the probe puts it in its place.
     apart = {"DJCONN_PATH": search.pop()} if os.pathsep in search[-1] else {}
-    own = {name: filled(value, {"folder": str(place)}) for name, value in project.env}
+    own = {name: fill_placeholders(value, {"folder": str(place)}) for name, value in project.env}
     return (
         variables
         | own

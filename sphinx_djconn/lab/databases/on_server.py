@@ -23,7 +23,8 @@ from sphinx_djconn.lab.inputs.machine import Machines
 from sphinx_djconn.lab.process.cancellation import Cancellation
 from sphinx_djconn.lab.process.launcher import Launcher
 from sphinx_djconn.lab.profiles.databases import Database
-from sphinx_djconn.lab.profiles.profiles import Profiles, Project
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import Project
 from sphinx_djconn.scenario.model import DatabaseFault, Fault, Scenario
 
 _POOLS: Final = Version("5.1")

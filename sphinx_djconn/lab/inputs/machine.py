@@ -15,7 +15,7 @@ from sphinx_djconn.lab.inputs.files import FOLDER, Files
 from sphinx_djconn.lab.inputs.modules import find, matching, own_path, python_path
 from sphinx_djconn.lab.inputs.roots import CHECKOUT, HOME, PACKAGES, PROJECT, Roots
 from sphinx_djconn.lab.process.forkserver_client import inherited
-from sphinx_djconn.lab.profiles.profiles import Project
+from sphinx_djconn.lab.profiles.projects import Project
 
 _SYSTEM: Final = ("/proc/", "/sys/", "/dev/")
 _OF_EVERYBODY: Final = tuple(map(Path, ("/", "/usr", "/usr/local", "/opt/homebrew", "/opt/local")))
