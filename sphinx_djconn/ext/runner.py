@@ -160,7 +160,7 @@ class Runner:
         if self._settings.mode == "replay":
             for name, scenario in scenarios.items():
                 with self._one(name, "its recording was looked for"):
-                    self._keys[name] = laboratory.keys.of(scenario, None)
+                    self._keys[name] = laboratory.fingerprints.of(scenario, None)
             for name, stored in self._stored(name for name in scenarios if name in self._keys).items():
                 with self._one(name, "its recording was looked for"):
                     self._replay(self._scenarios[name], stored, laboratory)
@@ -197,11 +197,11 @@ class Runner:
         for name, environment in environments.items():
             declared = self._scenarios[name]
             if isinstance(environment, LabError):
-                self._keys[name] = laboratory.keys.of(scenarios[name], None)
+                self._keys[name] = laboratory.fingerprints.of(scenarios[name], None)
                 self._absent(declared, environment, _subtype(environment))
                 continue
             with self._one(name, "its recording was looked for"):
-                self._keys[name] = laboratory.keys.of(scenarios[name], environment)
+                self._keys[name] = laboratory.fingerprints.of(scenarios[name], environment)
                 if not self._is_settled(declared, self._keys[name]):
                     open_[name] = environment
         why: dict[str, list[str]] = {}

@@ -39,14 +39,14 @@ class Scheduler:
         """
         with ThreadPoolExecutor(self._jobs, "djconn-run") as executor:
             self._laboratory.begin_servers(scenarios.values())
-            executor.submit(self._laboratory.foresee, list(scenarios.values()))
+            executor.submit(self._laboratory.preload_common, list(scenarios.values()))
             order = sorted(scenarios.items(), key=lambda each: self._place(each[1]))
             futures = {executor.submit(self._outcome, scenario): name for name, scenario in order}
             try:
                 while futures:
                     # Not without end: a signal that another thread has taken wakes nobody.
                     done, _ = wait(futures, _TICK, FIRST_COMPLETED)
-                    self._laboratory.say()
+                    self._laboratory.report_pending()
                     while done:
                         future = done.pop()
                         yield futures.pop(future), future.result()  # keeping none of the traces

@@ -117,7 +117,7 @@ def test_a_build_that_waits_for_another_can_be_interrupted(tmp_path: Path, deaf_
     first = Build(tmp_path, "django~=5.2.0")
     first.said()
     interruption = Cancellation()
-    environments = Environments(tmp_path, interruption=interruption, tell=lambda _: interruption.happen())
+    environments = Environments(tmp_path, interruption=interruption, tell=lambda _: interruption.cancel())
     with pytest.raises(Cancelled):
         environments.get(find("django-5.2", {}))
     assert environments_in(tmp_path), "the other one's is left alone"

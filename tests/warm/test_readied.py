@@ -87,7 +87,7 @@ def laboratory(tmp_path: Path, site: Path) -> Iterator[Laboratory]:
 
 def run(laboratory: Laboratory, scenario: Scenario = KEEP_ALIVE) -> Trace:
     """Have the project set up for two runs, and return the trace of one."""
-    laboratory.foresee([scenario, scenario])
+    laboratory.preload_common([scenario, scenario])
     return laboratory.run(scenario).runs[0]
 
 
@@ -115,7 +115,7 @@ def test_servers_that_begin_alike_are_forked_from_a_process_with_the_project_set
 
 
 def test_one_run_alone_has_no_project_set_up_for_it(laboratory):
-    laboratory.foresee([KEEP_ALIVE])
+    laboratory.preload_common([KEEP_ALIVE])
     laboratory.run(KEEP_ALIVE)
     assert readied() == []
 
@@ -215,7 +215,7 @@ def test_python_collects_garbage_as_often_as_from_the_shell(laboratory, site, tm
     )
     scenario = Scenario(parse_sequence(text), conn_max_age=None, timeout=120)
     from_shell = Laboratory(laboratory.profiles, tmp_path / "databases", warm=False)
-    laboratory.foresee([scenario, scenario])
+    laboratory.preload_common([scenario, scenario])
     made = []
     for each in (laboratory, from_shell):
         entities = each.run(scenario).runs[0].entities
@@ -289,7 +289,7 @@ def test_a_server_that_ends_by_itself_ends_as_from_the_shell(laboratory, site, t
     from_shell = Laboratory(laboratory.profiles, tmp_path / "databases", warm=False)
     errors = []
     for each in (laboratory, from_shell):
-        each.foresee([KEEP_ALIVE, KEEP_ALIVE])
+        each.preload_common([KEEP_ALIVE, KEEP_ALIVE])
         with pytest.raises(ServerError, match="exited with code 3") as raised:
             each.run(KEEP_ALIVE)
         errors.append((raised.value.message, raised.value.log))

@@ -85,7 +85,7 @@ class PrivateServer(ClusterServer):
         self._ballast: list[Connection] = []
         self._first: Connection | None = None
         try:
-            with interruption.ends(self.daemon.kill):
+            with interruption.on_cancel(self.daemon.kill):
                 self.daemon.run(engine.initialise(self._binaries, folder.path), _INITIALISING)
                 self._first = self._start()
                 engine.add_application(self._first)

@@ -14,7 +14,7 @@ from sphinx_djconn.lab.inputs import variables
 from sphinx_djconn.lab.inputs.files import FOLDER, Files
 from sphinx_djconn.lab.inputs.modules import find, matching, own_path, python_path
 from sphinx_djconn.lab.inputs.roots import CHECKOUT, HOME, PACKAGES, PROJECT, Roots
-from sphinx_djconn.lab.process.forkserver_client import inherited
+from sphinx_djconn.lab.process.environ import inherited_environ
 from sphinx_djconn.lab.profiles.projects import Project
 
 _SYSTEM: Final = ("/proc/", "/sys/", "/dev/")
@@ -214,7 +214,7 @@ class Machine:
 
     @cached_property
     def _environ(self) -> dict[str, str]:
-        return inherited()
+        return inherited_environ()
 
     @property
     def whole_environment(self) -> list[str]:

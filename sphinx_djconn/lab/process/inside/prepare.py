@@ -30,9 +30,9 @@ def main() -> None:
     if apart is not None and apart not in sys.path:  # PYTHONPATH cannot hold a path with a `:`
         sys.path.insert(sys.path.index(spec["folder"]) + 1, apart)
     own = [alias for alias, each in settings.DATABASES.items() if not (each.get("TEST") or {}).get("MIRROR")]
-    with open(os.path.join(spec["folder"], "wanted"), "w") as file:
+    with open(os.path.join(spec["folder"], "needed"), "w") as file:
         file.write(str(len(own)))
-    if len(own) > spec.get("databases", {}).get("made", len(own)):
+    if len(own) > spec.get("databases", {}).get("created", len(own)):
         return  # there are too few on the server: the lab makes them, and comes again
     connection_created.connect(hurry)
     django.setup()
