@@ -178,7 +178,7 @@ class Settings:
         def project(table: object, variable: str) -> Project:
             found = read_project(table, confdir, variable)
             inside = (path for path in apart if found.path in path.parents)
-            return replace(found, apart=tuple(sorted(inside)))
+            return replace(found, excluded=tuple(sorted(inside)))
 
         def found(kind: str, read: Callable[[Any, str], _Profile]) -> dict[str, _Profile]:
             variable, profiles = f"djconn_{kind}s", {}

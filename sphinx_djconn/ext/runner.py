@@ -21,7 +21,7 @@ from sphinx_djconn.lab.environments.environment import CURRENT, current
 from sphinx_djconn.lab.errors import (
     AbsentError,
     Cancelled,
-    EnvironmentMakingError,
+    EnvironmentCreationError,
     LabError,
     ProfileError,
     RunError,
@@ -367,7 +367,7 @@ class Runner:
     ) -> None:
         if subtype == "absent" and self._use_from_elsewhere(declared, error):
             return
-        log = error.log if isinstance(error, (RunError, EnvironmentMakingError)) else ()
+        log = error.log if isinstance(error, (RunError, EnvironmentCreationError)) else ()
         self._absences[declared.name] = MissingRecording(error.message, log, subtype)
         line, own = error.line, declared.scenario
         if ran is not None and own is not None and line in ran.sequence.lines:

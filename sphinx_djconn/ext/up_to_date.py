@@ -16,7 +16,7 @@ from sphinx.application import Sphinx
 from sphinx_djconn import __version__
 from sphinx_djconn.ext.config import given
 from sphinx_djconn.ext.packed import PickledDeclarations
-from sphinx_djconn.lab.file_digest import PACKAGE, installed, touch, touches
+from sphinx_djconn.lab.file_digest import PACKAGE, file_stamp, file_stamps, metadata_folders
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,10 +73,10 @@ def _look(
     here = os.getcwd()  # noqa: PTH109 - names are all that is wanted
     entries = [entry or "." for entry in sys.path]
     # What is worked on may be written into the folder that one is in: there, only distributions count.
-    near = [(entry, installed(entry)) for entry in entries if os.path.abspath(entry) == here]  # noqa: PTH100
+    near = [(entry, metadata_folders(entry)) for entry in entries if os.path.abspath(entry) == here]  # noqa: PTH100
     looked = [*paths.split("\0"), *(entry for entry in entries if os.path.abspath(entry) != here)]  # noqa: PTH100
-    files = [each for folder in (*folders.split("\0"), PACKAGE) for each in touches(folder)]
-    files += [(path, touch(path)) for path in looked]
+    files = [each for folder in (*folders.split("\0"), PACKAGE) for each in file_stamps(folder)]
+    files += [(path, file_stamp(path)) for path in looked]
     environ = os.environ
     parts = (
         __version__,

@@ -39,7 +39,7 @@ class AbsentError(LabError):
     """What a profile needs is not installed on this machine. The page is not wrong."""
 
 
-class EnvironmentMakingError(AbsentError):
+class EnvironmentCreationError(AbsentError):
     """An environment could not be created. ``log`` is the end of the installer's output, without secrets."""
 
     def __init__(self, message: str, log: tuple[str, ...] = ()) -> None:
@@ -47,7 +47,7 @@ class EnvironmentMakingError(AbsentError):
         self.log = log
 
 
-class UnresolvedError(EnvironmentMakingError):
+class UnresolvedError(EnvironmentCreationError):
     """No releases satisfy the requirements of an environment, on any machine."""
 
 

@@ -15,7 +15,7 @@ _SKIPPED_FOLDERS: Final = frozenset(
 _SKIPPED_SUFFIXES: Final = (".pyc", ".sqlite3", ".sqlite3-journal", ".db", ".log", ".pid")
 
 
-def tree(folder: Path, excluded: Collection[Path] = ()) -> str:
+def tree_digest(folder: Path, excluded: Collection[Path] = ()) -> str:
     """Return a digest of the names and contents of the files in ``folder``, at any depth.
 
     Caches, data and what is in one of the ``excluded`` folders is left out.
@@ -27,13 +27,13 @@ def tree(folder: Path, excluded: Collection[Path] = ()) -> str:
     return hashed.hexdigest()
 
 
-def touches(folder: str, excluded: Collection[str] = ()) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Yield path and stamp of each file that :func:`tree` includes; see :func:`touch`."""
+def file_stamps(folder: str, excluded: Collection[str] = ()) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yield path and stamp of each file that :func:`tree_digest` includes; see :func:`file_stamp`."""
     for path in _files(folder, excluded):
-        yield path, touch(path)
+        yield path, file_stamp(path)
 
 
-def touch(path: str) -> tuple[int, ...]:
+def file_stamp(path: str) -> tuple[int, ...]:
     """Return the stamp of the file ``path``, which every change of the file changes; empty if there is none.
 
     It is inode, size, and the times of the last change of the content and of anything else, in nanoseconds
@@ -46,7 +46,7 @@ def touch(path: str) -> tuple[int, ...]:
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def installed(folder: str) -> list[str]:
+def metadata_folders(folder: str) -> list[str]:
     """Return the names of the metadata folders in ``folder``, an entry of ``sys.path``.
 
     They contain name and version of each distribution. To read all metadata takes as long as a small build.

@@ -10,7 +10,7 @@ from pathlib import Path
 from sphinx_djconn.hashing import digest
 from sphinx_djconn.lab.databases.requirements import server_version
 from sphinx_djconn.lab.environments.environment import Environment
-from sphinx_djconn.lab.file_digest import PACKAGE, tree
+from sphinx_djconn.lab.file_digest import PACKAGE, tree_digest
 from sphinx_djconn.lab.profiles.databases import Database
 from sphinx_djconn.lab.profiles.profiles import Profiles
 from sphinx_djconn.lab.profiles.projects import Project
@@ -87,4 +87,4 @@ def _database(database: Database) -> dict[str, str]:
 @cache
 def instrument() -> str:
     """Return a digest of the code of this package that takes part in a run."""
-    return digest([tree(Path(PACKAGE, package)) for package in ("probe", "lab", "trace", "scenario")])
+    return digest([tree_digest(Path(PACKAGE, package)) for package in ("probe", "lab", "trace", "scenario")])

@@ -9,7 +9,7 @@ from typing import Final
 
 from sphinx_djconn.inputs import ABSENT, Inputs, listing, split_listing
 from sphinx_djconn.lab.environments.environment import Environment
-from sphinx_djconn.lab.file_digest import PACKAGE, tree
+from sphinx_djconn.lab.file_digest import PACKAGE, tree_digest
 from sphinx_djconn.lab.inputs import variables
 from sphinx_djconn.lab.inputs.files import FOLDER, Files
 from sphinx_djconn.lab.inputs.modules import find, matching, own_path, python_path
@@ -112,7 +112,7 @@ class Machine:
         modules = {stem: self._where(stem, entries) for stem in found.get("m", ())}
         trees = {}
         if "t" in found:
-            trees = {name(str(self._project.path)): tree(self._project.path, self._project.apart)}
+            trees = {name(str(self._project.path)): tree_digest(self._project.path, self._project.excluded)}
             digests |= self._module_files(found.get("m", ()), found.get("n", ()), entries)
         listings = {
             listing(what, name(folder)): self.names(what, folder, written)
@@ -229,7 +229,7 @@ class Machine:
 
     def tree(self, name: str) -> str:
         """Return a digest of all files in the folder ``name``."""
-        return tree(Path(self.roots.path(name)), self._project.apart)
+        return tree_digest(Path(self.roots.path(name)), self._project.excluded)
 
 
 def _pythons(environment: Environment) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ class Project:
     fixtures: tuple[str, ...] = ()
     """Fixtures to load, as for ``loaddata``."""
 
-    apart: tuple[Path, ...] = ()
+    excluded: tuple[Path, ...] = ()
     """Folders within ``path`` that no run depends on, such as the docs and their output."""
 
     env: tuple[tuple[str, str], ...] = ()
