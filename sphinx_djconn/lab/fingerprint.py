@@ -1,4 +1,4 @@
-"""Fingerprints: the name of everything that a recording is made with, as text or digest.
+"""Fingerprints: texts and digests of everything that determines a recording.
 
 They do not cover what a run uses of the machine, such as files and variables; see :mod:`sphinx_djconn.inputs`.
 """

@@ -61,7 +61,7 @@ class Laboratory:
         self.profiles = profiles
         self.fingerprints = Fingerprints(profiles)
         self.machines = Machines(files or Files(), checkout)
-        self._files_provider = SQLiteProvider(cache, self.fingerprints, timeout)
+        self._sqlite_provider = SQLiteProvider(cache, self.fingerprints, timeout)
         self._server_provider: ServerProvider | None = None
         self._launchers: dict[str, Launcher] = {}
         self._environments: Environments | None = None
@@ -87,7 +87,7 @@ class Laboratory:
         key = self.fingerprints.of(scenario, environment)
         seconds = min(self._timeout if scenario.timeout is None else scenario.timeout, MAX_TIMEOUT)
         spec = RunSpec.of(scenario, self.profiles, environment)
-        provider = self._servers() if spec.database.has_server else self._files_provider
+        provider = self._servers() if spec.database.has_server else self._sqlite_provider
         services = self._services(spec.project, environment)
         traces: list[Trace] = []
         notes: dict[str, None] = {}
@@ -161,7 +161,7 @@ class Laboratory:
         launcher = self.launcher(sys.executable)
         if databases and launcher.is_warm and not any(name == "default" for _, name in self.profiles.faults):
             project = self.profiles.projects["default"]
-            self._files_provider.begin(project, current(), self._services(project, current()))
+            self._sqlite_provider.begin(project, current(), self._services(project, current()))
 
     def begin_servers(self, scenarios: Iterable[Scenario]) -> None:
         """Begin to start the database servers that ``scenarios`` share, and return at once."""
@@ -189,7 +189,7 @@ class Laboratory:
     def close(self) -> None:
         """End the fork servers, the database servers, and preparations that no run has needed."""
         self._cancellation.cancel()  # so that a database server that is being started is not waited for
-        self._files_provider.close()
+        self._sqlite_provider.close()
         if self._server_provider is not None:
             self._server_provider.close()
         with self._lock:

@@ -127,12 +127,14 @@ class Preparation:
         """Return the lines of ``output`` without secrets and paths."""
         project, environment = self._spec.project, self._spec.environment
         places = {**environment.places, project.path: "<project>", self.folder.path: "<run>"}
-        known = secrets = self.folder.secrets()
+        project_secrets = secrets = self.folder.secrets()
         replacements: Mapping[str, str] = {}
         if self._databases is not None:
             secrets, replacements = [*secrets, *self._databases.secrets], self._databases.replacements
         lines = Sanitizer(places, secrets, project.env, replacements).lines(output)
-        if not known:  # the secrets are unknown, so the source lines of the settings must not be shown
+        if (
+            not project_secrets
+        ):  # the secrets are unknown, so the source lines of the settings must not be shown
             lines = tuple(line for line in lines if not line.startswith("    "))
         return lines
 

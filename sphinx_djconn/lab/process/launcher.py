@@ -189,7 +189,7 @@ class Launcher:
                 ours.sendall(key.encode() + b"\n")
 
     def close(self) -> None:
-        """End the fork servers. Whoever holds a process that they have forked ends it."""
+        """End the fork servers, but not the processes that they have forked for others."""
         with self._lock:
             for preloaded in self._preloaded.values():
                 preloaded.shut_down()

@@ -157,7 +157,7 @@ def _open_streams() -> None:
         raw: Any = io.FileIO(fd, mode, closefd=False)
         raw.name = f"<{name}>"
         new: Any = io.TextIOWrapper(
-            io.BufferedReader(raw) if mode == "r" else raw,  # as Python has it with -u
+            io.BufferedReader(raw) if mode == "r" else raw,  # as with `python -u`
             old.encoding,
             old.errors,
             newline="\n" if mode == "w" else None,

@@ -1,4 +1,4 @@
-"""What is noticed of files from outside: whatever is done to one, its touch is another."""
+"""Stamps of files change with every change of a file."""
 
 import os
 import time
@@ -10,11 +10,11 @@ import pytest
 from sphinx_djconn.lab.file_digest import file_stamps, metadata_folders
 
 TICK = 0.02
-"""Seconds that are more than a tick of a file system's clock."""
+"""Seconds, more than a tick of a file system's clock."""
 
 
 def edited_and_dated_back(path: Path) -> None:
-    """Change the content and neither size nor time, as somebody would who wants to hide it."""
+    """Change the content, but neither the size nor the time of the last change."""
     before = path.stat()
     path.write_text("two")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
