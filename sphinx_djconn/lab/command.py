@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sphinx_djconn.lab.profiles.placeholders import fill_placeholders
-from sphinx_djconn.lab.requirements import check_installed, command_in, program, unprivileged
+from sphinx_djconn.lab.requirements import check_installed, command_in, find_program, unprivileged
 from sphinx_djconn.lab.run_environ import run_environ
 from sphinx_djconn.lab.run_folder import TEMPLATE_FOLDER, run_settings
 from sphinx_djconn.lab.run_spec import RunSpec
@@ -53,7 +53,7 @@ class ServerCommand:
         """Return the command."""
         first, *rest = self._command
         python = self._spec.environment.python
-        executable = python if first == "{python}" else program(first, python)
+        executable = python if first == "{python}" else find_program(first, python)
         argv = [executable, *(fill_placeholders(word, self._values) for word in rest)]
         return unprivileged(argv) if self._spec.server.refuses_root else argv
 

@@ -51,7 +51,7 @@ def command_in(environment: Environment, server: Server) -> tuple[str, ...]:
     return ("django-admin", *command[3:])
 
 
-def program(word: str, python: str) -> str:
+def find_program(word: str, python: str) -> str:
     """Return the path of the program ``word``, which is beside the interpreter ``python`` or on the PATH.
 
     Raises :class:`AbsentError` if it is in neither.

@@ -52,9 +52,9 @@ ABSENT = [
     (":: is-not-installed", "the server `not-installed` is not installed: there is no no-such-server in "),
     (":: is-not-installed", "install it with `pip install no-such-server`, or all servers with `pip install "),
     (":: is-too-old", "the server `too-old` needs django>=999, and "),
-    (":: is-too-old", "is installed; install another with `pip install 'django>=999'`"),
+    (":: is-too-old", "is installed; install another version with `pip install 'django>=999'`"),
     (":: has-no-program", "the program `no-such-program` is neither in "),
-    (":: has-no-program", "install it, or name it with its folder in `djconn_servers`"),
+    (":: has-no-program", "nor on the PATH; install it, or give its full path in `djconn_servers`"),
     (":: about-the-absent", "unproven: no run of the scenario `is-not-installed` reached its end"),
     ("djconn:fact:`", "no run of the scenario `is-not-installed` reached its end"),
 ]

@@ -4,7 +4,6 @@ import json
 import secrets
 import shutil
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sphinx_djconn.inputs import Inputs
+from sphinx_djconn.lab.databases.once import OncePerKey
 from sphinx_djconn.lab.databases.preparation import Preparation, PreparationSpec, TimeLimit
 from sphinx_djconn.lab.environments.environment import Environment
 from sphinx_djconn.lab.errors import PreparationError
@@ -69,10 +69,7 @@ class SQLiteProvider:
         self._cache = cache
         self._fingerprints = fingerprints
         self._timeout = timeout
-        self._templates: dict[str, _Template] = {}
-        self._locks: dict[str, threading.Lock] = {}
-        self._lock = threading.Lock()
-        self._failures: dict[str, PreparationError] = {}
+        self._templates: OncePerKey[_Template] = OncePerKey()
         self._begun: dict[str, Preparation] = {}
 
     def begin(self, project: Project, environment: Environment, services: RunServices) -> None:
@@ -97,25 +94,11 @@ class SQLiteProvider:
         Raises :class:`PreparationError` if the project's settings, migrations or fixtures fail, and
         :class:`Cancelled`.
         """
-        yield SQLiteDatabases(spec.database.title, self._template(spec, services))
-
-    def _template(self, spec: RunSpec, services: RunServices) -> _Template:
-        """Return the databases to be copied, which are created once in a build at most."""
         name = self._fingerprints.database_name(spec.project, spec.environment)
-        with self._lock:
-            lock = self._locks.setdefault(name, threading.Lock())
-        with lock:
-            if name in self._failures:
-                raise self._failures[name]
-            if name not in self._templates:
-                try:
-                    self._templates[name] = self._cached(name, services.machine) or self._create(
-                        name, spec, services
-                    )
-                except PreparationError as error:
-                    self._failures[name] = error
-                    raise
-            return self._templates[name]
+        template = self._templates.get(
+            name, lambda: self._cached(name, services.machine) or self._create(name, spec, services)
+        )
+        yield SQLiteDatabases(spec.database.title, template)
 
     def _cached(self, name: str, machine: Machine) -> _Template | None:
         """Return databases of an earlier build that would be created alike now."""

@@ -12,9 +12,10 @@ from sphinx_djconn.inputs import Inputs
 from sphinx_djconn.lab.clusters.cluster import Cluster
 from sphinx_djconn.lab.clusters.clusters import Clusters
 from sphinx_djconn.lab.clusters.engine import ServerSession
+from sphinx_djconn.lab.databases.once import OncePerKey
 from sphinx_djconn.lab.databases.preparation import Preparation, PreparationSpec, TimeLimit
 from sphinx_djconn.lab.databases.requirements import check_driver
-from sphinx_djconn.lab.errors import LabError, PreparationError
+from sphinx_djconn.lab.errors import LabError
 from sphinx_djconn.lab.fingerprint import Fingerprints
 from sphinx_djconn.lab.process.cancellation import Cancellation
 from sphinx_djconn.lab.profiles.databases import Database
@@ -129,10 +130,9 @@ class ServerDatabases:
 
 
 class _Template(NamedTuple):
-    """The databases of a project on a cluster, which runs get copies of. They are created within ``lock``."""
+    """The databases of a project on a cluster, to be copied, and what was used to create them."""
 
     names: list[str]
-    lock: threading.Lock
     inputs: list[Inputs]
 
 
@@ -149,8 +149,7 @@ class ServerProvider:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._idle: dict[tuple[Any, ...], list[Cluster]] = {}
-        self._templates: dict[tuple[int, str], _Template] = {}
-        self._failures: dict[tuple[int, str], PreparationError] = {}
+        self._templates: OncePerKey[_Template] = OncePerKey()
 
     def warm_up(self, database: Database) -> None:
         """Begin to start the server of ``database`` if scenarios share it, and return at once."""
@@ -169,8 +168,9 @@ class ServerProvider:
         :class:`PreparationError` and :class:`Cancelled`.
         """
         check_driver(spec.database, spec.environment)
+        name = self._fingerprints.database_name(spec.project, spec.environment)
         with self._cluster(spec.scenario, spec.database) as cluster:
-            template = self._template(cluster, spec, services)
+            template = self._templates.get((id(cluster), name), lambda: self._create(cluster, spec, services))
             databases = ServerDatabases(
                 cluster, spec.database, f"r{next(self._numbers)}", len(template.names), template.inputs
             )
@@ -200,31 +200,11 @@ class ServerProvider:
         with self._lock:  # not after an error: the state of the cluster is unknown then
             idle.append(cluster)
 
-    def _template(self, cluster: Cluster, spec: RunSpec, services: RunServices) -> _Template:
-        """Return the project's databases on ``cluster``, which are created once."""
-        key = (id(cluster), self._fingerprints.database_name(spec.project, spec.environment))
-        with self._lock:
-            template = self._templates.setdefault(key, _Template([], threading.Lock(), []))
-        with template.lock:
-            if key in self._failures:
-                raise self._failures[key]
-            if not template.names:
-                try:
-                    template.names.extend(self._create(cluster, spec, services, template.inputs))
-                except PreparationError as error:
-                    self._failures[key] = error
-                    raise
-        return template
-
-    def _create(
-        self, cluster: Cluster, spec: RunSpec, services: RunServices, inputs: list[Inputs]
-    ) -> list[str]:
-        """Create and migrate the template databases, and return their names; add what was used to ``inputs``.
-
-        Their number is known only after the settings are loaded.
-        """
+    def _create(self, cluster: Cluster, spec: RunSpec, services: RunServices) -> _Template:
+        """Create and migrate the template databases. Their number is known after the settings are loaded."""
         database = Database(spec.database.title, spec.database.kind, dsn=spec.database.dsn)  # without a pool
         prefix, count, created = f"t{next(self._numbers)}", 1, 0
+        inputs: list[Inputs] = []
         preparation_spec = PreparationSpec(
             spec.project, spec.environment, TimeLimit.of(spec.project, self._timeout)
         )
@@ -241,4 +221,4 @@ class ServerProvider:
                 inputs.append(services.machine.inputs(folder.input_records(), folder.path))
         for name in databases.names:
             cluster.end_sessions(name)  # a database with sessions cannot be copied
-        return databases.names[:count]
+        return _Template(databases.names[:count], inputs)

@@ -132,9 +132,8 @@ class Preparation:
         if self._databases is not None:
             secrets, replacements = [*secrets, *self._databases.secrets], self._databases.replacements
         lines = Sanitizer(places, secrets, project.env, replacements).lines(output)
-        if (
-            not project_secrets
-        ):  # the secrets are unknown, so the source lines of the settings must not be shown
+        if not project_secrets:
+            # The secrets are unknown, so the source lines of the settings must not be shown.
             lines = tuple(line for line in lines if not line.startswith("    "))
         return lines
 
