@@ -158,7 +158,7 @@ def test_what_a_machine_that_lost_power_has_left_is_removed(tmp_path: Path, djan
 
 def test_an_interruption_ends_it_at_once_and_leaves_nothing(tmp_path: Path, deaf_index: str) -> None:
     interruption = Cancellation()
-    threading.Timer(1.5, interruption.happen).start()
+    threading.Timer(1.5, interruption.cancel).start()
     begun = time.monotonic()
     with pytest.raises(Cancelled):
         Environments(tmp_path, interruption=interruption).get(find("django-5.2", {}))
