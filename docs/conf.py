@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from sphinx_djconn import __version__
-from sphinx_djconn.lab.profiles.profiles import DEMO
+from sphinx_djconn.lab.profiles.projects import DEMO
 from sphinx_djconn.lab.profiles.servers import SERVERS
 from sphinx_djconn.scenario.grammar import MAX_COUNT, MAX_WAIT
 from sphinx_djconn.scenario.request import METHODS, RESERVED_LABELS

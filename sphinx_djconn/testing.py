@@ -20,7 +20,8 @@ from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.lab.process.temporary import temporary_folder
-from sphinx_djconn.lab.profiles.profiles import Profiles, Project
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import Project
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.trace.facts import Facts, facts_of

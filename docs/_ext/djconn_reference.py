@@ -26,7 +26,7 @@ from sphinx_djconn.ext.config import described
 from sphinx_djconn.ext.directives import DIRECTIVES
 from sphinx_djconn.lab.environments.python_versions import SERIES, pythons
 from sphinx_djconn.lab.profiles.databases import DATABASES
-from sphinx_djconn.lab.profiles.servers import PLACES, SERVERS
+from sphinx_djconn.lab.profiles.servers import PLACEHOLDERS, SERVERS
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.lexer import SequenceError
 from sphinx_djconn.trace.fact_table import FACTS, REQUEST_FACTS
@@ -73,7 +73,7 @@ def _servers() -> Rows:
 
 
 def _places() -> Rows:
-    return ((f"``{{{name}}}``", meaning) for name, meaning in PLACES.items())
+    return ((f"``{{{name}}}``", meaning) for name, meaning in PLACEHOLDERS.items())
 
 
 _NEEDS: Final = {

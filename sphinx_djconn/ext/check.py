@@ -126,7 +126,7 @@ def _laboratory(app: Sphinx, settings: Settings) -> Laboratory:
         settings.timeout,
         warm=settings.warm and settings.mode != "replay",
         unsupported=settings.unsupported_pythons,
-        tell=logger.info,
+        report=logger.info,
         checkout=checkout(confdir),
         files=Files(doctrees / "djconn" / "files.json"),
     )

@@ -10,8 +10,10 @@ from sphinx_djconn.ext.config import Settings, shortened
 from sphinx_djconn.lab.environments.specification import Specification, read_one
 from sphinx_djconn.lab.errors import ProfileError
 from sphinx_djconn.lab.profiles.databases import DATABASES, read_database
-from sphinx_djconn.lab.profiles.profiles import DEMO, Profiles, Project, read_project, read_server, tables
-from sphinx_djconn.lab.profiles.servers import SERVERS
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import DEMO, Project, read_project
+from sphinx_djconn.lab.profiles.servers import SERVERS, read_server
+from sphinx_djconn.lab.profiles.tables import tables
 
 _Profile = TypeVar("_Profile")
 
@@ -64,7 +66,7 @@ class _Reader:
         """Return the project in ``table``, without the excluded folders."""
         project = read_project(table, self._confdir, variable)
         inside = (path for path in self._excluded if project.path in path.parents)
-        return replace(project, apart=tuple(sorted(inside)))
+        return replace(project, excluded=tuple(sorted(inside)))
 
     def environments(self) -> dict[str, Specification]:
         """Return the environments by name."""

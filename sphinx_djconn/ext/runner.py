@@ -16,7 +16,7 @@ from sphinx_djconn.lab.environments.environment import Environment
 from sphinx_djconn.lab.errors import (
     AbsentError,
     Cancelled,
-    EnvironmentMakingError,
+    EnvironmentCreationError,
     LabError,
     ProfileError,
     RunError,
@@ -98,7 +98,7 @@ class Runner:
     def _replay(self, scenarios: Mapping[str, Scenario]) -> None:
         for name, scenario in scenarios.items():
             with self._concerning(name, "its recording was looked for"):
-                self._recordings.fingerprints[name] = self._laboratory.keys.of(scenario, None)
+                self._recordings.fingerprints[name] = self._laboratory.fingerprints.of(scenario, None)
         found = self._find(name for name in scenarios if name in self._recordings.fingerprints)
         for name, stored in found.items():
             with self._concerning(name, "its recording was looked for"):
@@ -130,11 +130,11 @@ class Runner:
         for name, environment in environments.items():
             declared = self._recordings.scenarios[name]
             if isinstance(environment, LabError):
-                self._recordings.fingerprints[name] = self._laboratory.keys.of(scenarios[name], None)
+                self._recordings.fingerprints[name] = self._laboratory.fingerprints.of(scenarios[name], None)
                 self._set_missing(declared, environment, _warning_type(environment))
                 continue
             with self._concerning(name, "its recording was looked for"):
-                fingerprint = self._laboratory.keys.of(scenarios[name], environment)
+                fingerprint = self._laboratory.fingerprints.of(scenarios[name], environment)
                 self._recordings.fingerprints[name] = fingerprint
                 equal = self._ran.get(fingerprint.name)
                 if equal is None:
@@ -220,7 +220,7 @@ class Runner:
     ) -> None:
         if subtype == "absent" and self._use_foreign(declared, error):
             return
-        log = error.log if isinstance(error, (RunError, EnvironmentMakingError)) else ()
+        log = error.log if isinstance(error, (RunError, EnvironmentCreationError)) else ()
         self._recordings.missing[declared.name] = MissingRecording(error.message, log, subtype)
         line, own = error.line, declared.scenario
         if ran is not None and own is not None and line in ran.sequence.lines:

@@ -16,7 +16,7 @@ from sphinx.application import Sphinx
 
 from sphinx_djconn import __version__
 from sphinx_djconn.ext.config import config_values
-from sphinx_djconn.lab.file_digest import PACKAGE, installed, touch, touches
+from sphinx_djconn.lab.file_digest import PACKAGE, file_stamp, file_stamps, metadata_folders
 
 _SETTLED: Final = 2_000_000_000
 """Nanoseconds after which another change of a file gives it another time, on all usual file systems."""
@@ -65,10 +65,10 @@ def _state(app: Sphinx, folder: str, paths: str, variables: Sequence[str] | None
     here = os.getcwd()  # noqa: PTH109 - strings are faster than paths
     entries = [entry or "." for entry in sys.path]
     # Files in the current folder may change with every command: of these, only installed distributions count.
-    distributions = [(entry, installed(entry)) for entry in entries if os.path.abspath(entry) == here]  # noqa: PTH100
+    distributions = [(entry, metadata_folders(entry)) for entry in entries if os.path.abspath(entry) == here]  # noqa: PTH100
     others = [entry for entry in entries if os.path.abspath(entry) != here]  # noqa: PTH100
-    files = [file for root in (folder, PACKAGE) for file in touches(root)]
-    files += [(path, touch(path)) for path in (*paths.split("\0"), *others)]
+    files = [file for root in (folder, PACKAGE) for file in file_stamps(root)]
+    files += [(path, file_stamp(path)) for path in (*paths.split("\0"), *others)]
     environ = os.environ
     parts = (
         __version__,

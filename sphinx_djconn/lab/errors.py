@@ -1,28 +1,28 @@
-"""What can go wrong in the lab.
+"""The errors that the lab raises.
 
 ::
 
     LabError
-    ├── ProfileError      a name that conf.py and the built-in profiles do not know
+    ├── ProfileError      a profile is unknown or not usable
     ├── AbsentError       a server, or what it needs, is not installed
-    │   └── EnvironmentMakingError   an environment could not be made; carries the end of the output
-    │       └── UnresolvedError          no releases fulfil what it is to have: the docs are wrong
+    │   └── EnvironmentCreationError   an environment could not be created; carries the end of the output
+    │       └── UnresolvedError          no releases satisfy its requirements
     ├── UnexpectedError   a bug of this package; its cause is the exception that was raised
-    └── RunError          a run that did not come to its end; carries the end of the server's log
-        ├── PreparationError   the project's settings or migrations failed, before any server
+    └── RunError          a run was not completed; carries the end of the server's log
+        ├── PreparationError   the project's settings, migrations or fixtures failed
         ├── ServerError        the server ended, or never listened
         │   └── FloodError         it wrote more to its log than it may
-        ├── ClusterError       a database server did not start, ended, or refused what it was asked
-        ├── StepError          a step went otherwise than the page says; carries the step's line
-        └── TimeLimitError     the run took longer than its timeout
-    Cancelled             the build was interrupted; not an error of any scenario
+        ├── ClusterError       a database server did not start, ended, or refused a request
+        ├── StepError          a step did not do what the page says; carries the step's line
+        └── TimeLimitError     the run exceeded its time limit
+    Cancelled             the build was interrupted; not an error of a scenario
 """
 
 
 class LabError(Exception):
-    """``message`` says what, where and what to do, in a sentence or two.
+    """The base class. ``message`` says what is wrong, where, and what to do.
 
-    ``line`` is that of the step at fault, where it is one; it counts from 0 in the directive's body.
+    ``line`` is the line of the step that failed, if a step did. It counts from 0 in the directive's body.
     """
 
     def __init__(self, message: str, line: int | None = None) -> None:
@@ -32,38 +32,38 @@ class LabError(Exception):
 
 
 class ProfileError(LabError):
-    """A profile is not known, or what conf.py says of it is not usable."""
+    """A profile is unknown, or its value in conf.py is not usable."""
 
 
 class AbsentError(LabError):
-    """What a profile needs is not on this machine: nothing is wrong with the page."""
+    """What a profile needs is not installed on this machine. The page is not wrong."""
 
 
-class EnvironmentMakingError(AbsentError):
-    """An environment could not be made. ``log`` is the end of what the installer said, free of secrets."""
+class EnvironmentCreationError(AbsentError):
+    """An environment could not be created. ``log`` is the end of the installer's output, without secrets."""
 
     def __init__(self, message: str, log: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.log = log
 
 
-class UnresolvedError(EnvironmentMakingError):
-    """No releases fulfil the requirements of an environment: on other machines neither."""
+class UnresolvedError(EnvironmentCreationError):
+    """No releases satisfy the requirements of an environment, on any machine."""
 
 
 class UnexpectedError(LabError):
-    """A bug of this package: an exception that nothing expects. It is the ``__cause__`` of this one."""
+    """A bug of this package: an unexpected exception, which is the ``__cause__`` of this one."""
 
     @classmethod
     def of(cls, cause: Exception) -> "UnexpectedError":
-        """Return the error for ``cause``."""
+        """Return the error whose cause is ``cause``."""
         error = cls(f"a bug of sphinx_djconn: {type(cause).__name__}: {cause}")
         error.__cause__ = cause
         return error
 
 
 class RunError(LabError):
-    """A run did not come to its end. ``log`` is the end of the server's log, free of secrets."""
+    """A run was not completed. ``log`` is the end of the server's log, without secrets."""
 
     def __init__(self, message: str, log: tuple[str, ...] = (), line: int | None = None) -> None:
         super().__init__(message, line)
@@ -71,11 +71,11 @@ class RunError(LabError):
 
 
 class PreparationError(RunError):
-    """The project could not be made ready: its settings, its migrations or its fixtures."""
+    """The project's databases could not be created: its settings, migrations or fixtures failed."""
 
 
 class ServerError(RunError):
-    """The server exited by itself, or never listened."""
+    """The server ended by itself, or never listened."""
 
 
 class FloodError(ServerError):
@@ -84,7 +84,7 @@ class FloodError(ServerError):
     def __init__(self, message: str = "", log: tuple[str, ...] = (), line: int | None = None) -> None:
         super().__init__(
             message
-            or "the server wrote more to its log than a run may, and was stopped; quieten it, or raise "
+            or "the server wrote more to its log than a run may, and was stopped; reduce its output, or raise "
             "`log_limit` (bytes) of its profile in `djconn_servers`",
             log,
             line,
@@ -92,16 +92,16 @@ class FloodError(ServerError):
 
 
 class ClusterError(RunError):
-    """A database server did not start, ended by itself, or refused what it was asked."""
+    """A database server did not start, ended by itself, or refused a request."""
 
 
 class StepError(RunError):
-    """A step went otherwise than the page says."""
+    """A step did not do what the page says."""
 
 
 class TimeLimitError(RunError):
-    """The run took longer than it may."""
+    """The run exceeded its time limit."""
 
 
-class Cancelled(Exception):  # noqa: N818 - no error
-    """The build was interrupted while this run was going on."""
+class Cancelled(Exception):  # noqa: N818 - not an error
+    """The build was interrupted while this operation was running."""

@@ -1,4 +1,4 @@
-"""Folders with all that is in them: what their files contain, or whether anybody has touched one since."""
+"""Digests of all files in a folder, and stamps that show whether a file has changed."""
 
 import hashlib
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 PACKAGE: Final = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 - as below
-"""The folder of our own code."""
+"""The folder of this package."""
 
 _SKIPPED_FOLDERS: Final = frozenset(
     {"__pycache__", "node_modules", "venv", "env", "site-packages", "htmlcov", "_build"}
@@ -15,45 +15,44 @@ _SKIPPED_FOLDERS: Final = frozenset(
 _SKIPPED_SUFFIXES: Final = (".pyc", ".sqlite3", ".sqlite3-journal", ".db", ".log", ".pid")
 
 
-def tree(folder: Path, apart: Collection[Path] = ()) -> str:
-    """Return a digest of the names and contents of a folder's files, caches and data left out.
+def tree_digest(folder: Path, excluded: Collection[Path] = ()) -> str:
+    """Return a digest of the names and contents of the files in ``folder``, at any depth.
 
-    What is in one of the folders ``apart`` does not count either.
+    Caches, data and what is in one of the ``excluded`` folders is left out.
     """
     hashed = hashlib.sha256()
-    for path in _files(str(folder), frozenset(map(str, apart))):
+    for path in _files(str(folder), frozenset(map(str, excluded))):
         name = path[len(str(folder)) :].lstrip(os.sep).replace(os.sep, "/")
         hashed.update(f"{name}\0{_content(path)}\n".encode())
     return hashed.hexdigest()
 
 
-def touches(folder: str, apart: Collection[str] = ()) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Yield the path of each file that counts in :func:`tree`, and what changes with whatever is done to it.
+def file_stamps(folder: str, excluded: Collection[str] = ()) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yield path and stamp of each file that :func:`tree_digest` includes; see :func:`file_stamp`."""
+    for path in _files(folder, excluded):
+        yield path, file_stamp(path)
 
-    The last two of these are times, in nanoseconds since 1970: when it was written, and when anything of it was
-    changed. Only a change in the very moment of an earlier one, a tick of the file system's clock, can leave
-    both as they are.
+
+def file_stamp(path: str) -> tuple[int, ...]:
+    """Return the stamp of the file ``path``, which every change of the file changes; empty if there is none.
+
+    It is inode, size, and the times of the last change of the content and of anything else, in nanoseconds
+    since 1970. Only a second change within the same tick of the file system's clock can keep it.
     """
-    for path in _files(folder, apart):
-        yield path, touch(path)
-
-
-def touch(path: str) -> tuple[int, ...]:
-    """Return what changes with whatever is done to ``path``, as in :func:`touches`; nothing if it is gone."""
     try:
-        found = os.stat(path)  # noqa: PTH116 - as below
+        status = os.stat(path)  # noqa: PTH116 - as below
     except (OSError, ValueError):
         return ()
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def installed(folder: str) -> list[str]:
-    """Return what tells the distributions in ``folder``, an entry of ``sys.path``, and their versions.
+def metadata_folders(folder: str) -> list[str]:
+    """Return the names of the metadata folders in ``folder``, an entry of ``sys.path``.
 
-    The names of their folders do; reading the metadata of each takes as long as a small build.
+    They contain name and version of each distribution. To read all metadata takes as long as a small build.
     """
     try:
-        names = os.listdir(folder or ".")  # noqa: PTH208 - names are all that is wanted
+        names = os.listdir(folder or ".")  # noqa: PTH208 - only the names are needed
     except OSError:  # a zip file, or nothing
         return []
     return sorted(name for name in names if name.endswith((".dist-info", ".egg-info")))
@@ -67,16 +66,16 @@ def _content(path: str) -> str:
         return "unreadable"
 
 
-def _files(folder: str, apart: Collection[str]) -> Iterator[str]:
-    """Yield the files as texts, those of the folder itself first: objects for each would take too long.
+def _files(folder: str, excluded: Collection[str]) -> Iterator[str]:
+    """Yield the paths of the files at any depth, those of the folder itself first.
 
-    However deep they are, as far as the system has paths for them.
+    They are strings: creating a ``Path`` for each takes too long.
     """
     pending = [folder]
     while pending:
         try:
-            with os.scandir(pending.pop()) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
+            with os.scandir(pending.pop()) as iterator:
+                entries = sorted(iterator, key=lambda entry: entry.name)
         except OSError:
             continue
         folders = []
@@ -84,7 +83,7 @@ def _files(folder: str, apart: Collection[str]) -> Iterator[str]:
             if entry.name.startswith("."):
                 continue
             if entry.is_dir(follow_symlinks=False):
-                if entry.name not in _SKIPPED_FOLDERS and entry.path not in apart:
+                if entry.name not in _SKIPPED_FOLDERS and entry.path not in excluded:
                     folders.append(entry.path)
             elif not entry.name.endswith(_SKIPPED_SUFFIXES) and _is_file(entry):
                 yield entry.path
@@ -92,5 +91,5 @@ def _files(folder: str, apart: Collection[str]) -> Iterator[str]:
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
-    """Return whether it is a file, or leads to one; asks the system about links only."""
+    """Return whether it is a file or a link to one; only links need a system call."""
     return entry.is_file(follow_symlinks=False) or os.path.isfile(entry)  # noqa: PTH113

@@ -1,36 +1,35 @@
-"""Keys: what a recording is made with, by name, as texts and digests.
+"""Fingerprints: texts and digests of everything that determines a recording.
 
-What its runs used of the machine, such as files and variables, is not among it: that is in
-:mod:`sphinx_djconn.inputs`.
+They do not cover what a run uses of the machine, such as files and variables; see :mod:`sphinx_djconn.inputs`.
 """
 
 import json
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sphinx_djconn.hashing import digest
-from sphinx_djconn.lab.file_digest import PACKAGE, tree
+from sphinx_djconn.lab.databases.requirements import server_version
+from sphinx_djconn.lab.environments.environment import Environment
+from sphinx_djconn.lab.file_digest import PACKAGE, tree_digest
 from sphinx_djconn.lab.profiles.databases import Database
-from sphinx_djconn.lab.profiles.profiles import Profiles, Project
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import Project
 from sphinx_djconn.lab.profiles.servers import Server
 from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.store import Key
 
-if TYPE_CHECKING:
-    from sphinx_djconn.lab.environments.environment import Environment
-
 
 class Fingerprints:
-    """Makes the keys of one build: what many scenarios have in common is read once."""
+    """Computes the fingerprints of one build's scenarios and databases."""
 
     def __init__(self, profiles: Profiles) -> None:
         self._profiles = profiles
 
-    def of(self, scenario: Scenario, environment: "Environment | None") -> Key:
-        """Return the key of ``scenario``'s recording on this machine, now.
+    def of(self, scenario: Scenario, environment: Environment | None) -> Key:
+        """Return the key of ``scenario``'s recording on this machine.
 
-        Where nothing runs, there may be no ``environment``: then it is without what that would tell.
+        Without ``environment``, which a build that runs nothing may lack, the versions of Python and Django are
+        missing.
         """
         database = self._profiles.databases[scenario.database]
         return Key(
@@ -44,17 +43,17 @@ class Fingerprints:
             },
         )
 
-    def databases(self, project: Project, environment: "Environment") -> str:
-        """Return a name for the databases of ``project`` that are made in ``environment``.
+    def database_name(self, project: Project, environment: Environment) -> str:
+        """Return the name of the databases of ``project`` that are created in ``environment``.
 
-        It tells how they are made. What is used for it, such as migrations, may change: see ``inputs``.
+        It depends on how they are created. The files that this uses, such as migrations, are their inputs.
         """
-        made_in = [environment.name, *_environment(environment).values()]
-        return digest([_project(project), *made_in, instrument()])[:20]
+        versions = [environment.name, *_environment(environment).values()]
+        return digest([_project(project), *versions, instrument()])[:20]
 
 
 def portable(key: Key) -> Key:
-    """Return ``key`` without what a machine that only replays cannot know."""
+    """Return ``key`` without the parts that are unknown on a machine that only replays."""
     return Key(
         key.scenario,
         {name: part for name, part in key.parts.items() if name in ("server", "project", "database")},
@@ -63,34 +62,29 @@ def portable(key: Key) -> Key:
 
 @cache
 def _project(project: Project) -> str:
-    """Return a digest of what conf.py says of ``project``, but for its place."""
+    """Return a digest of what conf.py says about ``project``, except its path."""
     return digest([project.settings, list(project.fixtures), list(project.env)])
 
 
 @cache
 def _server(server: Server) -> str:
-    apart = [list(server.apps), server.refuses_root]
-    return digest([list(server.command), server.reloads, list(server.env), *apart])
+    installation = [list(server.apps), server.refuses_root]
+    return digest([list(server.command), server.reloads, list(server.env), *installation])
 
 
-def _environment(environment: "Environment") -> dict[str, str]:
+def _environment(environment: Environment) -> dict[str, str]:
     installed = environment.installed
-    return {
-        "python": installed.python,
-        "django": installed.version("django"),
-    }
+    return {"python": installed.python, "django": installed.version("django")}
 
 
 def _database(database: Database) -> dict[str, str]:
-    from sphinx_djconn.lab.databases.on_server import version  # noqa: PLC0415 - most builds need none
-
     return {
-        "database": json.dumps(database.described(), sort_keys=True, default=str),
-        "database server": f"{database.kind} {version(database)}".rstrip(),
+        "database": json.dumps(database.fingerprint_data(), sort_keys=True, default=str),
+        "database server": f"{database.kind} {server_version(database)}".rstrip(),
     }
 
 
 @cache
 def instrument() -> str:
-    """Return a digest of our own code that takes part in a run."""
-    return digest([tree(Path(PACKAGE, room)) for room in ("probe", "lab", "trace", "scenario")])
+    """Return a digest of the code of this package that takes part in a run."""
+    return digest([tree_digest(Path(PACKAGE, package)) for package in ("probe", "lab", "trace", "scenario")])

@@ -1,4 +1,4 @@
-"""The face of the lab: what runs a scenario and returns its recording."""
+"""The face of the lab: it runs a scenario and returns its recording."""
 
 import sys
 import threading
@@ -10,7 +10,8 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from sphinx_djconn.inputs import Inputs, union
-from sphinx_djconn.lab.databases.in_files import FileDatabases
+from sphinx_djconn.lab.command import ServerCommand
+from sphinx_djconn.lab.databases.in_files import SQLiteProvider
 from sphinx_djconn.lab.environments.environment import CURRENT, Environment, current
 from sphinx_djconn.lab.errors import AbsentError, LabError, PreparationError, RunError, ServerError
 from sphinx_djconn.lab.fingerprint import Fingerprints
@@ -21,25 +22,28 @@ from sphinx_djconn.lab.process.cancellation import Cancellation
 from sphinx_djconn.lab.process.launcher import Launcher
 from sphinx_djconn.lab.process.temporary import sweep
 from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import Project
+from sphinx_djconn.lab.run_spec import RunServices, RunSpec
 from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.store import Recording
 
 if TYPE_CHECKING:
-    from sphinx_djconn.lab.databases.on_server import DatabaseServers
+    from sphinx_djconn.lab.databases.on_server import ServerProvider
     from sphinx_djconn.lab.environments.environments import Environments
     from sphinx_djconn.trace.reading import Trace
 
 
 class Laboratory:
-    """Runs scenarios. ``cache`` keeps prepared databases; ``timeout`` is in seconds, for one run.
+    """Runs scenarios. A laboratory that is closed leaves no process behind.
 
-    ``checkout`` is the folder that the documentation is in, with what it describes; ``files`` knows the files
-    of this machine.
-
-    ``warm`` lets runs start from processes that have imported Django already, instead of from the
-    command line. ``unsupported`` allows environments with a Python that their Django does not support.
-    ``tell`` is called, in the thread that calls :meth:`say` or waits for environments, with lines for the
-    reader. A laboratory that is closed leaves no process behind.
+    * ``cache`` is a folder that keeps prepared databases; ``timeout`` is the time limit of one run, in seconds.
+    * ``warm`` lets runs start as forks of processes that have imported Django already, instead of from the
+      command line.
+    * ``unsupported`` allows environments with a Python that their Django does not support.
+    * ``report`` is called with messages for the user, in the thread that calls :meth:`report_pending` or waits
+      for environments.
+    * ``checkout`` is the folder that contains the docs and what they describe; ``files`` has the digests of
+      files.
     """
 
     def __init__(
@@ -50,54 +54,46 @@ class Laboratory:
         *,
         warm: bool = True,
         unsupported: bool = False,
-        tell: Callable[[str], None] = lambda _: None,
+        report: Callable[[str], None] = lambda _: None,
         checkout: Path | None = None,
         files: Files | None = None,
     ) -> None:
         self.profiles = profiles
-        self.keys = Fingerprints(profiles)
+        self.fingerprints = Fingerprints(profiles)
         self.machines = Machines(files or Files(), checkout)
-        self._databases = FileDatabases(cache, self.keys, self.machines, timeout)
-        self._served: DatabaseServers | None = None
+        self._sqlite_provider = SQLiteProvider(cache, self.fingerprints, timeout)
+        self._server_provider: ServerProvider | None = None
         self._launchers: dict[str, Launcher] = {}
         self._environments: Environments | None = None
         self._warm = warm
         self._unsupported = unsupported
-        self._tell = tell
-        self._lines: SimpleQueue[str] = SimpleQueue()
+        self._report = report
+        self._messages: SimpleQueue[str] = SimpleQueue()
         self._timeout = timeout
         self._lock = threading.Lock()
-        self._interruption = Cancellation()
+        self._cancellation = Cancellation()
         sweep()
 
     def run(self, scenario: Scenario) -> Recording:
         """Execute every run of ``scenario``.
 
-        Raises :class:`ProfileError`, ``AbsentError``, :class:`RunError` and ``Cancelled``.
+        Raises :class:`ProfileError`, :class:`AbsentError`, :class:`RunError` and :class:`Cancelled`.
         """
-        # With it comes the library of the clients, which takes time and which many builds never need.
+        # It imports requests, which takes 0.1 s and which a build that runs nothing does not need.
         from sphinx_djconn.lab.run import Run  # noqa: PLC0415
 
         self.profiles.check(scenario)
         environment = self.environment(scenario)
-        key = self.keys.of(scenario, environment)
+        key = self.fingerprints.of(scenario, environment)
         seconds = min(self._timeout if scenario.timeout is None else scenario.timeout, MAX_TIMEOUT)
-        served = self._serving(scenario)
+        spec = RunSpec.of(scenario, self.profiles, environment)
+        provider = self._servers() if spec.database.has_server else self._sqlite_provider
+        services = self._services(spec.project, environment)
         traces: list[Trace] = []
         notes: dict[str, None] = {}
         inputs: list[Inputs] = []
-        machine = self.machines.of(self.profiles.projects[scenario.project], environment)
         for _ in range(scenario.runs):
-            run = Run(
-                scenario,
-                self.profiles,
-                environment,
-                self._databases if served is None else served,
-                self.launcher(environment.python),
-                self._interruption,
-                seconds,
-                machine,
-            )
+            run = Run(spec, services, provider, seconds)
             try:
                 traces.append(run.execute())
             except (PreparationError, ServerError) as error:
@@ -110,9 +106,9 @@ class Laboratory:
         return Recording(key, tuple(traces), tuple(notes), distributions, union(inputs))
 
     def environment(self, scenario: Scenario) -> Environment:
-        """Return the environment of ``scenario``, made if it is not there.
+        """Return the environment of ``scenario``, which is created if it does not exist.
 
-        Raises :class:`ProfileError`, ``AbsentError`` where it is not to be had, and ``Cancelled``.
+        Raises :class:`ProfileError`, :class:`AbsentError` if it cannot be created, and :class:`Cancelled`.
         """
         if scenario.environment == CURRENT:
             return current()
@@ -121,102 +117,81 @@ class Laboratory:
     def environments(
         self, scenarios: Mapping[str, Scenario], at_once: int
     ) -> "Generator[dict[str, Environment | LabError], None, None]":
-        """Yield the environments of ``scenarios``, or why there is none, under their names, in groups.
+        """Yield the environments of ``scenarios``, or the errors of creating them, by name, in groups.
 
-        The first group are those that are there; the others are made meanwhile, ``at_once`` at a time, and
-        come as they are.
+        The first group are those that exist. The others follow as they are created, ``at_once`` at a time.
         """
-        own: dict[str, Environment | LabError] = {
-            name: current() for name, each in scenarios.items() if each.environment == CURRENT
+        existing: dict[str, Environment | LabError] = {
+            name: current() for name, scenario in scenarios.items() if scenario.environment == CURRENT
         }
         wanted = {
-            name: self.profiles.environment(each)
-            for name, each in scenarios.items()
-            if each.environment != CURRENT
+            name: self.profiles.environment(scenario)
+            for name, scenario in scenarios.items()
+            if scenario.environment != CURRENT
         }
         if not wanted:
-            yield own
+            yield existing
             return
-        from sphinx_djconn.lab.environments.create_many import in_turn  # noqa: PLC0415 - most builds need none
+        from sphinx_djconn.lab.environments.create_many import in_turn  # noqa: PLC0415 - not on Windows
 
-        groups = in_turn(self._all_environments(), wanted, at_once=at_once, tell=self.say, cancel=self.cancel)
+        groups = in_turn(
+            self._all_environments(), wanted, at_once=at_once, tell=self.report_pending, cancel=self.cancel
+        )
         with closing(groups):
-            yield {**own, **next(groups)}
+            yield {**existing, **next(groups)}
             yield from groups
 
-    def _all_environments(self) -> "Environments":
-        from sphinx_djconn.lab.environments.environments import Environments  # noqa: PLC0415 - as above
-
-        with self._lock:
-            if self._environments is None:
-                self._environments = Environments(
-                    tell=self._lines.put, interruption=self._interruption, unsupported=self._unsupported
-                )
-            return self._environments
-
-    def say(self) -> None:
-        """Tell what other threads have had to say since."""
-        while not self._lines.empty():
-            self._tell(self._lines.get())
+    def report_pending(self) -> None:
+        """Report the messages of other threads since the last call."""
+        while not self._messages.empty():
+            self._report(self._messages.get())
 
     def launcher(self, python: str) -> Launcher:
-        """Return what starts processes with the interpreter ``python``; a warm one imports by now."""
+        """Return what starts processes with the interpreter ``python``; its fork server is starting."""
         with self._lock:
             if python not in self._launchers:
                 self._launchers[python] = Launcher(python, warm=self._warm)
             return self._launchers[python]
 
-    def _serving(self, scenario: Scenario) -> "DatabaseServers | None":
-        """Return what has the database servers of this build, where ``scenario`` needs one."""
-        if not self.profiles.databases[scenario.database].has_server:
-            return None
-        from sphinx_djconn.lab.databases.on_server import DatabaseServers  # noqa: PLC0415 - most builds need none
-
-        with self._lock:
-            if self._served is None:
-                self._served = DatabaseServers(self.keys, self.machines, self._timeout, self._interruption)
-        return self._served
-
     def warm_up(self, *, databases: bool = True) -> None:
         """Begin what takes time before the first run, and return at once.
 
-        ``databases`` asks for those of the project that pages mean where they name none.
+        ``databases`` includes those of the default project.
         """
         launcher = self.launcher(sys.executable)
-        if databases and not any(name == "default" for _, name in self.profiles.faults):
-            self._databases.begin(self.profiles.projects["default"], current(), launcher)
+        if databases and launcher.is_warm and not any(name == "default" for _, name in self.profiles.faults):
+            project = self.profiles.projects["default"]
+            self._sqlite_provider.begin(project, current(), self._services(project, current()))
 
     def begin_servers(self, scenarios: Iterable[Scenario]) -> None:
         """Begin to start the database servers that ``scenarios`` share, and return at once."""
         for scenario in scenarios:
-            with suppress(Exception):  # which its own run will raise
+            with suppress(Exception):  # the scenario's run will raise it
                 self.profiles.check(scenario)
-                served = self._serving(scenario)
-                if served is not None:
-                    served.warm_up(self.profiles.databases[scenario.database])
+                database = self.profiles.databases[scenario.database]
+                if database.has_server:
+                    self._servers().warm_up(database)
 
-    def foresee(self, scenarios: Iterable[Scenario]) -> None:
-        """Have projects set up for the runs of ``scenarios``, where many begin alike."""
-        from sphinx_djconn.lab.command import ServerCommand  # noqa: PLC0415 - as above
-
-        alike: Counter[tuple[str, str]] = Counter()
+    def preload_common(self, scenarios: Iterable[Scenario]) -> None:
+        """Set up projects in advance, for ``scenarios`` whose servers start alike."""
+        runs: Counter[str] = Counter()
         for scenario in scenarios:
-            with suppress(LabError):  # which its own run will raise
+            with suppress(LabError):  # the scenario's run will raise it
                 self.profiles.check(scenario)
                 if scenario.environment != CURRENT:
-                    continue  # nothing is warm for it
-                starting = ServerCommand(scenario, self.profiles, current())
-                alike[starting.python, starting.like()] += scenario.runs
-        for (python, like), runs in alike.most_common():
-            if like and runs > 1:
-                self.launcher(python).ready(like)
+                    continue  # there is no fork server for it
+                command = ServerCommand(RunSpec.of(scenario, self.profiles, current()))
+                runs[command.preload_key()] += scenario.runs
+        for key, count in runs.most_common():
+            if key and count > 1:
+                self.launcher(current().python).preload(key)
 
     def close(self) -> None:
-        """End the warm processes, and what was begun in vain."""
-        self._interruption.happen()  # a database server that is being started is not waited for
-        self._databases.close()
-        if self._served is not None:
-            self._served.close()
+        """End the fork servers, the database servers, and preparations that no run has needed."""
+        self._cancellation.cancel()  # so that a database server that is being started is not waited for
+        self._sqlite_provider.close()
+        if self._server_provider is not None:
+            self._server_provider.close()
         with self._lock:
             for launcher in self._launchers.values():
                 launcher.close()
@@ -224,12 +199,35 @@ class Laboratory:
         self.machines.files.save()
 
     def cancel(self) -> None:
-        """End every run that is going on, and begin no other."""
-        self._interruption.happen()
+        """End every run, and start no other."""
+        self._cancellation.cancel()
+
+    def _services(self, project: Project, environment: Environment) -> RunServices:
+        machine = self.machines.of(project, environment)
+        return RunServices(self.launcher(environment.python), machine, self._cancellation)
+
+    def _servers(self) -> "ServerProvider":
+        """Return the provider of databases on servers, which most builds do not need."""
+        from sphinx_djconn.lab.databases.on_server import ServerProvider  # noqa: PLC0415 - not on Windows
+
+        with self._lock:
+            if self._server_provider is None:
+                self._server_provider = ServerProvider(self.fingerprints, self._timeout, self._cancellation)
+            return self._server_provider
+
+    def _all_environments(self) -> "Environments":
+        from sphinx_djconn.lab.environments.environments import Environments  # noqa: PLC0415 - not on Windows
+
+        with self._lock:
+            if self._environments is None:
+                self._environments = Environments(
+                    tell=self._messages.put, interruption=self._cancellation, unsupported=self._unsupported
+                )
+            return self._environments
 
 
 def _unsupported(environment: Environment, error: RunError) -> AbsentError:
-    """Return the error of a Django that did not work with a Python that is too new for it."""
+    """Return the error of a Django that failed with a Python that is too new for it."""
     django = environment.installed.version("django")
     return AbsentError(
         f"Django {django} does not support Python {environment.version}, and did not work with it: "

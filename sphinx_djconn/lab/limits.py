@@ -3,7 +3,7 @@
 from typing import Final
 
 DEFAULT_TIMEOUT: Final = 30.0
-"""The default limit of one run, in seconds."""
+"""The default time limit of one run, in seconds."""
 
 MAX_TIMEOUT: Final = 86_400
-"""The highest limit that can be set, in seconds: one day. ``select`` and locks cannot wait for any number."""
+"""The longest time limit, in seconds: one day. ``select`` and locks reject very large numbers."""

@@ -1,4 +1,4 @@
-"""Run many scenarios side by side; one that fails does not disturb the others."""
+"""Run many scenarios concurrently. A scenario that fails does not affect the others."""
 
 from collections.abc import Generator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
@@ -9,73 +9,73 @@ from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.scenario.model import Close, DatabaseFault, Reload, Request, Scenario, Together, Wait
 from sphinx_djconn.store import Recording
 
-_TICK: Final = 0.5
-"""Seconds after which Ctrl-C is heard at the latest."""
+_POLL_INTERVAL: Final = 0.5
+"""Seconds until Ctrl-C is handled, at most."""
 
-_RELOAD: Final = 1.5
-_TOGETHER: Final = 0.5
-"""Seconds that such a step takes, more or less; they decide about an order, and nothing else."""
+_RELOAD_SECONDS: Final = 1.5
+_TOGETHER_SECONDS: Final = 0.5
+"""Estimates of what such a step takes. Only the order of the scenarios depends on them."""
 
 
 class ScenarioResult(NamedTuple):
-    """What became of a scenario: a recording, or the error that was in its way."""
+    """A recording, or the error that prevented it."""
 
     recording: Recording | None
     error: LabError | None
 
 
 class Scheduler:
-    """Runs up to ``jobs`` scenarios at once. Each waits for its server, not for a processor."""
+    """Runs up to ``jobs`` scenarios at once, in threads: most of the time, each waits for its server."""
 
     def __init__(self, laboratory: Laboratory, jobs: int) -> None:
         self._laboratory = laboratory
         self._jobs = jobs
 
     def run(self, scenarios: Mapping[str, Scenario]) -> Generator[tuple[str, ScenarioResult], None, None]:
-        """Yield the outcome of each scenario under its name, as they end.
+        """Yield name and result of each scenario as it ends.
 
-        Whatever interrupts this (Ctrl-C above all) ends every run before it goes on its way; who is
-        interrupted between two outcomes has to close it.
+        An exception in this generator, such as ``KeyboardInterrupt``, ends all runs before it propagates. A
+        caller that is interrupted between two results has to close the generator.
         """
         with ThreadPoolExecutor(self._jobs, "djconn-run") as executor:
             self._laboratory.begin_servers(scenarios.values())
-            executor.submit(self._laboratory.foresee, list(scenarios.values()))
-            order = sorted(scenarios.items(), key=lambda each: self._place(each[1]))
-            futures = {executor.submit(self._outcome, scenario): name for name, scenario in order}
+            executor.submit(self._laboratory.preload_common, list(scenarios.values()))
+            order = sorted(scenarios.items(), key=lambda item: self._sort_key(item[1]))
+            futures = {executor.submit(self._run_one, scenario): name for name, scenario in order}
             try:
                 while futures:
-                    # Not without end: a signal that another thread has taken wakes nobody.
-                    done, _ = wait(futures, _TICK, FIRST_COMPLETED)
-                    self._laboratory.say()
+                    # With a timeout: a signal that another thread receives does not interrupt wait().
+                    done, _ = wait(futures, _POLL_INTERVAL, FIRST_COMPLETED)
+                    self._laboratory.report_pending()
                     while done:
                         future = done.pop()
-                        yield futures.pop(future), future.result()  # keeping none of the traces
+                        yield futures.pop(future), future.result()  # without a reference to the traces
             except BaseException:
                 self._laboratory.cancel()
                 executor.shutdown(wait=True, cancel_futures=True)
                 raise
 
-    def _place(self, scenario: Scenario) -> tuple[float, bool]:
-        """Return what scenarios are sorted by.
+    def _sort_key(self, scenario: Scenario) -> tuple[float, bool]:
+        """Return the sort key of ``scenario``.
 
-        Those that wait longest begin first, so that none is left to wait alone at the end; and others run
-        while the database servers start.
+        Scenarios that wait longest begin first, so that none waits alone at the end. Those without a database
+        server run while the servers start.
         """
         database = self._laboratory.profiles.databases.get(scenario.database)
-        return -_waiting(scenario), database is not None and database.has_server
+        return -_seconds_of_waiting(scenario), database is not None and database.has_server
 
-    def _outcome(self, scenario: Scenario) -> ScenarioResult:
+    def _run_one(self, scenario: Scenario) -> ScenarioResult:
         try:
             return ScenarioResult(self._laboratory.run(scenario), None)
         except LabError as error:
             return ScenarioResult(None, error)
         except Cancelled:
             raise
-        except Exception as error:  # noqa: BLE001 - one scenario's trouble: the others run
+        except Exception as error:  # noqa: BLE001 - the other scenarios run
             return ScenarioResult(None, UnexpectedError.of(error))
 
 
-def _waiting(scenario: Scenario) -> float:
+def _seconds_of_waiting(scenario: Scenario) -> float:
     """Return about how many seconds a scenario spends waiting, in all its runs."""
     seconds = 0.0
     for step in scenario.sequence.steps:
@@ -83,9 +83,9 @@ def _waiting(scenario: Scenario) -> float:
             case Wait():
                 seconds += step.seconds
             case Reload():
-                seconds += _RELOAD
+                seconds += _RELOAD_SECONDS
             case Together():
-                seconds += _TOGETHER
+                seconds += _TOGETHER_SECONDS
             case Request() | Close() | DatabaseFault():
                 pass
             case _:

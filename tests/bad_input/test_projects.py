@@ -101,7 +101,7 @@ def built(shared_docs: Docs) -> Built:
             "djconn.config",
             "djconn_projects['absent'] in conf.py: there is no folder `../nowhere`; 'path' must lead from",
         ),
-        (":: no-module-name", "djconn.config", "`site_settings.py` is no module name; write it"),
+        (":: no-module-name", "djconn.config", "`site_settings.py` is not a module name; write it"),
         (":: half", "djconn.config", "djconn_projects['half'] must be {'path': ..., 'settings': ...}"),
         (":: no-settings", "djconn.run", "ModuleNotFoundError: No module named 'other_settings'"),
         (":: raises", "djconn.run", "RuntimeError: ('DATABASE_URL is not set, & <b>that</b> is bad', 13)"),

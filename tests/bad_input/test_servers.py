@@ -257,7 +257,7 @@ FAILURES = [
     ("   browser: GET /die", "the server exited with code 5 while the run waited for"),
     ("   together:", "the server exited with code 5 while the run waited for"),
     ("browser: GET /hang", "stopped by its time limit while waiting for the response to `GET /hang`"),
-    (":: floods", "the server wrote more to its log than a run may, and was stopped; quieten it, or"),
+    (":: floods", "the server wrote more to its log than a run may, and was stopped; reduce its output, or"),
     ("GET /missing -> 200", "`GET /missing` was expected to answer 200 and answered 404; correct the step"),
     ("GET / -> 299", "`GET /` was expected to answer 299 and answered 200"),
 ]

@@ -52,9 +52,9 @@ ABSENT = [
     (":: is-not-installed", "the server `not-installed` is not installed: there is no no-such-server in "),
     (":: is-not-installed", "install it with `pip install no-such-server`, or all servers with `pip install "),
     (":: is-too-old", "the server `too-old` needs django>=999, and "),
-    (":: is-too-old", "is installed; install another with `pip install 'django>=999'`"),
-    (":: has-no-program", "the program `no-such-program` was looked for in "),
-    (":: has-no-program", "install it, or name it with its folder in `djconn_servers`"),
+    (":: is-too-old", "is installed; install another version with `pip install 'django>=999'`"),
+    (":: has-no-program", "the program `no-such-program` is neither in "),
+    (":: has-no-program", "nor on the PATH; install it, or give its full path in `djconn_servers`"),
     (":: about-the-absent", "unproven: no run of the scenario `is-not-installed` reached its end"),
     ("djconn:fact:`", "no run of the scenario `is-not-installed` reached its end"),
 ]
@@ -89,7 +89,10 @@ def test_what_is_not_installed_is_told_with_how_to_have_it(
 
 def test_a_word_in_braces_that_means_nothing_is_told_with_those_that_do(built: Built, described: Docs) -> None:
     warning = built.warning("index.rst", described.line(":: has-an-unknown-place"), kind="djconn.config")
-    assert "djconn_servers['unknown-place']: `{prot}` means nothing. Known: {python}, {port}," in warning.text
+    assert (
+        "djconn_servers['unknown-place']: unknown placeholder `{prot}`. Known: {python}, {port},"
+        in warning.text
+    )
 
 
 def test_the_page_says_what_is_missing_where_the_evidence_would_be(built: Built) -> None:

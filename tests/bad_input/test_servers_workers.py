@@ -11,7 +11,9 @@ from choosing import a_few
 
 from sphinx_djconn.lab.errors import RunError, ServerError, TimeLimitError
 from sphinx_djconn.lab.laboratory import Laboratory
-from sphinx_djconn.lab.profiles.profiles import Profiles, read_project, read_server
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import read_project
+from sphinx_djconn.lab.profiles.servers import read_server
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.store import Recording

@@ -14,7 +14,8 @@ from projects_on_servers import SETTINGS, VIEWS, Run
 from sphinx_djconn.lab.clusters.clusters import Clusters
 from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.lab.profiles.databases import DATABASES, Database
-from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import read_project
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.trace.reading import Trace

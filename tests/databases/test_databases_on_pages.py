@@ -96,10 +96,10 @@ CONF = [
     ({"kind": "oracle"}, "['kind'] must be one of 'postgresql', 'mariadb'"),
     ({}, "['kind'] must be one of"),
     ({"kind": "postgresql", "DSN": "x"}, "unknown key `DSN`. Known: dsn, kind,"),
-    ({"kind": "postgresql", "dsn": 5}, "['dsn'] must be a text"),
+    ({"kind": "postgresql", "dsn": 5}, "['dsn'] must be a string"),
     ({"kind": "postgresql", "dsn": " "}, "without it, the build starts a server of its own"),
     ({"kind": "postgresql", "options": ["pool"]}, "['options'] must be a dictionary, as OPTIONS"),
-    ({"kind": "postgresql", "options": {"pool": {1, 2}}}, "['options'] must be made of texts, numbers"),
+    ({"kind": "postgresql", "options": {"pool": {1, 2}}}, "['options'] must consist of strings, numbers"),
     ({"kind": "mariadb", "options": {"pool": True}}, "a pool of connections for PostgreSQL only"),
     ({"kind": "postgresql", "max_connections": 0}, "['max_connections'] must be a number from 1 to 1000"),
     ({"kind": "postgresql", "max_connections": "5"}, "['max_connections'] must be a number from 1 to 1000"),
@@ -146,7 +146,7 @@ def test_a_dsn_that_nobody_answers_is_told_without_its_password(docs: Docs, post
 def test_a_restart_of_a_server_that_conf_py_names_is_refused_at_its_step(docs: Docs):
     write(docs, "mine", "database: restart", djconn_databases={"mine": {"kind": "postgresql", "dsn": DSN}})
     warning = docs.build().warning("index.rst", docs.line("database: restart"), kind="djconn.config")
-    assert "others may be using it; take 'dsn' out of conf.py, or the step out of the page" in warning.text
+    assert "others may be using it; remove 'dsn' from conf.py, or the step from the page" in warning.text
 
 
 def test_a_fault_of_sqlite_names_the_databases_that_can_have_it(docs: Docs):
@@ -172,14 +172,14 @@ def test_what_is_not_installed_is_told_and_other_scenarios_run(docs: Docs, tmp_p
 
 
 def test_programs_that_are_not_there_are_told_and_other_scenarios_run(docs: Docs, monkeypatch, postgresql: str):
-    from sphinx_djconn.lab.databases import on_server as served  # noqa: PLC0415
+    from sphinx_djconn.lab.databases import requirements  # noqa: PLC0415
 
-    served._program.cache_clear()
+    requirements._installed_version.cache_clear()
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr(binaries.postgresql, "__defaults__", ((), ()))
     write(docs)
     warning = docs.build().warning("index.rst", docs.line("scenario:: served"), kind="djconn.absent")
-    served._program.cache_clear()
+    requirements._installed_version.cache_clear()
     assert "no PostgreSQL that could be used is installed" in warning.text
 
 

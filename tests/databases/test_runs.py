@@ -13,7 +13,8 @@ from sphinx_djconn.lab.environments.environment import current
 from sphinx_djconn.lab.fingerprint import Fingerprints
 from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.lab.profiles.databases import DATABASES, Database
-from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import read_project
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.trace.facts import facts_of

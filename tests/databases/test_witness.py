@@ -16,7 +16,8 @@ from sphinx_djconn.claims.expression import parse
 from sphinx_djconn.claims.verdict import Verdict, judge
 from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.lab.profiles.databases import DATABASES, Database
-from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import read_project
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.trace.facts import facts_of

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from choosing import a_few
 
-from sphinx_djconn.lab.profiles.profiles import DEMO, Project
+from sphinx_djconn.lab.profiles.projects import DEMO, Project
 from sphinx_djconn.testing import run
 
 WAYS = ["thread_local", "thread_local_async", "context_var", "asgiref_local", "done_right"]

@@ -21,8 +21,8 @@ from sphinx_djconn.evidence.parts import PARTS
 from sphinx_djconn.ext.config import described
 from sphinx_djconn.ext.directives import DIRECTIVES
 from sphinx_djconn.ext.domain import DjconnDomain
-from sphinx_djconn.lab.profiles.profiles import DATABASES
-from sphinx_djconn.lab.profiles.servers import PLACES, SERVERS, Server
+from sphinx_djconn.lab.profiles.databases import DATABASES
+from sphinx_djconn.lab.profiles.servers import PLACEHOLDERS, SERVERS, Server
 from sphinx_djconn.trace.fact_table import FACTS, REQUEST_FACTS
 
 # The pages show the connection pool, too.
@@ -164,7 +164,13 @@ def test_the_reference_has_every_option_of_every_directive(reference: str) -> No
 
 
 def test_the_reference_has_every_setting_profile_and_part(reference: str) -> None:
-    names = [*described(), *SERVERS, *DATABASES, *PARTS, *(f"{{{place}}}" for place in PLACES)]
+    names = [
+        *described(),
+        *SERVERS,
+        *DATABASES,
+        *PARTS,
+        *(f"{{{placeholder}}}" for placeholder in PLACEHOLDERS),
+    ]
     assert [name for name in names if f">{name}<" not in reference] == []
 
 

@@ -13,7 +13,8 @@ from sphinx_djconn.lab.clusters.clusters import Clusters
 from sphinx_djconn.lab.environments.environment import current
 from sphinx_djconn.lab.errors import AbsentError, LabError
 from sphinx_djconn.lab.laboratory import Laboratory
-from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import read_project
 from sphinx_djconn.lab.profiles.servers import SERVERS
 from sphinx_djconn.lab.requirements import check_installed
 

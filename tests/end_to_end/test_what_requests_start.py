@@ -10,7 +10,8 @@ import pytest
 from building import Docs
 
 from sphinx_djconn.lab.laboratory import Laboratory
-from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import read_project
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.trace.facts import facts_of

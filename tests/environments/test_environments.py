@@ -20,7 +20,7 @@ from sphinx_djconn.lab.environments.environment import Environment
 from sphinx_djconn.lab.environments.environments import Environments
 from sphinx_djconn.lab.environments.interpreters import on_this_machine
 from sphinx_djconn.lab.environments.specification import find, read
-from sphinx_djconn.lab.errors import AbsentError, Cancelled, EnvironmentMakingError, UnresolvedError
+from sphinx_djconn.lab.errors import AbsentError, Cancelled, EnvironmentCreationError, UnresolvedError
 from sphinx_djconn.lab.process.cancellation import Cancellation
 
 NOWHERE = "http://127.0.0.1:9/simple"
@@ -118,7 +118,7 @@ def test_a_build_that_waits_for_another_can_be_interrupted(tmp_path: Path, deaf_
     first = Build(tmp_path, "django~=5.2.0")
     first.said()
     interruption = Cancellation()
-    environments = Environments(tmp_path, interruption=interruption, tell=lambda _: interruption.happen())
+    environments = Environments(tmp_path, interruption=interruption, tell=lambda _: interruption.cancel())
     with pytest.raises(Cancelled):
         environments.get(find("django-5.2", {}))
     assert environments_in(tmp_path), "the other one's is left alone"
@@ -160,7 +160,7 @@ def test_what_a_machine_that_lost_power_has_left_is_removed(tmp_path: Path, djan
 
 def test_an_interruption_ends_it_at_once_and_leaves_nothing(tmp_path: Path, deaf_index: str) -> None:
     interruption = Cancellation()
-    threading.Timer(1.5, interruption.happen).start()
+    threading.Timer(1.5, interruption.cancel).start()
     begun = time.monotonic()
     with pytest.raises(Cancelled):
         Environments(tmp_path, interruption=interruption).get(find("django-5.2", {}))
@@ -169,7 +169,7 @@ def test_an_interruption_ends_it_at_once_and_leaves_nothing(tmp_path: Path, deaf
 
 
 def test_a_time_limit_ends_it_and_leaves_nothing(tmp_path: Path, deaf_index: str) -> None:
-    with pytest.raises(EnvironmentMakingError, match="took longer than it may"):
+    with pytest.raises(EnvironmentCreationError, match="took longer than it may"):
         Environments(tmp_path, seconds=2).get(find("django-5.2", {}))
     assert not environments_in(tmp_path)
 
@@ -189,7 +189,7 @@ def test_what_cannot_be_noted_is_absent(tmp_path: Path) -> None:
         attempt = place.attempt()
         (attempt / "env/bin").mkdir(parents=True)
         (tmp_path / "place/complete.new").mkdir()
-        with pytest.raises(EnvironmentMakingError, match="free some space"):
+        with pytest.raises(EnvironmentCreationError, match="free some space"):
             place.note(attempt, {})
         assert place.complete() is None
         assert not attempt.exists()
@@ -200,7 +200,7 @@ def test_without_a_network_nothing_is_made_and_the_index_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uv: bool
 ) -> None:
     use_index(monkeypatch, NOWHERE)
-    with pytest.raises(EnvironmentMakingError, match="the package index cannot be reached") as raised:
+    with pytest.raises(EnvironmentCreationError, match="the package index cannot be reached") as raised:
         Environments(tmp_path, tools=tools() if uv else Tools(())).get(find("django-5.2", {}))
     assert raised.value.log
     assert not environments_in(tmp_path)
@@ -213,7 +213,7 @@ def test_a_failure_is_not_tried_again_in_the_same_build(
     told: list[str] = []
     environments = Environments(tmp_path, tell=told.append)
     for _ in range(2):
-        with pytest.raises(EnvironmentMakingError):
+        with pytest.raises(EnvironmentCreationError):
             environments.get(find("django-5.2", {}))
     assert len(told) == 1
 
@@ -231,14 +231,14 @@ def test_a_secret_in_the_address_of_an_index_is_not_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_index(monkeypatch, "http://somebody:hush-hush@127.0.0.1:9/simple")
-    with pytest.raises(EnvironmentMakingError) as raised:
+    with pytest.raises(EnvironmentCreationError) as raised:
         Environments(tmp_path).get(find("django-5.2", {}))
     assert "hush-hush" not in raised.value.message + "".join(raised.value.log)
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(EnvironmentMakingError, match="make that folder writable"):
+    with pytest.raises(EnvironmentCreationError, match="make that folder writable"):
         Environments(tmp_path / "file").get(find("django-5.2", {}))
 
 
@@ -314,7 +314,7 @@ def a_checkout(folder: Path, init: str) -> None:
 def test_a_django_that_cannot_be_imported_leaves_nothing_and_says_why(tmp_path: Path) -> None:
     a_checkout(tmp_path / "checkout", "raise ImportError('half of a merge')\n")
     named = read({"main": {"path": "checkout"}}, tmp_path)
-    with pytest.raises(EnvironmentMakingError, match="what it was made with failed") as raised:
+    with pytest.raises(EnvironmentCreationError, match="what it was made with failed") as raised:
         Environments(tmp_path / "cache").get(named["main"])
     assert "half of a merge" in raised.value.log[-1]
     assert not environments_in(tmp_path / "cache")

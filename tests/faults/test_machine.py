@@ -101,10 +101,10 @@ def test_the_limit_of_preparing_is_that_of_conf_py(
     ],
 )
 def test_which_limit_it_was_is_said(timeout: float, own: float | None, seconds: float, said: str) -> None:
-    from sphinx_djconn.lab.databases.in_files import _Limit  # noqa: PLC0415
-    from sphinx_djconn.lab.profiles.profiles import Project  # noqa: PLC0415
+    from sphinx_djconn.lab.databases.preparation import TimeLimit  # noqa: PLC0415
+    from sphinx_djconn.lab.profiles.projects import Project  # noqa: PLC0415
 
-    limit = _Limit.of(Project(Path(), "settings", timeout=own), timeout)
+    limit = TimeLimit.of(Project(Path(), "settings", timeout=own), timeout)
     assert limit.seconds == seconds
     assert f"it took more than {seconds:g} seconds, {said}" in limit.message
 

@@ -11,9 +11,10 @@ import pytest
 from building import Docs
 from choosing import a_few
 
-from sphinx_djconn.lab.file_digest import tree
+from sphinx_djconn.lab.file_digest import tree_digest
 from sphinx_djconn.lab.laboratory import Laboratory
-from sphinx_djconn.lab.profiles.profiles import DEMO, Profiles, Project, read_project
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import DEMO, Project, read_project
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.trace.facts import Facts, facts_of
@@ -207,20 +208,20 @@ def test_the_digest_of_a_folder_sees_names_and_contents_and_no_caches(tmp_path: 
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "a.py").write_text("one")
-    first = tree(folder)
+    first = tree_digest(folder)
     (folder / "__pycache__").mkdir()
     (folder / "__pycache__" / "a.pyc").write_text("cache")
     (folder / "db.sqlite3").write_text("data")
-    assert tree(folder) == first
+    assert tree_digest(folder) == first
     (folder / "a.py").write_text("two")
     os.utime(folder / "a.py", ns=(1, 1))
-    second = tree(folder)
+    second = tree_digest(folder)
     assert second != first
     (folder / "a.py").rename(folder / "b.py")
-    assert tree(folder) not in (first, second)
+    assert tree_digest(folder) not in (first, second)
     (folder / "docs").mkdir()
     (folder / "docs" / "index.rst").write_text("text")
-    assert tree(folder) != tree(folder, [folder / "docs"])
+    assert tree_digest(folder) != tree_digest(folder, [folder / "docs"])
 
 
 def test_a_link_that_leads_nowhere_and_a_file_that_cannot_be_read_are_no_obstacle(

@@ -10,7 +10,8 @@ from building import Docs, documentation
 
 from sphinx_djconn.evidence.endings import endings
 from sphinx_djconn.lab.laboratory import Laboratory
-from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import read_project
 from sphinx_djconn.lab.steps import player
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.model import Scenario

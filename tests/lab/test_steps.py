@@ -12,7 +12,8 @@ from building import Docs
 from sphinx_djconn.lab.errors import StepError
 from sphinx_djconn.lab.events.collector import EventCollector
 from sphinx_djconn.lab.laboratory import Laboratory
-from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import read_project
 from sphinx_djconn.lab.steps.idle import QUIET
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.model import Scenario

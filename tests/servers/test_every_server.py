@@ -16,7 +16,8 @@ from choosing import a_few
 from server_witness import VIEWS, Look, skip_where_absent
 
 from sphinx_djconn.lab.laboratory import Laboratory
-from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import read_project
 from sphinx_djconn.lab.profiles.servers import SERVERS
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.model import Scenario

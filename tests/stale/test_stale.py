@@ -501,9 +501,9 @@ def test_what_the_project_writes_is_said_and_makes_nothing_stale(docs: Docs) -> 
 @pytest.mark.parametrize(
     ("env", "told"),
     [
-        ("A=1", "must be a dictionary of texts"),
-        ({"A": 1}, "must be a dictionary of texts"),
-        ({"A": "{port}"}, "`{port}` means nothing"),
+        ("A=1", "must be a dictionary of strings"),
+        ({"A": 1}, "must be a dictionary of strings"),
+        ({"A": "{port}"}, "unknown placeholder `{port}`"),
         ({"PYTHONPATH": "/"}, "`PYTHONPATH` cannot be set there"),
         ({"DJCONN_SOCKET": "/"}, "`DJCONN_SOCKET` cannot be set there"),
     ],

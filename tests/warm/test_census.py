@@ -24,14 +24,16 @@ from building import Docs, documentation
 from census import NOT_ASKED
 
 from sphinx_djconn.lab.command import ServerCommand
-from sphinx_djconn.lab.databases.in_files import RunFolder
 from sphinx_djconn.lab.environments.environment import current
 from sphinx_djconn.lab.errors import AbsentError
 from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.lab.process.port import Port
-from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import read_project
 from sphinx_djconn.lab.profiles.servers import SERVERS, Server
 from sphinx_djconn.lab.requirements import check_installed
+from sphinx_djconn.lab.run_folder import RunFolder
+from sphinx_djconn.lab.run_spec import RunSpec
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.model import Scenario
 
@@ -166,7 +168,7 @@ def in_lab(docs: Docs, profiles: Profiles, databases: Path, server: str, *, star
     wanted = scenario(server)
     with closing(Laboratory(profiles, databases, SECONDS, warm=start != "cold")) as laboratory:
         if start == "set up":
-            laboratory.foresee([wanted, wanted])
+            laboratory.preload_common([wanted, wanted])
         laboratory.run(wanted)
     text = docs.folder.joinpath("site", ".census").read_text("utf-8")
     return taken(docs, json.loads(text)["variables"]["TMPDIR"])
@@ -175,14 +177,15 @@ def in_lab(docs: Docs, profiles: Profiles, databases: Path, server: str, *, star
 def from_shell(docs: Docs, profiles: Profiles, server: str) -> dict[str, Any]:
     """Return the census of a server that a shell starts with the same command and variables."""
     with RunFolder() as folder, closing(Port()) as port:
-        starting = ServerCommand(scenario(server), profiles, current(), folder.path, port.number)
-        folder.tell(starting.settings())
-        argv = [word.replace("127.0.0.1:0", f"127.0.0.1:{port.number}") for word in starting.argv()]
+        spec = RunSpec.of(scenario(server), profiles, current())
+        command = ServerCommand(spec, folder.path, port.number)
+        folder.write_settings(command.settings())
+        argv = [word.replace("127.0.0.1:0", f"127.0.0.1:{port.number}") for word in command.argv()]
         with folder.path.joinpath("log").open("ab", buffering=0) as log:
             process = subprocess.Popen(
                 argv,
-                env=starting.environ(),
-                cwd=starting.project.path,
+                env=command.environ(),
+                cwd=spec.project.path,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -289,7 +292,7 @@ def test_a_view_can_write_to_what_nobody_reads_and_start_processes(
     wanted = Scenario(parse_sequence(steps))
     with closing(Laboratory(site(docs), databases, SECONDS, warm=start != "cold")) as laboratory:
         if start == "set up":
-            laboratory.foresee([wanted, wanted])
+            laboratory.preload_common([wanted, wanted])
         requests = laboratory.run(wanted).runs[0].entities.requests
     assert [request.json for request in requests.values()] == [["broken", "broken"], [1, 2]]
 

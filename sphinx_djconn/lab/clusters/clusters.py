@@ -15,7 +15,7 @@ from sphinx_djconn.lab.clusters.server import GivenServer, PrivateServer
 from sphinx_djconn.lab.errors import ClusterError, LabError, ProfileError
 from sphinx_djconn.lab.process.cancellation import Cancellation
 from sphinx_djconn.lab.process.temporary import sweep
-from sphinx_djconn.lab.profiles.databases import CONNECTIONS
+from sphinx_djconn.lab.profiles.databases import DEFAULT_MAX_CONNECTIONS
 
 _ENGINES: Final[Mapping[str, type[Engine]]] = {each.kind: each for each in (PostgreSQL, MariaDB)}
 
@@ -55,7 +55,10 @@ class Clusters:
             raise error.with_traceback(None) from None
 
     def own(
-        self, kind: str, max_connections: int = CONNECTIONS, settings: Iterable[tuple[str, str]] = ()
+        self,
+        kind: str,
+        max_connections: int = DEFAULT_MAX_CONNECTIONS,
+        settings: Iterable[tuple[str, str]] = (),
     ) -> Cluster:
         """Return a new cluster, for one scenario, which closes it; its application can hold so many.
 
@@ -103,7 +106,7 @@ class Clusters:
         try:
             engine = _engine(kind)
             cluster = (
-                _private(engine, CONNECTIONS, interruption=self._interruption)
+                _private(engine, DEFAULT_MAX_CONNECTIONS, interruption=self._interruption)
                 if dsn is None
                 else Cluster(engine, GivenServer(engine, dsn))
             )

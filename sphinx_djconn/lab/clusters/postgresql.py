@@ -15,7 +15,7 @@ from sphinx_djconn.lab.clusters.binaries import Binaries
 from sphinx_djconn.lab.clusters.engine import APPLICATION, Address, Connection, Engine, ServerSession, rows
 from sphinx_djconn.lab.clusters.engine import server_options as options
 from sphinx_djconn.lab.errors import AbsentError
-from sphinx_djconn.lab.profiles.databases import RESERVED, WITNESS
+from sphinx_djconn.lab.profiles.databases import LAB_CONNECTIONS, RESERVED_CONNECTIONS
 
 _ENVIRONMENT: Final = threading.Lock()
 _CONNECT_TIMEOUT: Final = 10
@@ -35,7 +35,7 @@ _SETTINGS: Final = (
     ("max_wal_size", "64MB"),
     ("shared_memory_type", "mmap"),
     ("dynamic_shared_memory_type", "mmap"),  # in the folder: /dev/shm of a container may have nothing
-    ("superuser_reserved_connections", str(RESERVED)),
+    ("superuser_reserved_connections", str(RESERVED_CONNECTIONS)),
     ("max_worker_processes", "2"),
     ("log_min_messages", "log"),  # how it starts and ends, not what an application did wrong
     ("log_min_error_statement", "panic"),
@@ -82,7 +82,7 @@ class PostgreSQL(Engine):
         """Return the command of the server."""
         places = (
             ("unix_socket_directories", str(folder)),
-            ("max_connections", str(connections + WITNESS + RESERVED)),
+            ("max_connections", str(connections + LAB_CONNECTIONS + RESERVED_CONNECTIONS)),
         )
         return [str(binaries.server), "-D", str(folder / "data"), *options((*_SETTINGS, *places))]
 

@@ -11,7 +11,7 @@ from sphinx_djconn.lab.clusters.folder import ClusterFolder
 from sphinx_djconn.lab.clusters.server_process import ServerProcess
 from sphinx_djconn.lab.errors import ClusterError, LabError, ProfileError
 from sphinx_djconn.lab.process.cancellation import Cancellation
-from sphinx_djconn.lab.profiles.databases import CONNECTIONS
+from sphinx_djconn.lab.profiles.databases import DEFAULT_MAX_CONNECTIONS
 
 PREFIX: Final = "djconn_"
 _INITIALISING: Final = 60.0
@@ -67,7 +67,7 @@ class PrivateServer(ClusterServer):
     def __init__(
         self,
         engine: Engine,
-        connections: int = CONNECTIONS,
+        connections: int = DEFAULT_MAX_CONNECTIONS,
         settings: tuple[tuple[str, str], ...] = (),
         interruption: Cancellation | None = None,
     ) -> None:
@@ -85,7 +85,7 @@ class PrivateServer(ClusterServer):
         self._ballast: list[Connection] = []
         self._first: Connection | None = None
         try:
-            with interruption.ends(self.daemon.kill):
+            with interruption.on_cancel(self.daemon.kill):
                 self.daemon.run(engine.initialise(self._binaries, folder.path), _INITIALISING)
                 self._first = self._start()
                 engine.add_application(self._first)

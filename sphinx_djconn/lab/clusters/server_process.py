@@ -18,7 +18,7 @@ from sphinx_djconn.lab.clusters.privileges import disguise
 from sphinx_djconn.lab.errors import Cancelled, ClusterError
 from sphinx_djconn.lab.events.sanitizer import Sanitizer
 from sphinx_djconn.lab.process.cancellation import Cancellation
-from sphinx_djconn.lab.process.forkserver_client import inherited
+from sphinx_djconn.lab.process.environ import inherited_environ
 from sphinx_djconn.lab.process.launcher import Launcher, SupervisedProcess, tail
 
 _LIFE: Final = 7 * 24 * 3600.0
@@ -70,7 +70,7 @@ class ServerProcess:
             before.close()
         self._reports, self._unread = {}, b""
         foreign = {name for name in os.environ if name.startswith(_FOREIGN)}
-        env = {name: value for name, value in inherited().items() if name not in foreign}
+        env = {name: value for name, value in inherited_environ().items() if name not in foreign}
         process.start(
             env={**env, "LC_ALL": "C", "TZ": "UTC"}, cwd=self.folder.path, seconds=_LIFE, log_limit=_LOG_LIMIT
         )

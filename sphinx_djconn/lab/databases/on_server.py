@@ -1,287 +1,224 @@
-"""Databases of runs that are on a server: prepared once for each cluster, copied for each run, dropped."""
+"""Databases of runs that are on a server: created once for each cluster, copied for each run, then dropped."""
 
-import importlib.util
 import itertools
+import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from functools import cache
-from typing import Any, Final, NamedTuple, assert_never
-
-from packaging.version import Version
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Self, assert_never
 
 from sphinx_djconn.inputs import Inputs
-from sphinx_djconn.lab.clusters import binaries
 from sphinx_djconn.lab.clusters.cluster import Cluster
 from sphinx_djconn.lab.clusters.clusters import Clusters
 from sphinx_djconn.lab.clusters.engine import ServerSession
-from sphinx_djconn.lab.databases.in_files import Preparation
-from sphinx_djconn.lab.environments.environment import Environment
-from sphinx_djconn.lab.errors import AbsentError, LabError, PreparationError
+from sphinx_djconn.lab.databases.once import OncePerKey
+from sphinx_djconn.lab.databases.preparation import Preparation, PreparationSpec, TimeLimit
+from sphinx_djconn.lab.databases.requirements import check_driver
+from sphinx_djconn.lab.errors import LabError
 from sphinx_djconn.lab.fingerprint import Fingerprints
-from sphinx_djconn.lab.inputs.machine import Machines
 from sphinx_djconn.lab.process.cancellation import Cancellation
-from sphinx_djconn.lab.process.launcher import Launcher
 from sphinx_djconn.lab.profiles.databases import Database
-from sphinx_djconn.lab.profiles.profiles import Profiles, Project
+from sphinx_djconn.lab.run_spec import RunServices, RunSpec
 from sphinx_djconn.scenario.model import DatabaseFault, Fault, Scenario
 
-_POOLS: Final = Version("5.1")
-"""The version that OPTIONS["pool"] came with (Django's release notes)."""
-
-_LEAST_SECRET: Final = 4
+_MIN_SECRET_LENGTH: Final = 4
 
 
 class ServerDatabases:
-    """The databases of one run, on ``cluster``: ``prefix_0``, ``prefix_1``, … for each alias that has one."""
+    """The databases of one run, on ``cluster``: ``prefix_0``, ``prefix_1``, … for each alias that has one.
 
-    def __init__(self, cluster: Cluster, database: Database, prefix: str, count: int) -> None:
+    ``inputs`` are what was used to create the databases that they are copies of.
+    """
+
+    def __init__(
+        self, cluster: Cluster, database: Database, prefix: str, count: int, inputs: Sequence[Inputs] = ()
+    ) -> None:
         self._cluster = cluster
         self._database = database
-        self._names = [f"{prefix}_{index}" for index in range(count)]
         self._entry = cluster.settings(prefix)
-        self.inputs: list[Inputs] = []
-        """What was used to make those that they are copies of."""
+        self.names = [f"{prefix}_{index}" for index in range(count)]
+        """Their names, as :class:`Cluster` takes them."""
 
-    def create(self, templates: list[str]) -> None:
-        """Make them, as copies of ``templates``."""
-        for name, template in zip(self._names, templates, strict=True):
+        self.inputs = inputs
+
+    def create(self, templates: Sequence[str]) -> None:
+        """Create them as copies of ``templates``. Raises :class:`ClusterError`."""
+        for name, template in zip(self.names, templates, strict=True):
             self._cluster.create_database(name, template)
 
+    def copy_to(self, folder: Path) -> None:
+        """Do nothing: no file has to be in the run's folder."""
+
     def drop(self) -> None:
-        """Remove them, where the server is still there."""
-        for name in self._names:
+        """Drop them, if the server still exists."""
+        for name in self.names:
             with suppress(LabError):
                 self._cluster.drop_database(name)
 
     @property
-    def names(self) -> list[str]:
-        """Their names, as the cluster is asked for them."""
-        return self._names
-
-    @property
     def settings(self) -> dict[str, Any]:
         """What the settings module of a process has to know of them."""
-        kind, options = self._database.kind, dict(self._database.options)
-        own = self._database.dsn is None
-        made = {"kind": kind, "options": options, "made": len(self._names), "own": own}
-        return {"databases": {"entry": self._entry, **made}}
+        return {
+            "databases": {
+                "entry": self._entry,
+                "kind": self._database.kind,
+                "options": dict(self._database.options),
+                "created": len(self.names),
+                "own": self._database.dsn is None,
+            }
+        }
 
     @property
-    def label(self) -> str:
-        """What the server is called, and its version."""
-        return self._cluster.label
+    def description(self) -> dict[str, str]:
+        """The rows of the settings table that describe the server."""
+        rows = {"Database": self._cluster.label}
+        if self._database.options:
+            rows["OPTIONS"] = json.dumps(self._database.options)
+        if self._database.max_connections is not None:
+            rows["max_connections"] = str(self._database.max_connections)
+        return rows | dict(self._database.server_settings)
 
     @property
-    def shown(self) -> dict[str, str]:
-        """Texts of the machine's, and what a page shows for them."""
-        shown = {self._cluster.settings(name)["NAME"]: "<database>" for name in self._names}
+    def replacements(self) -> dict[str, str]:
+        """Texts that depend on the machine, and what a page shows instead."""
+        replacements = {self._cluster.settings(name)["NAME"]: "<database>" for name in self.names}
         host, password = self._entry["HOST"], self._entry["PASSWORD"]
         if host.startswith("/"):
-            shown[host] = "<server>"
+            replacements[host] = "<server>"
         if password:
-            shown[password] = "<password>"
-        return shown
+            replacements[password] = "<password>"
+        return replacements
 
     @property
     def secrets(self) -> list[str]:
-        """Texts that no page may show, wherever they stand."""
+        """Texts that no page may show, wherever they occur."""
         password = self._entry["PASSWORD"]
-        return [password] if len(password) >= _LEAST_SECRET else []
+        return [password] if len(password) >= _MIN_SECRET_LENGTH else []
+
+    @property
+    def server(self) -> Self:
+        """The server that holds them."""
+        return self
 
     def sessions(self, closed: set[int], seconds: float) -> list[ServerSession]:
         """Return the sessions that the server holds; see :meth:`Cluster.sessions`."""
-        found = (self._cluster.sessions(name, closed=closed, seconds=seconds) for name in self._names)
-        return [session for sessions in found for session in sessions]
+        sessions = (self._cluster.sessions(name, closed=closed, seconds=seconds) for name in self.names)
+        return list(itertools.chain.from_iterable(sessions))
 
     def processes(self) -> list[int]:
-        """Return those that work for them; see :meth:`Cluster.processes`."""
-        return self._cluster.processes(self._names)
+        """Return the ids of the server's processes that work for them; see :meth:`Cluster.processes`."""
+        return self._cluster.processes(self.names)
 
-    def suffer(self, action: Fault) -> None:
-        """Do ``action``, which ends when the server has done it."""
+    def inject_fault(self, action: Fault) -> None:
+        """Do ``action``, and return when the server has done it. Raises :class:`ClusterError`."""
         match action:
             case "end sessions":
-                self._each(self._cluster.end_sessions)
+                self._for_each(self._cluster.end_sessions)
             case "refuse connections":
-                self._each(self._cluster.refuse)
+                self._for_each(self._cluster.refuse)
             case "accept connections":
-                self._each(self._cluster.accept)
+                self._for_each(self._cluster.accept)
             case "restart":
                 self._cluster.restart()
             case _:
                 assert_never(action)
 
-    def _each(self, deed: Callable[[str], object]) -> None:
-        for name in self._names:
-            deed(name)
+    def _for_each(self, action: Callable[[str], object]) -> None:
+        for name in self.names:
+            action(name)
 
 
 class _Template(NamedTuple):
+    """The databases of a project on a cluster, to be copied, and what was used to create them."""
+
     names: list[str]
-    lock: threading.Lock
     inputs: list[Inputs]
 
 
-class _Preparing(NamedTuple):
-    """What it takes to make a project's databases."""
+class ServerProvider:
+    """Provides databases on the servers of one build.
 
-    project: Project
-    environment: Environment
-    launcher: Launcher
-    interruption: Cancellation
-
-
-class DatabaseServers:
-    """The servers of one build, and the databases of its projects on them. May be used by several threads.
-
-    ``timeout`` is :confval:`djconn_timeout`, in seconds.
+    ``timeout`` is :confval:`djconn_timeout`, in seconds. ``cancellation`` ends servers that are being started.
     """
 
-    def __init__(
-        self, keys: Fingerprints, machines: Machines, timeout: float, interruption: Cancellation
-    ) -> None:
-        self._keys = keys
-        self._machines = machines
+    def __init__(self, fingerprints: Fingerprints, timeout: float, cancellation: Cancellation) -> None:
+        self._fingerprints = fingerprints
         self._timeout = timeout
-        self._clusters = Clusters(interruption=interruption)
+        self._clusters = Clusters(interruption=cancellation)
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._idle: dict[tuple[Any, ...], list[Cluster]] = {}
-        self._templates: dict[tuple[int, str], _Template] = {}
-        self._failures: dict[tuple[int, str], PreparationError] = {}
+        self._templates: OncePerKey[_Template] = OncePerKey()
 
     def warm_up(self, database: Database) -> None:
-        """Begin to start the server of ``database``, where scenarios share it, and return at once."""
+        """Begin to start the server of ``database`` if scenarios share it, and return at once."""
         if database.has_server and not database.needs_own_server:
             self._clusters.warm_up(database.kind, database.dsn)
 
     def close(self) -> None:
-        """End every server that was started, and leave nothing on those that were given."""
+        """End every server that was started, and drop what was created on those that conf.py names."""
         self._clusters.close()
 
     @contextmanager
-    def of_run(
-        self,
-        scenario: Scenario,
-        profiles: Profiles,
-        environment: Environment,
-        launcher: Launcher,
-        interruption: Cancellation,
-    ) -> Iterator[ServerDatabases]:
+    def provide(self, spec: RunSpec, services: RunServices) -> Iterator[ServerDatabases]:
         """Yield the databases of a run, which are dropped at its end.
 
-        Raises :class:`AbsentError` where something is not installed, ``ProfileError``, ``ClusterError``,
-        :class:`PreparationError` and ``Cancelled``.
+        Raises :class:`AbsentError` if something is not installed, :class:`ProfileError`, :class:`ClusterError`,
+        :class:`PreparationError` and :class:`Cancelled`.
         """
-        database, project = profiles.databases[scenario.database], profiles.projects[scenario.project]
-        check_installed(database, environment)
-        preparing = _Preparing(project, environment, launcher, interruption)
-        with self._cluster(scenario, database) as cluster:
-            templates = self._prepared(cluster, database, preparing)
-            databases = ServerDatabases(cluster, database, f"r{next(self._numbers)}", len(templates.names))
-            databases.inputs = templates.inputs
+        check_driver(spec.database, spec.environment)
+        name = self._fingerprints.database_name(spec.project, spec.environment)
+        with self._cluster(spec.scenario, spec.database) as cluster:
+            template = self._templates.get((id(cluster), name), lambda: self._create(cluster, spec, services))
+            databases = ServerDatabases(
+                cluster, spec.database, f"r{next(self._numbers)}", len(template.names), template.inputs
+            )
             try:
-                databases.create(templates.names)
+                databases.create(template.names)
                 yield databases
             finally:
                 databases.drop()
 
     @contextmanager
     def _cluster(self, scenario: Scenario, database: Database) -> Iterator[Cluster]:
-        """Yield a cluster that nobody else uses, where that is needed, else the one that is shared."""
-        restarted = any(isinstance(s, DatabaseFault) and s.action == "restart" for s in scenario.sequence.steps)
-        if not restarted and not database.needs_own_server:
+        """Yield the shared cluster, or an exclusive one if the scenario needs that."""
+        restarts = any(
+            isinstance(step, DatabaseFault) and step.action == "restart" for step in scenario.sequence.steps
+        )
+        if not restarts and not database.needs_own_server:
             yield self._clusters.shared(database.kind, database.dsn)
             return
-        alike = (database.kind, database.max_connections, database.server_settings)
+        key = (database.kind, database.max_connections, database.server_settings)
         with self._lock:
-            idle = self._idle.setdefault(alike, [])
+            idle = self._idle.setdefault(key, [])
             cluster = idle.pop() if idle else None
         if cluster is None:
-            given = {} if database.max_connections is None else {"max_connections": database.max_connections}
-            cluster = self._clusters.own(database.kind, settings=database.server_settings, **given)
+            limit = {} if database.max_connections is None else {"max_connections": database.max_connections}
+            cluster = self._clusters.own(database.kind, settings=database.server_settings, **limit)
         yield cluster
-        with self._lock:  # not after an error: nobody knows how it is
+        with self._lock:  # not after an error: the state of the cluster is unknown then
             idle.append(cluster)
 
-    def _prepared(self, cluster: Cluster, database: Database, preparing: _Preparing) -> _Template:
-        """Return the project's databases on ``cluster``, which are made once, to be copied."""
-        key = (id(cluster), self._keys.databases(preparing.project, preparing.environment))
-        with self._lock:
-            template = self._templates.setdefault(key, _Template([], threading.Lock(), []))
-        with template.lock:
-            if key in self._failures:
-                raise self._failures[key]
-            if not template.names:
-                try:
-                    template.names.extend(self._prepare(cluster, database, preparing, template.inputs))
-                except PreparationError as error:
-                    self._failures[key] = error
-                    raise
-        return template
-
-    def _prepare(
-        self, cluster: Cluster, database: Database, preparing: _Preparing, inputs: list[Inputs]
-    ) -> list[str]:
-        """Migrate the project's databases; how many there are, its settings have to be asked."""
-        plain = Database(database.title, database.kind, dsn=database.dsn)  # with no pool: it would be of no use
-        prefix, count, made = f"t{next(self._numbers)}", 1, 0
-        while made < count:
-            databases = ServerDatabases(cluster, plain, prefix, count)
-            for name in databases.names[made:]:
-                cluster.create_database(name)
-            made = count
-            project, environment, launcher, interruption = preparing
-            begun = Preparation(project, environment, launcher, self._timeout, databases=databases)
-            with closing(begun) as preparation:
-                if not preparation.finish(interruption):
-                    raise preparation.failure()
-                count = int(preparation.folder.path.joinpath("wanted").read_text())
-                machine = self._machines.of(project, environment)
-                inputs.append(machine.inputs(preparation.folder.records(), preparation.folder.path))
-        for name in databases.names:
-            cluster.end_sessions(name)  # of a database that is to be copied, there may be none
-        return databases.names[:count]
-
-
-def check_installed(database: Database, environment: Environment) -> None:
-    """Raise :class:`AbsentError` where Django could not use ``database`` in ``environment``."""
-    if database.kind == "mariadb" and not _has(environment, "MySQLdb", "mysqlclient"):
-        raise AbsentError(
-            "MariaDB needs mysqlclient, the driver that Django uses, which is not installed; install it with "
-            "`pip install 'sphinx-djconn[mariadb]'`, for which Linux needs a compiler and `libmariadb-dev`"
+    def _create(self, cluster: Cluster, spec: RunSpec, services: RunServices) -> _Template:
+        """Create and migrate the template databases. Their number is known after the settings are loaded."""
+        database = Database(spec.database.title, spec.database.kind, dsn=spec.database.dsn)  # without a pool
+        prefix, count, created = f"t{next(self._numbers)}", 1, 0
+        inputs: list[Inputs] = []
+        preparation_spec = PreparationSpec(
+            spec.project, spec.environment, TimeLimit.of(spec.project, self._timeout)
         )
-    if database.has_pool:
-        django = environment.installed.version("django")
-        if django and Version(django) < _POOLS:
-            raise AbsentError(
-                f"a pool of connections came with Django {_POOLS}, and {django} is installed; install that, or "
-                "use another database"
-            )
-        if not _has(environment, "psycopg_pool", "psycopg-pool"):
-            raise AbsentError(
-                "a pool of connections needs psycopg_pool, which is not installed; install it with "
-                "`pip install 'sphinx-djconn[postgresql]'`"
-            )
-
-
-def _has(environment: Environment, module: str, distribution: str) -> bool:
-    if environment.is_current:  # which can be asked for the module itself
-        return importlib.util.find_spec(module) is not None
-    return bool(environment.installed.version(distribution))
-
-
-@cache
-def _program(kind: str) -> str:
-    """Return the version of the program on this machine, which is executed to tell it."""
-    try:
-        found = binaries.postgresql() if kind == "postgresql" else binaries.mariadb()
-    except AbsentError:
-        return ""
-    return ".".join(map(str, found.version))
-
-
-def version(database: Database) -> str:
-    """Return the version of the server that the build would start; empty where nobody knows it."""
-    return "" if database.dsn is not None else _program(database.kind)
+        while created < count:
+            databases = ServerDatabases(cluster, database, prefix, count)
+            for name in databases.names[created:]:
+                cluster.create_database(name)
+            created = count
+            with closing(Preparation(preparation_spec, services.launcher, databases=databases)) as preparation:
+                if not preparation.finish(services.cancellation):
+                    raise preparation.failure()
+                count = preparation.needed()
+                folder = preparation.folder
+                inputs.append(services.machine.inputs(folder.input_records(), folder.path))
+        for name in databases.names:
+            cluster.end_sessions(name)  # a database with sessions cannot be copied
+        return _Template(databases.names[:count], inputs)

@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from sphinx_djconn.lab.errors import EnvironmentMakingError
+from sphinx_djconn.lab.errors import EnvironmentCreationError
 from sphinx_djconn.lab.process.cancellation import Cancellation
 
 _LOOK: Final = 0.05
@@ -58,14 +58,14 @@ class CachedEnvironment:
     def locked(self, interruption: Cancellation, seconds: float, waiting: Callable[[], None]) -> Iterator[None]:
         """Be the only one, of all builds on this machine, that makes this environment.
 
-        ``waiting`` is called once where another does. Raises :class:`EnvironmentMakingError` after ``seconds``,
-        or where the folder cannot be written, and ``Cancelled``.
+        ``waiting`` is called once where another does. Raises :class:`EnvironmentCreationError` after
+        ``seconds``, or where the folder cannot be written, and ``Cancelled``.
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             lock = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise EnvironmentMakingError(
+            raise EnvironmentCreationError(
                 f"no environment can be made in {self._folder}: {error.strerror}; make that folder writable, "
                 "or set XDG_CACHE_HOME"
             ) from None
@@ -91,7 +91,7 @@ class CachedEnvironment:
     def note(self, attempt: Path, noted: Mapping[str, Any]) -> None:
         """Say that ``attempt`` is complete, at once or not at all. Needs the lock.
 
-        Raises :class:`EnvironmentMakingError` where that cannot be written; then the attempt is removed.
+        Raises :class:`EnvironmentCreationError` where that cannot be written; then the attempt is removed.
         """
         new = self._folder / "complete.new"
         try:
@@ -104,7 +104,7 @@ class CachedEnvironment:
             shutil.rmtree(attempt, ignore_errors=True)
             with suppress(OSError):
                 new.unlink()
-            raise EnvironmentMakingError(
+            raise EnvironmentCreationError(
                 f"an environment was made in {self._folder}, and that could not be noted: {error.strerror}; "
                 "free some space, or set XDG_CACHE_HOME to a folder on another disk"
             ) from None
@@ -125,7 +125,7 @@ class CachedEnvironment:
                 waiting()
                 told = True
             if time.monotonic() > deadline:
-                raise EnvironmentMakingError(
+                raise EnvironmentCreationError(
                     f"another build has been making the environment in {self._folder} for long, and holds its "
                     "lock; wait for that build, or end it"
                 )

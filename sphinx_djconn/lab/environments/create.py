@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from sphinx_djconn.lab.environments.interpreters import Interpreter
 from sphinx_djconn.lab.environments.specification import Specification
-from sphinx_djconn.lab.errors import EnvironmentMakingError, UnresolvedError
+from sphinx_djconn.lab.errors import EnvironmentCreationError, UnresolvedError
 from sphinx_djconn.lab.process.cancellation import Cancellation
 from sphinx_djconn.lab.process.launcher import Launcher, SupervisedProcess, tail
 
@@ -86,7 +86,7 @@ def make(
 ) -> None:
     """Make ``folder / "env"``; its ``log`` is beside it. ``seconds`` bounds all of it.
 
-    Raises :class:`EnvironmentMakingError`, with what to do, and ``Cancelled``; then nothing is left of it.
+    Raises :class:`EnvironmentCreationError`, with what to do, and ``Cancelled``; then nothing is left of it.
     """
     deadline = time.monotonic() + seconds
     launcher = Launcher(sys.executable, warm=False)
@@ -101,7 +101,7 @@ def make(
                 _run(process, folder, specification, interruption, deadline)
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise EnvironmentMakingError(
+        raise EnvironmentCreationError(
             f"the environment `{specification.name}` could not be made in {folder.parent}: {error.strerror}"
         ) from None
     except BaseException:
@@ -148,7 +148,7 @@ def _run(
         raise _error(specification, folder, tail(folder / "log"), late="late" in reports)
 
 
-def _error(specification: Specification, folder: Path, said: bytes, *, late: bool) -> EnvironmentMakingError:
+def _error(specification: Specification, folder: Path, said: bytes, *, late: bool) -> EnvironmentCreationError:
     """Return what to say: what was to be made, how that ended, what to do."""
     from sphinx_djconn.lab.events.sanitizer import Sanitizer  # noqa: PLC0415 - for what hardly ever happens
 
@@ -157,7 +157,7 @@ def _error(specification: Specification, folder: Path, said: bytes, *, late: boo
     )
     log = tuple(line for line in lines if line.strip())[-_SHOWN:]
     told = "\n".join(log)
-    kind = EnvironmentMakingError
+    kind = EnvironmentCreationError
     if late:
         why = "it took longer than it may; build again, or raise the time limit"
     elif _FULL.search(told):

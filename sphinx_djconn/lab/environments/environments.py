@@ -70,8 +70,8 @@ class Environments:
     def get(self, specification: Specification) -> Environment:
         """Return the environment, made if it is not there.
 
-        Raises ``AbsentError`` where its interpreter is not to be had, ``EnvironmentMakingError`` where it could
-        not be made, the same for the rest of the build; ``Cancelled``.
+        Raises ``AbsentError`` where its interpreter is not to be had, ``EnvironmentCreationError`` where it
+        could not be made, the same for the rest of the build; ``Cancelled``.
         """
         with self._lock:
             lock = self._locks.setdefault(specification, threading.Lock())

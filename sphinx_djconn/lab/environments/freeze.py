@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from sphinx_djconn.hashing import digest
-from sphinx_djconn.lab.file_digest import installed, tree
+from sphinx_djconn.lab.file_digest import metadata_folders, tree_digest
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def freeze(folders: Iterable[Path], *, checkouts: bool = True) -> tuple[str, ...
     """
     found: dict[str, str] = {}
     for folder in folders:
-        for metadata in installed(str(folder)):
+        for metadata in metadata_folders(str(folder)):
             stem, _, kind = metadata.rpartition(".")
             name, _, rest = stem.partition("-")
             if kind == "egg-info":
@@ -86,7 +86,7 @@ def now(
     folders = list(folders)
     changed = ""
     if stamped and stamp(folders) != stamped:
-        changed = digest([tree(each) for each in folders])
+        changed = digest([tree_digest(each) for each in folders])
     return InstalledPackages(python, freeze(folders, checkouts=checkouts), changed)
 
 
@@ -116,7 +116,7 @@ def _editable(metadata: Path) -> str:
 def _imported(folder: Path) -> str:
     """Return a digest of what a checkout can change: of Django's, the package and not its tests."""
     django = folder / "django"
-    return tree(django if (django / "__init__.py").is_file() else folder)
+    return tree_digest(django if (django / "__init__.py").is_file() else folder)
 
 
 def _status(folder: str, skipped: int, found: list[str]) -> None:

@@ -9,13 +9,13 @@ from typing import Final
 
 from sphinx_djconn.inputs import ABSENT, Inputs, listing, split_listing
 from sphinx_djconn.lab.environments.environment import Environment
-from sphinx_djconn.lab.file_digest import PACKAGE, tree
+from sphinx_djconn.lab.file_digest import PACKAGE, tree_digest
 from sphinx_djconn.lab.inputs import variables
 from sphinx_djconn.lab.inputs.files import FOLDER, Files
 from sphinx_djconn.lab.inputs.modules import find, matching, own_path, python_path
 from sphinx_djconn.lab.inputs.roots import CHECKOUT, HOME, PACKAGES, PROJECT, Roots
-from sphinx_djconn.lab.process.forkserver_client import inherited
-from sphinx_djconn.lab.profiles.profiles import Project
+from sphinx_djconn.lab.process.environ import inherited_environ
+from sphinx_djconn.lab.profiles.projects import Project
 
 _SYSTEM: Final = ("/proc/", "/sys/", "/dev/")
 _OF_EVERYBODY: Final = tuple(map(Path, ("/", "/usr", "/usr/local", "/opt/homebrew", "/opt/local")))
@@ -112,7 +112,7 @@ class Machine:
         modules = {stem: self._where(stem, entries) for stem in found.get("m", ())}
         trees = {}
         if "t" in found:
-            trees = {name(str(self._project.path)): tree(self._project.path, self._project.apart)}
+            trees = {name(str(self._project.path)): tree_digest(self._project.path, self._project.excluded)}
             digests |= self._module_files(found.get("m", ()), found.get("n", ()), entries)
         listings = {
             listing(what, name(folder)): self.names(what, folder, written)
@@ -214,7 +214,7 @@ class Machine:
 
     @cached_property
     def _environ(self) -> dict[str, str]:
-        return inherited()
+        return inherited_environ()
 
     @property
     def whole_environment(self) -> list[str]:
@@ -229,7 +229,7 @@ class Machine:
 
     def tree(self, name: str) -> str:
         """Return a digest of all files in the folder ``name``."""
-        return tree(Path(self.roots.path(name)), self._project.apart)
+        return tree_digest(Path(self.roots.path(name)), self._project.excluded)
 
 
 def _pythons(environment: Environment) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Ctrl-C: what is going on in other threads is told to end, and nothing new begins."""
+"""Ctrl-C: operations that run in other threads are ended, and no new ones begin."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -8,39 +8,39 @@ from sphinx_djconn.lab.errors import Cancelled
 
 
 class Cancellation:
-    """Happens once, or never. Whatever can take long is done within :meth:`ends`."""
+    """A signal that is sent at most once. Every operation that can take long runs within :meth:`on_cancel`."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._happened = False
-        self._ends: list[Callable[[], None]] = []
+        self._is_cancelled = False
+        self._callbacks: list[Callable[[], None]] = []
 
-    def happen(self) -> None:
-        """End everything that is within :meth:`ends`, and all that would come after."""
+    def cancel(self) -> None:
+        """End every operation that runs within :meth:`on_cancel`, and all that begin later."""
         with self._lock:
-            self._happened = True
-            ends = list(self._ends)
-        for end in ends:
-            end()
+            self._is_cancelled = True
+            callbacks = list(self._callbacks)
+        for callback in callbacks:
+            callback()
 
     def check(self) -> None:
-        """Raise :class:`Cancelled` where it has happened."""
-        if self._happened:
+        """Raise :class:`Cancelled` after a cancellation."""
+        if self._is_cancelled:
             raise Cancelled
 
     @contextmanager
-    def ends(self, end: Callable[[], None]) -> Iterator[None]:
-        """Have ``end`` called, in another thread, should it happen while the block runs.
+    def on_cancel(self, callback: Callable[[], None]) -> Iterator[None]:
+        """Call ``callback``, in the thread that cancels, if that happens while the block runs.
 
-        Raises :class:`Cancelled` before the block where it has happened already, and after it where it
-        happened meanwhile.
+        Raises :class:`Cancelled` before the block after a cancellation, and after the block if one happened
+        while it ran.
         """
         with self._lock:
             self.check()
-            self._ends.append(end)
+            self._callbacks.append(callback)
         try:
             yield
             self.check()
         finally:
             with self._lock:
-                self._ends.remove(end)
+                self._callbacks.remove(callback)

@@ -1,4 +1,4 @@
-"""Processes that fork others: the warm one, and those of it that have a project set up as well."""
+"""Connections to processes that fork others: the fork server, and its forks that have a project set up."""
 
 import os
 import select
@@ -10,28 +10,31 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from sphinx_djconn.lab.process.environ import inherited_environ
+
 _INSIDE: Final = Path(__file__).parent / "inside"
-FAREWELL: Final = 10.0
-"""Seconds that a process has for ending; it needs some milliseconds."""
 
-_WARMING: Final = 20.0
-"""Seconds a warm process may take to import Django."""
+EXIT_TIMEOUT: Final = 10.0
+"""Seconds that a process may take to end; it needs some milliseconds."""
 
-_NOT_INHERITED: Final = frozenset({"RUN_MAIN", "PYTHONSTARTUP", "PYTHONSAFEPATH", "PYTHONINSPECT"})
+HANG_UP: Final = getattr(select, "POLLHUP", 0) | getattr(select, "POLLRDHUP", 0)
+"""The events of ``poll`` that mean that the other end of a socket is closed."""
+
+_IMPORT_TIMEOUT: Final = 20.0
+"""Seconds that the fork server may take to import Django."""
 
 _READ_AT_START: Final = ("PYTHON", "LANG", "LC_", "LD_", "MALLOC_", "GLIBC_", "OPENSSL_", "SSL_")
-"""How the names of variables begin that Python, or a library below it, reads when a process starts."""
+"""Prefixes of the variables that Python, or a library that it uses, reads when a process starts."""
 
 _SET_IN_FORKS: Final = "PYTHONPATH"
-"""One of these that a fork has nevertheless: ``inside/forkserver.py`` makes the path anew."""
-
-HUNG_UP: Final = getattr(select, "POLLHUP", 0) | getattr(select, "POLLRDHUP", 0)
+"""One of these variables, which ``inside/forkserver.py`` applies in each fork."""
 
 
 class ForkServerClient:
-    """A process that forks supervisors, at the other end of ``control``.
+    """A connection to a process that forks supervisors.
 
-    It says ``ready`` when it can, within ``seconds``, or something else.
+    The process sends ``ready`` over ``control`` within ``seconds`` if it can fork, and otherwise something
+    else.
     """
 
     def __init__(self, control: socket.socket, seconds: float) -> None:
@@ -39,10 +42,14 @@ class ForkServerClient:
         self._control.settimeout(seconds)
         self._ready: bool | None = None
 
-    def hand_over(self, connection: socket.socket, kind: bytes = b"f", *, wait: bool = True) -> bool:
-        """Have what is to be forked listen on ``connection``; return whether that was possible."""
+    def send_connection(self, connection: socket.socket, kind: bytes = b"f", *, wait: bool = True) -> bool:
+        """Make the process fork one that reads from ``connection``; return whether it can.
+
+        ``kind`` is ``f`` for a supervisor and ``r`` for a process that sets up a project. Without ``wait``,
+        this does not wait until the process is ready.
+        """
         if self._ready is None and wait:
-            self._ready = self._is_ready()
+            self._ready = self._receive_ready()
         if self._ready is False:
             return False
         try:
@@ -51,36 +58,36 @@ class ForkServerClient:
             self._ready = False
         return self._ready is not False
 
-    def _is_ready(self) -> bool:
+    def _receive_ready(self) -> bool:
         try:
             return self._control.recv(16) == b"ready"
         except OSError:
             return False
 
-    def dismiss(self) -> None:
-        """Tell it to end when it has forked what was handed over."""
+    def shut_down(self) -> None:
+        """Make the process end after it has forked for the connections that were sent; return at once."""
         with suppress(OSError):
             self._control.shutdown(socket.SHUT_WR)
 
-    def is_gone(self, seconds: float) -> bool:
-        """Return whether it ends within ``seconds``."""
+    def wait_for_exit(self, seconds: float) -> bool:
+        """Return whether the process ends within ``seconds``."""
         poll = select.poll()
-        poll.register(self._control, HUNG_UP)
+        poll.register(self._control, HANG_UP)
         return bool(poll.poll(seconds * 1000))
 
     def close(self) -> None:
-        """Wait until it is gone; it ends with the warm process at the latest."""
-        self.is_gone(FAREWELL)
+        """Wait until the process has ended, which it does with the fork server at the latest."""
+        self.wait_for_exit(EXIT_TIMEOUT)
         self._control.close()
 
 
 class ForkServer(ForkServerClient):
-    """The warm process of one interpreter; ``inside/forkserver.py`` is its code."""
+    """The fork server of one interpreter, which this starts; ``inside/forkserver.py`` is its code."""
 
     def __init__(self, python: str) -> None:
         ours, theirs = socket.socketpair()
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process is
-        self._environ = {**inherited(), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process runs
+        self._environ = {**inherited_environ(), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         with theirs:
             self._process = subprocess.Popen(
                 [python, str(_INSIDE / "forkserver.py"), str(os.getpid())],
@@ -90,16 +97,16 @@ class ForkServer(ForkServerClient):
                 env=self._environ,
                 start_new_session=True,
             )
-        super().__init__(ours, _WARMING)
+        super().__init__(ours, _IMPORT_TIMEOUT)
 
-    def starts_like(self, env: Mapping[str, str]) -> bool:
-        """Return whether an interpreter that is started with the variables ``env`` is as this one is."""
+    def is_compatible_with(self, env: Mapping[str, str]) -> bool:
+        """Return whether an interpreter that is started with the variables ``env`` would be like this one."""
         return _read_at_start(env) == _read_at_start(self._environ)
 
     def close(self) -> None:
-        """End it, and wait until it is gone."""
-        self.dismiss()
-        if not self.is_gone(FAREWELL):
+        """End the process, and wait for it."""
+        self.shut_down()
+        if not self.wait_for_exit(EXIT_TIMEOUT):
             self._process.kill()
         self._control.close()
         self._process.wait()
@@ -109,13 +116,4 @@ class ForkServer(ForkServerClient):
 def _read_at_start(env: Mapping[str, str]) -> dict[str, str]:
     return {
         name: text for name, text in env.items() if name.startswith(_READ_AT_START) and name != _SET_IN_FORKS
-    }
-
-
-def inherited() -> dict[str, str]:
-    """Return the variables that a process of the lab's has from the one that builds the docs."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("DJCONN_", "DJANGO_RUNSERVER")) and name not in _NOT_INHERITED
     }

@@ -1,4 +1,4 @@
-"""A TCP port that is one run's alone, from before its server starts until after it has ended."""
+"""A TCP port that is reserved for one run, from before its server starts until after it has ended."""
 
 import socket
 from contextlib import suppress
@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Final
 
 _LISTENING: Final = "0A"
-"""How /proc/net/tcp writes the state TCP_LISTEN, from include/net/tcp_states.h of Linux."""
+"""TCP_LISTEN in /proc/net/tcp; see include/net/tcp_states.h of Linux."""
 
 
 class Port:
-    """A port of 127.0.0.1 that the kernel has chosen and gives to nobody else.
+    """A port of 127.0.0.1 that the kernel has chosen, and does not choose again while this object is open.
 
-    It is bound and never listened on. Linux lets another socket bind it as long as both have
-    SO_REUSEADDR, or SO_REUSEPORT and the same user, as every server's has; it does not choose it for a
-    socket that asks for any port. So there is no moment in which the port is free.
+    This binds a socket that never listens. Linux lets a server bind the port too if both sockets have
+    SO_REUSEADDR, or SO_REUSEPORT and the same user, as all servers' sockets have. It does not choose the port
+    for a socket that binds port 0. So the port is never free.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Port:
         self.number: int = self._socket.getsockname()[1]
 
     def is_listened_on(self) -> bool:
-        """Return whether a server listens here; never true where there is no /proc."""
+        """Return whether a server listens on the port; always false if there is no /proc."""
         local = f":{self.number:04X}"
         with suppress(OSError):
             for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
@@ -35,5 +35,5 @@ class Port:
         return False
 
     def close(self) -> None:
-        """Give the port back."""
+        """Release the port."""
         self._socket.close()

@@ -1,8 +1,9 @@
-"""Temporary folders that are locked as long as their build lives; what a killed build left is removed later.
+"""Temporary folders that are locked while their build runs; a later build removes those of a killed build.
 
-The lock is ``flock(2)`` on the folder itself. The kernel releases it when the build ends, however it ends, and
-it needs no file in the folder. A folder is made while its parent has a shared lock, and :func:`sweep` looks for
-abandoned ones while it has an exclusive one: so no folder is found before it is locked.
+The lock is ``flock(2)`` on the folder itself. The kernel releases it when the build ends, in whatever way, and
+it needs no file in the folder. A folder is created while its parent has a shared lock, and :func:`sweep`
+searches for abandoned ones while the parent has an exclusive lock. So it never finds a folder that is not
+locked yet.
 """
 
 import os
@@ -17,40 +18,41 @@ from typing import Final
 
 try:
     import fcntl
-except ImportError:  # Windows, where recordings can be replayed, and nothing runs
+except ImportError:  # Windows, on which recordings can be replayed but nothing runs
     fcntl = None  # type: ignore[assignment]
 
 RUN: Final = "djconn-run-"
 CLUSTER: Final = "djconn-cluster-"
 TESTING: Final = "djconn-testing-"
-_OURS: Final = re.compile(rf"(?:{RUN}|{CLUSTER}|{TESTING})[0-9a-f]{{8}}")
-"""Earlier releases had longer names, and another kind of lock."""
+_NAME: Final = re.compile(rf"(?:{RUN}|{CLUSTER}|{TESTING})[0-9a-f]{{8}}")
+"""The names of folders of this release; earlier ones had longer names, and another kind of lock."""
 
-_PLAIN: Final = re.compile(r"[\w./+@%=-]+", re.ASCII)
-"""A path that can stand in PYTHONPATH (which ``:`` separates), in settings of servers (``,``), in a command."""
+_PORTABLE_PATH: Final = re.compile(r"[\w./+@%=-]+", re.ASCII)
+"""A path without separators of PYTHONPATH (``:``), of servers' settings (``,``) and of commands."""
 
-_OTHERS: Final = ("/tmp", "/var/tmp")  # noqa: S108 - where TMPDIR does not serve
-_PATIENCE: Final = 1.0
+_FALLBACKS: Final = ("/tmp", "/var/tmp")  # noqa: S108 - if the path in TMPDIR is not portable
+_LOCK_TIMEOUT: Final = 1.0
 """Seconds to wait for a lock on the parent: other programs may hold one."""
 
-_GLANCE: Final = 0.005
+_POLL_INTERVAL: Final = 0.005
+"""Seconds between two attempts to take a lock, and between two searches for processes."""
 
 
 class TemporaryFolder:
-    """A name for a folder in ``parent``, which :meth:`make` makes and locks."""
+    """A folder in ``parent``, whose name is chosen now and which :meth:`make` creates and locks."""
 
     def __init__(self, parent: Path, prefix: str) -> None:
         self.path = parent / f"{prefix}{secrets.token_hex(4)}"
         self._lock = -1
 
     def make(self) -> None:
-        """Make it, for this user alone. Raises ``OSError``."""
-        with _locked(self.path.parent, exclusively=False):
+        """Create it, for this user only. Raises ``OSError``."""
+        with _locked(self.path.parent, exclusive=False):
             self.path.mkdir(mode=0o700)
-            self._lock = _lock_of(self.path)
+            self._lock = _try_lock_folder(self.path)
 
     def remove(self) -> None:
-        """Remove it and all that is in it."""
+        """Remove it and everything in it."""
         if self.path.is_dir():
             _remove(self.path)
         if self._lock >= 0:
@@ -60,7 +62,7 @@ class TemporaryFolder:
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Yield a folder for the files of a program that uses the lab without any docs."""
+    """Yield a folder for a program that uses the lab without docs; it is removed afterwards."""
     folder = TemporaryFolder(Path(tempfile.gettempdir()), TESTING)
     folder.make()
     try:
@@ -70,13 +72,13 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def candidates() -> list[Path]:
-    """Return the folders for temporary files, TMPDIR first, without those whose names do not serve."""
-    found = [Path(tempfile.gettempdir()), *map(Path, _OTHERS)]
-    return [path for path in found if _PLAIN.fullmatch(str(path.absolute()))]
+    """Return the folders for temporary files that have portable paths, TMPDIR first."""
+    folders = [Path(tempfile.gettempdir()), *map(Path, _FALLBACKS)]
+    return [path for path in folders if _PORTABLE_PATH.fullmatch(str(path.absolute()))]
 
 
 def sweep() -> None:
-    """Remove the folders of builds that have ended, with the processes that still use them."""
+    """Remove the folders of builds that have ended, and kill the processes that still use them."""
     for parent in {path.resolve() for path in candidates()}:
         for path, lock in _abandoned(parent):
             try:
@@ -93,26 +95,26 @@ def _remove(path: Path) -> None:
 
 
 def _abandoned(parent: Path) -> list[tuple[Path, int]]:
-    """Return the folders in ``parent`` that nobody has locked, with a lock on each."""
-    found = []
+    """Return the folders in ``parent`` that no build has locked, and the lock that this takes on each."""
+    abandoned = []
     try:
-        names = [path.name for path in parent.iterdir() if _OURS.fullmatch(path.name)]
+        names = [path.name for path in parent.iterdir() if _NAME.fullmatch(path.name)]
     except OSError:
         return []
     if names and fcntl is not None:
-        with _locked(parent, exclusively=True) as alone:
-            for path in map(parent.joinpath, names) if alone else ():
+        with _locked(parent, exclusive=True) as is_locked:
+            for path in map(parent.joinpath, names) if is_locked else ():
                 with suppress(OSError):
                     if path.is_symlink() or os.geteuid() not in {0, path.stat().st_uid}:
                         continue
-                    lock = _lock_of(path)
+                    lock = _try_lock_folder(path)
                     if lock >= 0:
-                        found.append((path, lock))
-    return found
+                        abandoned.append((path, lock))
+    return abandoned
 
 
-def _lock_of(path: Path) -> int:
-    """Return the descriptor that holds a lock on ``path``; -1 where somebody else does, or nobody can."""
+def _try_lock_folder(path: Path) -> int:
+    """Lock ``path``, and return the descriptor that holds the lock; -1 if another process holds it."""
     if fcntl is None:
         return -1
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -125,8 +127,8 @@ def _lock_of(path: Path) -> int:
 
 
 @contextmanager
-def _locked(parent: Path, *, exclusively: bool) -> Iterator[bool]:
-    """Hold a lock on ``parent`` while the block runs; yield whether there is one."""
+def _locked(parent: Path, *, exclusive: bool) -> Iterator[bool]:
+    """Hold a lock on ``parent`` while the block runs; yield whether it was taken."""
     if fcntl is None:
         yield False
         return
@@ -136,10 +138,10 @@ def _locked(parent: Path, *, exclusively: bool) -> Iterator[bool]:
         yield False
         return
     try:
-        kind = fcntl.LOCK_EX if exclusively else fcntl.LOCK_SH
-        limit = time.monotonic() + _PATIENCE
+        kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+        limit = time.monotonic() + _LOCK_TIMEOUT
         while not (locked := _try_lock(descriptor, kind)) and time.monotonic() < limit:
-            time.sleep(_GLANCE)
+            time.sleep(_POLL_INTERVAL)
         yield locked
     finally:
         os.close(descriptor)
@@ -154,19 +156,19 @@ def _try_lock(descriptor: int, kind: int) -> bool:
 
 
 def end_processes_of(folder: Path, *, seconds: float = 2.0) -> None:
-    """Kill the processes that were started for ``folder``, and wait until they are gone.
+    """Kill the processes that were started for ``folder``, and wait until they have ended.
 
-    A supervisor does that; this is for where the supervisor was killed. Processes are found on Linux: by their
-    variables, what they write to, and the memory that they share with the lab.
+    Usually a supervisor does that; this is for a supervisor that was killed. Processes are found on Linux only:
+    by their variables, their standard streams, and the files that they have mapped into memory.
     """
     limit = time.monotonic() + seconds
-    while found := _processes_of(os.fsencode(folder)):
-        for pid in found:
+    while pids := _processes_of(os.fsencode(folder)):
+        for pid in pids:
             with suppress(OSError):
                 os.kill(pid, 9)
         if time.monotonic() >= limit:
             return
-        time.sleep(_GLANCE)
+        time.sleep(_POLL_INTERVAL)
 
 
 def _processes_of(folder: bytes) -> list[int]:
@@ -178,7 +180,7 @@ def _processes_of(folder: bytes) -> list[int]:
 
 
 def _is_of(process: Path, folder: bytes) -> bool:
-    """Return whether a process has ``folder`` in a variable, as its output or input, or in its memory."""
+    """Return whether ``folder`` is in a variable, a standard stream, or the memory maps of ``process``."""
     for stream in ("fd/0", "fd/1", "fd/2"):
         with suppress(OSError):
             if os.fsencode(process.joinpath(stream).readlink()).startswith(folder + b"/"):

@@ -3,7 +3,7 @@
 import time
 from typing import Any, Final
 
-from sphinx_djconn.lab.databases.on_server import ServerDatabases
+from sphinx_djconn.lab.databases.protocols import DatabaseServer
 from sphinx_djconn.lab.events.collector import EventCollector
 
 _LEAVING: Final = 1.0
@@ -19,7 +19,7 @@ _GLANCE: Final = 0.002
 class SessionRecorder:
     """Asks for the sessions of a run, and tells ``feed``."""
 
-    def __init__(self, feed: EventCollector, databases: ServerDatabases) -> None:
+    def __init__(self, feed: EventCollector, databases: DatabaseServer) -> None:
         self._feed = feed
         self._databases = databases
         self._read = 0

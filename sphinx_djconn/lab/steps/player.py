@@ -20,7 +20,7 @@ from sphinx_djconn.lab.steps.procfs import ProcessInspector
 from sphinx_djconn.scenario.model import Close, DatabaseFault, Reload, Request, Sequence, Step, Together, Wait
 
 if TYPE_CHECKING:
-    from sphinx_djconn.lab.databases.on_server import ServerDatabases
+    from sphinx_djconn.lab.databases.protocols import DatabaseServer
     from sphinx_djconn.lab.steps.db_sessions import SessionRecorder
 
 _ANY: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - what a server listens on, not we
@@ -37,7 +37,7 @@ _REST: Final = 0.5
 """Seconds to wait for the thread of a request to come to rest, which it may not do in some server."""
 
 
-def _witness(feed: EventCollector, databases: "ServerDatabases") -> "SessionRecorder":
+def _witness(feed: EventCollector, databases: "DatabaseServer") -> "SessionRecorder":
     from sphinx_djconn.lab.steps.db_sessions import SessionRecorder  # noqa: PLC0415 - most runs have none
 
     return SessionRecorder(feed, databases)
@@ -54,7 +54,7 @@ class Player:
         feed: EventCollector,
         trigger: Path,
         port: Port | None = None,
-        databases: "ServerDatabases | None" = None,
+        databases: "DatabaseServer | None" = None,
     ) -> None:
         self._feed = feed
         self._trigger = trigger
@@ -124,7 +124,7 @@ class Player:
             case DatabaseFault(action=action):
                 if self._databases is None:
                     raise StepError(f"no database of this run can do `{action}`", line=step.line)
-                self._databases.suffer(action)
+                self._databases.inject_fault(action)
                 self._feed.emit("db.fault", action=action)
             case _:
                 assert_never(step)

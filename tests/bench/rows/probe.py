@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from sphinx_djconn.lab.databases.in_files import PROBE
+from sphinx_djconn.lab.run_environ import PROBE
 
 from ..report import Result, Row, Samples, difference, over_turns
 from ..workplace import INSIDE, BenchError, Workplace

@@ -1,4 +1,4 @@
-"""The ASGI application of a project that has no module for it where ``startproject`` puts one."""
+"""The ASGI application of a project without the module that ``startproject`` creates for it."""
 
 import importlib
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 from django.conf import settings
 
 
-def _named() -> Any:
-    """Return what the settings name; where that is nothing, or this module, Django's own."""
+def _application() -> Any:
+    """Return the application that the settings name, or Django's if they name none, or this module."""
     module, _, name = (getattr(settings, "ASGI_APPLICATION", None) or __name__).rpartition(".")
     if __name__ in (module, name):
         return importlib.import_module("django.core.asgi").get_asgi_application()  # since Django 3.0
     return getattr(importlib.import_module(module), name)
 
 
-application = _named()
+application = _application()

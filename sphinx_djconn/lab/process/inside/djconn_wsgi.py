@@ -1,4 +1,4 @@
-"""The WSGI application of a project that has no module for it where ``startproject`` puts one."""
+"""The WSGI application of a project without the module that ``startproject`` creates for it."""
 
 from django.core.servers.basehttp import get_internal_wsgi_application
 

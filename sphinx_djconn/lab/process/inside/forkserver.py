@@ -1,12 +1,12 @@
-"""A process that has imported Django once, and forks for each run instead of importing it again.
+"""The fork server: a process that has imported Django once, and forks a process for each run.
 
 ``python forkserver.py PARENT`` imports what ``python -m django runserver`` imports before it reads settings,
-says ``ready`` on standard output, and then waits: each connection that it is handed over the socket on
-standard input is a supervisor's, which forks the server. The server goes on as ``python -m django`` does,
-from the first line of :mod:`runpy` on, with the variables, the path, the standard streams and the probe
-that an ordinary start would have. At the end of standard input, or of the process PARENT, this process ends.
+and writes ``ready`` to standard output. Then it waits for connections, which it receives over the socket on
+standard input. For each one it forks a supervisor, which forks the server. The server continues as ``python -m
+django`` does, from the first line of :mod:`runpy`, with the variables, the path, the standard streams and the
+probe of an ordinary start. At the end of standard input, or of the process PARENT, this process ends.
 
-It forks only as long as it has one thread and Django has no settings, and so no database connection.
+It forks only while it has one thread and Django has no settings, and therefore no database connection.
 """
 
 import array
@@ -31,10 +31,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sphinx_djconn.lab.process.inside.preload import PreloadedProject, ready
+    from sphinx_djconn.lab.process.inside.preload import PreloadedProject, preload
     from sphinx_djconn.lab.process.inside.supervisor import Supervisor, die_with_parent, remove_tree, supervise
-else:  # this folder, and not the package, is on the path of what runs here
-    from preload import PreloadedProject, ready
+else:  # when this runs, this folder is on sys.path, and the package is not
+    from preload import PreloadedProject, preload
     from supervisor import Supervisor, die_with_parent, remove_tree, supervise
 
 _PROBE = os.path.join(
@@ -84,65 +84,69 @@ _MODULES = (
     "django.views.generic",
     "django.views.i18n",
 )
-"""What a project's start imports, as far as it asks for no settings; more of Django comes with it."""
+"""Modules that the start of a project imports and that need no settings. They import more of Django."""
+
+_PARENT_CHECK_INTERVAL = 0.5
+"""Seconds between two checks whether the process that builds the docs still exists."""
+
+_FORK_PRELOADER = b"r"
+"""The message that comes with the connection of a process that sets up a project."""
 
 
-_PARENT_CHECK = 0.5
-"""Seconds between two looks at whether the process that builds the docs is still there."""
-
-
-class _Become(BaseException):
-    """Unwinds the stack of a forked server, so that it goes on as the outermost code of its process."""
+class _ContinueAsServer(BaseException):
+    """Unwinds the stack of a forked server, so that the server is the outermost code of its process."""
 
     def __init__(self, spec: dict[str, Any]) -> None:
         self.spec = spec
 
 
-class _ForkedServer(Supervisor):
-    def become(self) -> None:
-        """Leave the supervisor's code behind, and go on as the server."""
+class _ForkingSupervisor(Supervisor):
+    """A supervisor whose server is a fork, and not an executed program."""
+
+    def exec_child(self) -> None:
+        """Leave the supervisor's code, and continue as the server."""
         for number in (signal.SIGPIPE, signal.SIGXFSZ):  # as Python does when it starts
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        raise _Become(self.spec)
+        raise _ContinueAsServer(self.spec)
 
 
 def main() -> None:
-    """Import, say so, and fork for each connection that is handed over."""
-    base = sys.path[1:]  # without the folder of this file
+    """Import Django, report that, and fork for each connection that is received."""
+    base_path = sys.path[1:]  # without the folder of this file
     parent = int(sys.argv[1])
     control, answer = socket.socket(fileno=os.dup(0)), os.dup(1)
     _open_streams()
-    attach = _load_probe()
-    with _ending_with(parent, control):
+    attach_probe = _load_probe()
+    with _exit_with(parent, control):
         for name in _MODULES:
-            with contextlib.suppress(Exception):  # another version of Django, or a module it lacks
+            with contextlib.suppress(Exception):  # this version of Django may lack a module
                 importlib.import_module(name)
-    _keep_still()
-    fit = not _is_configured() and not _has_printed()
-    with contextlib.suppress(OSError):  # the lab is gone: what it has handed over has to be cleared away
-        os.write(answer, b"ready" if fit and _is_alone() else b"unfit")
+    _freeze_objects()
+    is_fit = not _is_configured() and not _has_printed()
+    with contextlib.suppress(OSError):  # if the lab has ended, the loop below still handles its connections
+        os.write(answer, b"ready" if is_fit and _is_single_threaded() else b"unfit")
     os.close(answer)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # supervisors are nobody's to wait for
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so that the kernel reaps supervisors
     for name in ("preload", "side_effects", "supervisor", "warm_caches", "__main__"):
         sys.modules.pop(name, None)
-    while (received := _received(control, parent)) is not None and fit and _is_alone():
+    while (received := _receive(control, parent)) is not None and is_fit and _is_single_threaded():
         kind, connection = received
         if os.fork() == 0:
             control.close()
-            if kind == b"r":
-                _ready_project(connection, base, attach)
+            if kind == _FORK_PRELOADER:
+                _run_preloader(connection, base_path, attach_probe)
             else:
-                _supervise(connection, lambda spec: _serve(spec, base, attach))
+                _supervise(connection, lambda spec: _serve(spec, base_path, attach_probe))
             return
         os.close(connection)
-    os._exit(0)  # there is nothing to clear away, and the build waits
+    os._exit(0)  # nothing has to be cleaned up, and the build is waiting
 
 
 def _open_streams() -> None:
-    """Replace the standard streams by those that a server has: they remember whether a file can be rewound.
+    """Replace the standard streams by those of a server: Python stores whether a stream is seekable.
 
-    Standard input is empty, and standard output is the file for errors until a fork has a log.
+    Standard input is empty. Standard output is the file for errors, until a fork has a log.
     """
     devnull = os.open(os.devnull, os.O_RDONLY)
     os.dup2(devnull, 0)
@@ -153,7 +157,7 @@ def _open_streams() -> None:
         raw: Any = io.FileIO(fd, mode, closefd=False)
         raw.name = f"<{name}>"
         new: Any = io.TextIOWrapper(
-            io.BufferedReader(raw) if mode == "r" else raw,  # as Python has it with -u
+            io.BufferedReader(raw) if mode == "r" else raw,  # as with `python -u`
             old.encoding,
             old.errors,
             newline="\n" if mode == "w" else None,
@@ -166,46 +170,46 @@ def _open_streams() -> None:
 
 
 def _load_probe() -> Callable[[], None]:
-    """Load the probe, which watches nothing as long as no lab listens; return what attaches it.
+    """Load the probe, which does nothing while no lab listens; return the function that attaches it.
 
-    It is loaded by the module that an ordinary start imports, as ``sitecustomize`` if there is no other.
+    It is loaded by the same module as in an ordinary start, as ``sitecustomize`` if there is no other.
     """
-    ordinary = "sitecustomize"
-    name = f"_djconn_{ordinary}" if ordinary in sys.modules else ordinary
+    site_module = "sitecustomize"
+    name = f"_djconn_{site_module}" if site_module in sys.modules else site_module
     spec = importlib.util.spec_from_file_location(name, _PROBE)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    if name == ordinary:
+    if name == site_module:
         sys.modules[name] = module
     spec.loader.exec_module(module)
-    module.load_inputs().install()  # what is used here, every fork has used
+    module.load_inputs().install()  # every fork uses what is used here
     module.load_probe()
-    attach: Callable[[], None] = module.attach
-    return attach
+    attach_probe: Callable[[], None] = module.attach
+    return attach_probe
 
 
 def _has_printed() -> bool:
-    """Return whether what was imported has printed anything: a server's log has that in an ordinary start."""
+    """Return whether an import has printed anything, which the log of an ordinary start would contain."""
     return os.fstat(2).st_size > 0
 
 
 @contextlib.contextmanager
-def _ending_with(parent: int, control: socket.socket) -> Iterator[None]:
-    """End this process while the block runs, should the process ``parent`` end: imports can take seconds.
+def _exit_with(parent: int, control: socket.socket) -> Iterator[None]:
+    """End this process if the process ``parent`` ends while the block runs: imports can take seconds.
 
-    What ``parent`` has handed over on ``control`` is cleared away first.
+    The folders of the connections that ``parent`` has sent on ``control`` are removed first.
     """
 
-    def look(*_: object) -> None:
+    def check_parent(*_: object) -> None:
         if os.getppid() != parent:
-            signal.setitimer(signal.ITIMER_REAL, 0)  # else the next alarm comes while this one waits
+            signal.setitimer(signal.ITIMER_REAL, 0)  # so that no other alarm interrupts this
             with contextlib.suppress(Exception):
-                _clear_away(control, parent)
+                _remove_folders(control, parent)
             os._exit(0)
 
-    before = signal.signal(signal.SIGALRM, look)
-    signal.setitimer(signal.ITIMER_REAL, _PARENT_CHECK, _PARENT_CHECK)
+    before = signal.signal(signal.SIGALRM, check_parent)
+    signal.setitimer(signal.ITIMER_REAL, _PARENT_CHECK_INTERVAL, _PARENT_CHECK_INTERVAL)
     try:
         yield
     finally:
@@ -213,70 +217,76 @@ def _ending_with(parent: int, control: socket.socket) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _clear_away(control: socket.socket, parent: int) -> None:
-    """Remove the folders of what was handed over on ``control``, and will not be started."""
-    while (received := _received(control, parent)) is not None:
-        first = os.read(received[1], 1 << 16).split(b"\n", 1)[0]
-        if received[0] == b"f":
-            remove_tree(json.loads(first)["folder"])
-        os.close(received[1])
+def _remove_folders(control: socket.socket, parent: int) -> None:
+    """Remove the folders of the connections that were sent on ``control``: nothing is started for them."""
+    while (received := _receive(control, parent)) is not None:
+        kind, connection = received
+        header = os.read(connection, 1 << 16).split(b"\n", 1)[0]
+        if kind != _FORK_PRELOADER:
+            remove_tree(json.loads(header)["folder"])
+        os.close(connection)
 
 
-def _ready_project(fd: int, base: list[str], attach: Callable[[], None]) -> None:
-    """Set up the project that the lab tells of, and fork for each connection that it hands over then."""
+def _run_preloader(fd: int, base_path: list[str], attach_probe: Callable[[], None]) -> None:
+    """Set up the project that the lab describes over ``fd``, and fork for each connection that it then
+    sends."""
     parent = os.getppid()
     die_with_parent(parent)
     with socket.socket(fileno=fd) as control:
         with control.makefile("rb") as lines:
             spec = json.loads(lines.readline())
-        _take_on(spec, base)
+        _apply_spec(spec, base_path)
         os.environ.pop("DJCONN_SOCKET", None)
         os.environ.pop("DJCONN_INPUTS", None)
-        attach()  # which only takes its folder off the path, where no lab is told of
+        attach_probe()  # without these variables, it only removes its folder from the path
         os.chdir(spec["cwd"])
-        readied = ready(spec)
-        _keep_still()
-        control.sendall(b"unfit" if readied is None else b"ready")
-        while readied is not None and (received := _received(control, parent)) is not None and _is_alone():
+        project = preload(spec)
+        _freeze_objects()
+        control.sendall(b"unfit" if project is None else b"ready")
+        while (
+            project is not None
+            and (received := _receive(control, parent)) is not None
+            and _is_single_threaded()
+        ):
             _, connection = received
             if os.fork() == 0:
                 control.close()
-                _supervise(connection, lambda run: _serve(run, base, attach, readied))
+                _supervise(connection, lambda run: _serve(run, base_path, attach_probe, project))
                 return
             os.close(connection)
-    os._exit(0)  # what the project has for its end is for the ends of its servers
+    os._exit(0)  # exit handlers of the project run at the end of its servers only
 
 
 def _supervise(connection: int, serve: Callable[[dict[str, Any]], None]) -> None:
-    """Be a supervisor, and its server, which goes on with ``serve``."""
+    """Run a supervisor in this process, and ``serve`` in the server that it forks."""
     os.dup2(connection, 0)
     os.dup2(connection, 1)
     os.close(connection)
     os.setsid()
     try:
-        supervise(_ForkedServer)
-    except _Become as become:
-        spec = become.spec
+        supervise(_ForkingSupervisor)
+    except _ContinueAsServer as server:
+        spec = server.spec
     else:
         os._exit(0)
     serve(spec)
 
 
-def _keep_still() -> None:
-    """Spare forks that their collections look through all of this, and so copy its pages, to find nothing.
+def _freeze_objects() -> None:
+    """Exclude all objects from garbage collections in forks, which would copy the shared pages.
 
-    How often there is a full one depends on how much the last one has found: so that has to be all, as in a
-    process that was not forked.
+    How often a full collection runs depends on how many objects the last one has found. So one runs before, as
+    in a process that was not forked.
     """
     gc.unfreeze()
     gc.collect()
     gc.freeze()
 
 
-def _received(control: socket.socket, parent: int) -> tuple[bytes, int] | None:
-    """Return what the next descriptor that is handed over is for, and it; ``None`` when there will be none."""
-    while not select.select([control], [], [], _PARENT_CHECK)[0]:
-        # Other children of the parent may hold its end of the socket open when it is gone.
+def _receive(control: socket.socket, parent: int) -> tuple[bytes, int] | None:
+    """Return kind and descriptor of the next connection; ``None`` if the lab will send no more."""
+    while not select.select([control], [], [], _PARENT_CHECK_INTERVAL)[0]:
+        # Other children of the parent may keep its end of the socket open after it has ended.
         if os.getppid() != parent and not select.select([control], [], [], 0)[0]:
             return None
     space = socket.CMSG_SPACE(array.array("i").itemsize)
@@ -292,19 +302,19 @@ def _is_configured() -> bool:
     return settings is not None and settings.settings.configured
 
 
-def _is_alone() -> bool:
-    """Return whether this process has one thread, and a fork of it all that it has."""
+def _is_single_threaded() -> bool:
+    """Return whether this process has one thread, so that a fork of it is complete."""
     return len(os.listdir("/proc/self/task")) == 1 and threading.active_count() == 1
 
 
-def _take_on(spec: dict[str, Any], base: list[str]) -> None:
-    """Have the variables, the arguments and the path of a process that is started with ``spec``."""
+def _apply_spec(spec: dict[str, Any], base_path: list[str]) -> None:
+    """Set variables, arguments and ``sys.path`` as in a process that is started with ``spec``."""
     inputs = sys.modules["_djconn_inputs"].install()
-    inputs.paused = True  # this reads variables that a process started from the command line would not
+    inputs.paused = True  # a process started from the command line would not read these variables
     os.environ.clear()
     os.environ.update(spec["env"])
     inputs.paused = False
-    sys.orig_argv[:] = spec["argv"]  # by which a reloader starts itself again
+    sys.orig_argv[:] = spec["argv"]  # which a reloader uses to restart itself
     _, *argv = spec["argv"]
     search = os.environ["PYTHONPATH"].split(os.pathsep)
     if "DJCONN_PATH" in os.environ:
@@ -316,23 +326,26 @@ def _take_on(spec: dict[str, Any], base: list[str]) -> None:
     else:
         sys.argv = argv
         first = os.path.dirname(argv[0])
-    sys.path[:] = [first, *search, *(entry for entry in base if entry not in search)]
+    sys.path[:] = [first, *search, *(entry for entry in base_path if entry not in search)]
 
 
 def _serve(
-    spec: dict[str, Any], base: list[str], attach: Callable[[], None], readied: PreloadedProject | None = None
+    spec: dict[str, Any],
+    base_path: list[str],
+    attach_probe: Callable[[], None],
+    project: PreloadedProject | None = None,
 ) -> None:
-    """Go on as ``python -m django …``, or as a script of the lab's, would from its start."""
+    """Continue as ``python -m django …``, or a script of the lab, from its start."""
     path = list(sys.path)
-    _take_on(spec, base)
+    _apply_spec(spec, base_path)
     time.tzset()  # which reads a variable
-    threading.main_thread()._set_native_id()  # type: ignore[attr-defined] # noqa: SLF001 - it keeps its parent's
-    if readied is not None:
+    threading.main_thread()._set_native_id()  # type: ignore[attr-defined] # noqa: SLF001 - it has the parent's
+    if project is not None:
         sys.path[:] = path
-        readied.adopt(os.path.dirname(os.environ["DJCONN_SETTINGS"]))
-    attach()
-    if readied is not None:
-        readied.look()
+        project.bind_to_run(os.path.dirname(os.environ["DJCONN_SETTINGS"]))
+    attach_probe()
+    if project is not None:
+        project.create_connections()
     sys.modules["__main__"] = main = types.ModuleType("__main__")
     main.__dict__["__builtins__"] = builtins
     _, *argv = spec["argv"]
@@ -342,15 +355,15 @@ def _serve(
         else:
             runpy.run_path(argv[0], run_name="__main__")
     except SystemExit as error:
-        _end(_status(error.code))
+        _exit(_status(error.code))
     except BaseException as error:  # noqa: BLE001 - as Python does
         sys.excepthook(type(error), error, _without_ours(error.__traceback__))
-        _end(1)
-    _end(0)
+        _exit(1)
+    _exit(0)
 
 
 def _status(code: Any) -> int:
-    """Return the status of a process that exits with ``code``, which is printed if it is a message."""
+    """Return the exit status for ``code`` of ``SystemExit``, which is printed if it is a message."""
     if code is None or isinstance(code, int):
         return code or 0
     print(code, file=sys.stderr)  # noqa: T201 - as Python does
@@ -364,10 +377,11 @@ def _without_ours(traceback: types.TracebackType | None) -> types.TracebackType 
     return traceback
 
 
-def _end(status: int) -> None:
-    """End as Python does, but do not take every module apart: that would copy all it shares with its parent."""
-    threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001 - which waits for its threads
-    atexit._run_exitfuncs()  # noqa: SLF001 - nobody else can call them
+def _exit(status: int) -> None:
+    """End as Python does, except that modules are not cleared, which would copy the pages shared with the
+    parent."""
+    threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001 - it waits for threads
+    atexit._run_exitfuncs()  # noqa: SLF001 - there is no public function
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()

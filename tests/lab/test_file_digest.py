@@ -1,4 +1,4 @@
-"""What is noticed of files from outside: whatever is done to one, its touch is another."""
+"""Stamps of files change with every change of a file."""
 
 import os
 import time
@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from sphinx_djconn.lab.file_digest import installed, touches
+from sphinx_djconn.lab.file_digest import file_stamps, metadata_folders
 
 TICK = 0.02
-"""Seconds that are more than a tick of a file system's clock."""
+"""Seconds, more than a tick of a file system's clock."""
 
 
 def edited_and_dated_back(path: Path) -> None:
-    """Change the content and neither size nor time, as somebody would who wants to hide it."""
+    """Change the content, but neither the size nor the time of the last change."""
     before = path.stat()
     path.write_text("two")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -44,11 +44,11 @@ def test_whatever_is_done_to_a_file_is_noticed(tmp_path: Path, change: Callable[
     path = tmp_path / "folder" / "deep" / "a.py"
     path.parent.mkdir(parents=True)
     path.write_text("one")
-    before = list(touches(str(tmp_path)))
+    before = list(file_stamps(str(tmp_path)))
     time.sleep(TICK)
-    assert list(touches(str(tmp_path))) == before
+    assert list(file_stamps(str(tmp_path))) == before
     change(path)
-    assert list(touches(str(tmp_path))) != before
+    assert list(file_stamps(str(tmp_path))) != before
 
 
 def test_what_a_link_leads_to_is_noticed(tmp_path: Path) -> None:
@@ -57,9 +57,9 @@ def test_what_a_link_leads_to_is_noticed(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "link.py").symlink_to(outside)
-    before = list(touches(str(folder)))
+    before = list(file_stamps(str(folder)))
     outside.write_text("three")
-    assert list(touches(str(folder))) != before
+    assert list(file_stamps(str(folder))) != before
 
 
 def test_what_lies_apart_and_what_no_run_depends_on_is_not_looked_at(tmp_path: Path) -> None:
@@ -67,11 +67,11 @@ def test_what_lies_apart_and_what_no_run_depends_on_is_not_looked_at(tmp_path: P
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("one")
-    assert list(touches(str(tmp_path), [str(tmp_path / "docs")])) == []
+    assert list(file_stamps(str(tmp_path), [str(tmp_path / "docs")])) == []
 
 
 def test_distributions_are_told_by_the_names_of_their_folders(tmp_path: Path) -> None:
     for name in ("b-2.dist-info", "a-1.dist-info", "c.egg-info", "a"):
         (tmp_path / name).mkdir()
-    assert installed(str(tmp_path)) == ["a-1.dist-info", "b-2.dist-info", "c.egg-info"]
-    assert installed(str(tmp_path / "nowhere")) == []
+    assert metadata_folders(str(tmp_path)) == ["a-1.dist-info", "b-2.dist-info", "c.egg-info"]
+    assert metadata_folders(str(tmp_path / "nowhere")) == []

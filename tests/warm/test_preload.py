@@ -1,4 +1,4 @@
-"""Servers that are forked from a process with their project set up, and projects that must not be."""
+"""Servers that are forked from a process with their project set up, and projects for which that is wrong."""
 
 import os
 import shutil
@@ -14,7 +14,8 @@ from choosing import a_few
 
 from sphinx_djconn.lab.errors import ServerError
 from sphinx_djconn.lab.laboratory import Laboratory
-from sphinx_djconn.lab.profiles.profiles import Profiles, Project
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import Project
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.trace.facts import facts_of
@@ -62,13 +63,13 @@ UNFIT = {
 }
 """What an application of a project may do when it is set up, and its fork would not do."""
 
-ONLY_WHERE_MANY_ARE_SET_UP = """
+DEED_IN_PRELOADER = """
     def ready(self):
         import sys
         if "runserver" in sys.argv and "/proc/djconn" in sys.path:
             from polls import deed
 """
-"""Elsewhere a project that fails, for example, would have no databases."""
+"""Only there: otherwise a project that fails, for example, would have no databases."""
 
 
 @pytest.fixture
@@ -86,22 +87,24 @@ def laboratory(tmp_path: Path, site: Path) -> Iterator[Laboratory]:
 
 
 def run(laboratory: Laboratory, scenario: Scenario = KEEP_ALIVE) -> Trace:
-    """Have the project set up for two runs, and return the trace of one."""
-    laboratory.foresee([scenario, scenario])
+    """Preload the project for two runs, and return the trace of one."""
+    laboratory.preload_common([scenario, scenario])
     return laboratory.run(scenario).runs[0]
 
 
-def readied() -> list[psutil.Process]:
-    """Return the processes that have a project set up: supervisors have sessions of their own."""
-    warm = [
-        each for each in psutil.Process().children() if any("forkserver.py" in word for word in each.cmdline())
+def preloaded() -> list[psutil.Process]:
+    """Return the processes that have a project set up. Supervisors, unlike these, lead their sessions."""
+    servers = [
+        child
+        for child in psutil.Process().children()
+        if any("forkserver.py" in word for word in child.cmdline())
     ]
-    found = []
-    for child in (child for each in warm for child in each.children()):
+    processes = []
+    for child in (child for server in servers for child in server.children()):
         with suppress(ProcessLookupError):
             if os.getsid(child.pid) != child.pid:
-                found.append(child)
-    return found
+                processes.append(child)
+    return processes
 
 
 def add(path: Path, code: str) -> None:
@@ -111,25 +114,25 @@ def add(path: Path, code: str) -> None:
 def test_servers_that_begin_alike_are_forked_from_a_process_with_the_project_set_up(laboratory):
     trace = run(laboratory)
     assert facts_of(trace).figures["db.opened"] == 1
-    assert len(readied()) == 1
+    assert len(preloaded()) == 1
 
 
 def test_one_run_alone_has_no_project_set_up_for_it(laboratory):
-    laboratory.foresee([KEEP_ALIVE])
+    laboratory.preload_common([KEEP_ALIVE])
     laboratory.run(KEEP_ALIVE)
-    assert readied() == []
+    assert preloaded() == []
 
 
 def test_runs_with_other_settings_have_processes_of_their_own(laboratory):
     aged = Scenario(KEEP_ALIVE.sequence, conn_max_age=0)
     figures = [facts_of(run(laboratory, each)).figures["db.opened"] for each in (KEEP_ALIVE, aged)]
     assert figures == [1, 3]
-    assert len(readied()) == 2
+    assert len(preloaded()) == 2
 
 
 def test_processes_with_a_project_set_up_end_with_their_laboratory(laboratory):
     run(laboratory)
-    processes = readied()
+    processes = preloaded()
     laboratory.close()
     assert processes
     _, alive = psutil.wait_procs(processes, timeout=1)
@@ -177,7 +180,7 @@ def test_a_run_has_databases_and_a_trigger_of_its_own(laboratory, site):
         "urlpatterns.append(path('places/', places))\n",
     )
     trace = run(laboratory, Scenario(parse_sequence("browser: GET /places/ as it"), conn_max_age=None))
-    assert len(readied()) == 1
+    assert len(preloaded()) == 1
     assert trace.entities.request(1).json == {"of the run": True}
 
 
@@ -195,7 +198,7 @@ def test_what_a_project_changes_of_its_variables_and_its_path_is_there_in_a_run(
         "urlpatterns.append(path('changed/', changed))\n",
     )
     trace = run(laboratory, Scenario(parse_sequence("browser: GET /changed/ as it"), conn_max_age=None))
-    assert len(readied()) == 1
+    assert len(preloaded()) == 1
     assert trace.entities.request(1).json == {"it": ["yes", True]}
 
 
@@ -216,13 +219,13 @@ def test_python_collects_garbage_as_often_as_from_the_shell(laboratory, site, tm
     )
     scenario = Scenario(parse_sequence(text), conn_max_age=None, timeout=120)
     from_shell = Laboratory(laboratory.profiles, tmp_path / "databases", warm=False)
-    laboratory.foresee([scenario, scenario])
+    laboratory.preload_common([scenario, scenario])
     made = []
     for each in (laboratory, from_shell):
         entities = each.run(scenario).runs[0].entities
         before, after = (entities.request(number).json for number in (1, 1102))
         made.append([late - early for early, late in zip(before, after, strict=True)])
-    assert len(readied()) == 1
+    assert len(preloaded()) == 1
     from_shell.close()
     (_, middle, full), (_, middle_of_shell, full_of_shell) = made
     assert full == full_of_shell
@@ -248,7 +251,7 @@ def test_loggers_are_configured_as_often_as_from_the_shell(laboratory, site, tmp
     )
     scenario = Scenario(parse_sequence("browser: GET /polls/"), conn_max_age=None)
     warm = run(laboratory, scenario)
-    assert len(readied()) == 1
+    assert len(preloaded()) == 1
     from_shell = Laboratory(laboratory.profiles, tmp_path / "databases", warm=False)
     shell = from_shell.run(scenario).runs[0]
     from_shell.close()
@@ -269,7 +272,7 @@ def test_a_command_of_the_project_s_own_is_made_in_the_run_alone(laboratory, sit
         "        print('made')\n"
     )
     assert run(laboratory).log.count("made") == 1
-    assert len(readied()) == 1
+    assert len(preloaded()) == 1
 
 
 @pytest.mark.exhaustive
@@ -292,11 +295,11 @@ def test_a_server_that_ends_by_itself_ends_as_from_the_shell(laboratory, site, t
     from_shell = Laboratory(laboratory.profiles, tmp_path / "databases", warm=False)
     errors = []
     for each in (laboratory, from_shell):
-        each.foresee([KEEP_ALIVE, KEEP_ALIVE])
+        each.preload_common([KEEP_ALIVE, KEEP_ALIVE])
         with pytest.raises(ServerError, match="exited with code 3") as raised:
             each.run(KEEP_ALIVE)
         errors.append((raised.value.message, raised.value.log))
-    assert len(readied()) == 1
+    assert len(preloaded()) == 1
     from_shell.close()
     assert errors[0] == errors[1]
     _, log = errors[0]
@@ -309,7 +312,7 @@ def test_no_server_is_forked_from_a_project_whose_addresses_bring_checks(laborat
         "from django.core.checks import register\nregister(lambda app_configs, **options: [])",
     )
     assert facts_of(run(laboratory)).figures["requests"] == 3
-    _, alive = psutil.wait_procs(readied(), timeout=1)
+    _, alive = psutil.wait_procs(preloaded(), timeout=1)
     assert alive == []
 
 
@@ -327,8 +330,8 @@ def test_no_server_is_forked_from_a_project_whose_addresses_bring_checks(laborat
 )
 def test_no_server_is_forked_from_a_project_that(deed, laboratory, site, tmp_path):
     site.joinpath("polls", "deed.py").write_text(UNFIT[deed].format(tmp_path=tmp_path))
-    add(site / "polls" / "apps.py", ONLY_WHERE_MANY_ARE_SET_UP)
+    add(site / "polls" / "apps.py", DEED_IN_PRELOADER)
     trace = run(laboratory)
     assert facts_of(trace).figures["requests"] == 3
-    _, alive = psutil.wait_procs(readied(), timeout=1)
+    _, alive = psutil.wait_procs(preloaded(), timeout=1)
     assert alive == []

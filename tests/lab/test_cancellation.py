@@ -12,7 +12,8 @@ from choosing import a_few
 from sphinx_djconn.lab.errors import Cancelled
 from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.lab.process.cancellation import Cancellation
-from sphinx_djconn.lab.profiles.profiles import Profiles, read_project
+from sphinx_djconn.lab.profiles.profiles import Profiles
+from sphinx_djconn.lab.profiles.projects import read_project
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.model import Scenario
 
@@ -41,15 +42,15 @@ def test_a_run_ends_at_once_and_no_other_begins(docs: Docs, databases: Path, seq
 
 
 def test_what_is_going_on_is_ended_once_and_what_is_over_is_not() -> None:
-    interruption = Cancellation()
+    cancellation = Cancellation()
     ended: list[str] = []
-    with interruption.ends(lambda: ended.append("over")):
+    with cancellation.on_cancel(lambda: ended.append("over")):
         pass
-    with pytest.raises(Cancelled), interruption.ends(lambda: ended.append("going on")):
-        interruption.happen()
+    with pytest.raises(Cancelled), cancellation.on_cancel(lambda: ended.append("going on")):
+        cancellation.cancel()
     assert ended == ["going on"]
     with pytest.raises(Cancelled):
-        interruption.check()
-    with pytest.raises(Cancelled), interruption.ends(lambda: ended.append("never")):
+        cancellation.check()
+    with pytest.raises(Cancelled), cancellation.on_cancel(lambda: ended.append("never")):
         ended.append("never")
     assert ended == ["going on"]
