@@ -221,14 +221,14 @@ class Settings:
     ) -> "dict[str, Specification]":
         if not self.environments:
             return {}
-        from sphinx_djconn.lab.environments.specification import read_one  # noqa: PLC0415 - it reads much
+        from sphinx_djconn.lab.environments.specification import parse_environment  # noqa: PLC0415 - it reads much
         from sphinx_djconn.lab.errors import ProfileError  # noqa: PLC0415 - as above
 
         found = {}
         for name, given in self.environments.items():
             try:
                 with _usable(f"djconn_environments[{shown(name)}]"):
-                    found[name] = read_one(name, given, confdir, looked_for=self.mode != "replay")
+                    found[name] = parse_environment(name, given, confdir, check_paths=self.mode != "replay")
             except ProfileError as error:
                 faults["environment", name] = error
         return found

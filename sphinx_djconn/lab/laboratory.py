@@ -137,9 +137,11 @@ class Laboratory:
         if not wanted:
             yield own
             return
-        from sphinx_djconn.lab.environments.create_many import in_turn  # noqa: PLC0415 - most builds need none
+        from sphinx_djconn.lab.environments.create_many import create_many  # noqa: PLC0415 - most builds need none
 
-        groups = in_turn(self._all_environments(), wanted, at_once=at_once, tell=self.say, cancel=self.cancel)
+        groups = create_many(
+            self._all_environments(), wanted, max_workers=at_once, report=self.say, cancel=self.cancel
+        )
         with closing(groups):
             yield {**own, **next(groups)}
             yield from groups
@@ -150,7 +152,7 @@ class Laboratory:
         with self._lock:
             if self._environments is None:
                 self._environments = Environments(
-                    tell=self._lines.put, interruption=self._interruption, unsupported=self._unsupported
+                    report=self._lines.put, cancellation=self._interruption, allow_unsupported=self._unsupported
                 )
             return self._environments
 

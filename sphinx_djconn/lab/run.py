@@ -181,7 +181,7 @@ class Run:
 
     def _sanitizer(self, folder: RunFolder, project: Project, databases: "ServerDatabases | None") -> Sanitizer:
         env = (*self._profiles.servers[self._scenario.server].env, *project.env)
-        places = {**self._environment.places, project.path: "<project>", folder.path: "<run>"}
+        places = {**self._environment.path_labels, project.path: "<project>", folder.path: "<run>"}
         if databases is None:
             return Sanitizer(places, folder.secrets(), env)
         return Sanitizer(places, [*folder.secrets(), *databases.secrets], env, databases.shown)

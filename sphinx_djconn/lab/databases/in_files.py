@@ -361,7 +361,7 @@ class Preparation:
 
     def failure(self, reports: Mapping[str, Any] | None = None, output: bytes = b"") -> PreparationError:
         """Return the error that tells what went wrong."""
-        places = {**self._environment.places, self._project.path: "<project>", self.folder.path: "<run>"}
+        places = {**self._environment.path_labels, self._project.path: "<project>", self.folder.path: "<run>"}
         late = self._limit.message if reports and "late" in reports else ""
         return _explained(self._project, self.folder, places, reports or {}, output, self._databases, late)
 

@@ -129,20 +129,20 @@ class Profiles:
     def check_environment(self, name: str) -> None:
         """Raise :class:`ProfileError` where there is no environment ``name``, built in or in conf.py."""
         if name != CURRENT:
-            from sphinx_djconn.lab.environments.specification import find as find_environment  # noqa: PLC0415 - it reads much
+            from sphinx_djconn.lab.environments.specification import find_specification as find_environment  # noqa: PLC0415 - it reads much
 
             find_environment(name, self.environments)
 
     def environment(self, scenario: Scenario) -> "Specification":
         """Return what the environment of ``scenario`` is to be, with its server, and its database's driver."""
         from sphinx_djconn.lab.environments.drivers import driver  # noqa: PLC0415
-        from sphinx_djconn.lab.environments.python_versions import series  # noqa: PLC0415
-        from sphinx_djconn.lab.environments.specification import find as find_environment  # noqa: PLC0415 - as above
+        from sphinx_djconn.lab.environments.python_versions import newest_series  # noqa: PLC0415
+        from sphinx_djconn.lab.environments.specification import find_specification as find_environment  # noqa: PLC0415 - as above
 
         found = find_environment(scenario.environment, self.environments)
         database = self.databases[scenario.database]
-        drivers = driver(database.kind, series(found.django), pool=database.has_pool)
-        return found.plus([*self.servers[scenario.server].requires, *drivers])
+        drivers = driver(database.kind, newest_series(found.django), pool=database.has_pool)
+        return found.with_requirements([*self.servers[scenario.server].requires, *drivers])
 
 
 def find(kind: str, name: str, profiles: Mapping[str, Profile]) -> Profile:
