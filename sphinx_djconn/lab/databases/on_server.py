@@ -144,7 +144,7 @@ class DatabaseServers:
         self._keys = keys
         self._machines = machines
         self._timeout = timeout
-        self._clusters = Clusters(interruption=interruption)
+        self._clusters = Clusters(cancellation=interruption)
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._idle: dict[tuple[Any, ...], list[Cluster]] = {}
