@@ -127,7 +127,7 @@ class Run:
         server, project = starting.server, starting.project
         feed = EventCollector(folder.path, time.monotonic() + self._seconds)
         if self._scenario.garbage_collection == "each-request":
-            feed.end_of_request = "request.collected"
+            feed.state.end_of_request = "request.collected"
         try:
             folder.tell(starting.settings())
             process.start(
@@ -145,13 +145,13 @@ class Run:
                     player.play(self._scenario.sequence)
                     if not folder.is_whole:
                         raise _removed()
-                    events, log = list(feed.events), _whole(process.log, server.log_limit)
+                    events, log = list(feed.state.events), _whole(process.log, server.log_limit)
                     player.close()  # many servers wait for the clients that they have
                     process.terminate(server.stop_seconds)
                     feed.wait(
                         lambda: "gone" in feed.reports,
                         "the server to end",
-                        alive=False,
+                        server_must_run=False,
                         seconds=server.stop_seconds + _GRACE,
                     )
             except RunError as error:
@@ -253,7 +253,7 @@ def _explained(
     error: RunError, sanitizer: Sanitizer, starting: ServerCommand, feed: EventCollector, log: Path
 ) -> RunError:
     """Return ``error`` with the end of the server's log."""
-    lines = sanitizer.lines(tail(log), _ports(feed.events, starting), feed.pids.values())
+    lines = sanitizer.lines(tail(log), _ports(feed.state.events, starting), feed.state.pids.values())
     return type(error)(error.message, lines[-_TAIL:], error.line)
 
 

@@ -144,7 +144,7 @@ def test_a_claim_about_another_scenario_holds(built: Built) -> None:
         (
             ":: forged",
             "djconn.run",
-            "what came from the probe is not what a probe writes, so nothing of this run",
+            "something else than a probe has sent events, so nothing of this run",
         ),
         (":: removed", "djconn.run", "the folder of the run was removed while it went on"),
         ("GET /headers", "djconn.run", "had no response (more than 100 headers, which is the most"),

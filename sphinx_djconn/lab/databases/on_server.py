@@ -98,7 +98,7 @@ class ServerDatabases:
         """Return those that work for them; see :meth:`Cluster.processes`."""
         return self._cluster.processes(self._names)
 
-    def suffer(self, action: Fault) -> None:
+    def inject_fault(self, action: Fault) -> None:
         """Do ``action``, which ends when the server has done it."""
         match action:
             case "end sessions":
