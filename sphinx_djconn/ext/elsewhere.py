@@ -7,13 +7,13 @@ from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
     from sphinx_djconn.lab.profiles.profiles import Profiles
-    from sphinx_djconn.store import Key, Stored
+    from sphinx_djconn.store import Header, Key
 
 _OF_THE_MACHINE: Final = frozenset({"python", "database server"})
 """The parts of a key that differ because the recording was made on another machine."""
 
 
-def is_usable(stored: "Stored", key: "Key", profiles: "Profiles") -> bool:
+def is_usable(stored: "Header", key: "Key", profiles: "Profiles") -> bool:
     """Return whether ``stored`` was made from what ``key`` names, with what the scenario requires installed.
 
     What conf.py says of the project, the server's command, the database's settings and this extension have to

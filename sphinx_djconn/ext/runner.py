@@ -29,10 +29,10 @@ from sphinx_djconn.lab.errors import (
     UnresolvedError,
 )
 from sphinx_djconn.lab.fingerprint import portable
-from sphinx_djconn.lab.inputs.reasons import committed_reasons, reasons, told
-from sphinx_djconn.lab.inputs.roots import COMMITTED, root_of, shown
+from sphinx_djconn.lab.inputs.reasons import committed_reasons, reasons, summarize
+from sphinx_djconn.lab.inputs.roots import COMMITTED, display_name, root_of
 from sphinx_djconn.lab.inputs.variables import ALL
-from sphinx_djconn.store import Key, Store, Stored, StoreError
+from sphinx_djconn.store import Header, Key, Store, StoreError
 
 if TYPE_CHECKING:
     from sphinx_djconn.ext.names import Names
@@ -119,7 +119,7 @@ class Runner:
         for name, key in self._keys.items():
             project, inputs = self._profiles.projects[key.scenario.project], self._used.get(name)
             if inputs is not None:
-                paths |= dict.fromkeys(machines.of(project, self._environment_of(key)).looked_at(inputs))
+                paths |= dict.fromkeys(machines.of(project, self._environment_of(key)).watched_paths(inputs))
                 variables |= dict.fromkeys(inputs.variables)
         return Dependencies(paths, None if ALL in variables else variables)
 
@@ -210,8 +210,8 @@ class Runner:
                 again = self._why_again(self._scenarios[name], stored, open_[name], laboratory)
                 if again:
                     wanted.setdefault(self._keys[name].name, []).append(name)
-                    why.setdefault(told(again), []).append(name)
-                elif isinstance(stored, Stored):
+                    why.setdefault(summarize(again), []).append(name)
+                elif isinstance(stored, Header):
                     self._found(self._scenarios[name], stored)
         if wanted:
             self._tell_why(why)
@@ -241,13 +241,13 @@ class Runner:
             self._absences[name] = self._absences[same]
         return True
 
-    def _stored(self, names: "Iterable[str]") -> "dict[str, Stored | StoreError | None]":
+    def _stored(self, names: "Iterable[str]") -> "dict[str, Header | StoreError | None]":
         """Return what stands above the recordings of the scenarios ``names``, or what is wrong with them."""
-        found: dict[str, Stored | StoreError | None] = {}
+        found: dict[str, Header | StoreError | None] = {}
         for name in names:
             with self._one(name, "its recording was looked for"):
                 try:
-                    found[name] = stored = self._store.look(self._keys[name])
+                    found[name] = stored = self._store.read_header(self._keys[name])
                 except StoreError as error:
                     found[name] = error
                 else:
@@ -257,7 +257,7 @@ class Runner:
     def _why_again(
         self,
         declared: DeclaredScenario,
-        stored: "Stored | StoreError | None",
+        stored: "Header | StoreError | None",
         environment: "Environment",
         laboratory: "Laboratory",
     ) -> list[str]:
@@ -293,12 +293,12 @@ class Runner:
         written = {
             name for inputs in self._used.values() for name in inputs.written if root_of(name) in COMMITTED
         }
-        files = sorted(shown(name) for name in written if not name.endswith(":"))
+        files = sorted(display_name(name) for name in written if not name.endswith(":"))
         if files:
             logger.info(
                 "djconn: while it runs, the project writes into its own folder: %s. No recording depends on "
                 "what is written there; to have it written elsewhere, see `env` of djconn_project",
-                told(files),
+                summarize(files),
             )
 
     def _refused(self) -> bool:
@@ -325,7 +325,7 @@ class Runner:
                 self._settled[self._keys[name].name] = name
 
     def _replay(
-        self, declared: DeclaredScenario, stored: "Stored | StoreError | None", laboratory: "Laboratory"
+        self, declared: DeclaredScenario, stored: "Header | StoreError | None", laboratory: "Laboratory"
     ) -> None:
         """Take what is ``stored``, whatever it was made from, and warn where that has changed."""
         if isinstance(stored, StoreError):
@@ -338,10 +338,10 @@ class Runner:
             changed = portable(key).changes(stored.key)
             changed += committed_reasons(stored.inputs, machine, self._written)
             if changed:
-                self._stale(declared, f"its recording was made from something else: {told(changed)}")
+                self._stale(declared, f"its recording was made from something else: {summarize(changed)}")
             self._found(declared, stored)
 
-    def _found(self, declared: DeclaredScenario, stored: Stored) -> None:
+    def _found(self, declared: DeclaredScenario, stored: Header) -> None:
         self._used[declared.name] = stored.inputs
         self._djangos[declared.name] = stored.key.parts.get("django", "")
         self._stamps[declared.name] = digest([stored.digest, self._keys[declared.name].name])
@@ -380,7 +380,7 @@ class Runner:
         if key is None:
             return False
         try:
-            stored = None if self._settings.mode == "run" else self._store.look(key)
+            stored = None if self._settings.mode == "run" else self._store.read_header(key)
         except StoreError:
             return False
         if stored is None or not is_usable(stored, key, self._profiles):

@@ -9,7 +9,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from sphinx_djconn.inputs import Inputs, union
+from sphinx_djconn.inputs import Inputs, merge
 from sphinx_djconn.lab.databases.in_files import FileDatabases
 from sphinx_djconn.lab.environments.environment import CURRENT, Environment, current
 from sphinx_djconn.lab.errors import AbsentError, LabError, PreparationError, RunError, ServerError
@@ -107,7 +107,7 @@ class Laboratory:
             notes |= dict.fromkeys(run.notes)
             inputs += run.inputs
         distributions = environment.installed.distributions
-        return Recording(key, tuple(traces), tuple(notes), distributions, union(inputs))
+        return Recording(key, tuple(traces), tuple(notes), distributions, merge(inputs))
 
     def environment(self, scenario: Scenario) -> Environment:
         """Return the environment of ``scenario``, made if it is not there.

@@ -254,7 +254,7 @@ def change(path: Path, head: dict[str, Any] | None = None, **run: Any) -> None:
     lines = json.dumps({**json.loads(text), **run}, separators=(",", ":")) + "\n"
     changed = {**json.loads(first), **(head or {}), "digest": store._digest(lines.encode())}
     changed.pop("seal")
-    changed["seal"] = store._seal(changed)
+    changed["seal"] = store._header_digest(changed)
     path.write_text(json.dumps(changed) + "\n" + lines, "utf-8")
 
 
@@ -328,7 +328,7 @@ def test_the_digest_covers_what_stands_above_the_runs(
     changed[key] = {"parts": {}, "notes": ["x"], "environment": ["x==1"], "format": 77}.get(key, "x")
     mine.path(of).write_text(json.dumps(changed) + "\n" + runs, "utf-8")
     with pytest.raises(store.StoreError):
-        mine.look(of)
+        mine.read_header(of)
 
 
 def test_recordings_that_are_removed_under_a_build_are_said(
@@ -338,7 +338,7 @@ def test_recordings_that_are_removed_under_a_build_are_said(
     docs.page("index", ONE)
     look = store.Store.write
 
-    def lost(kept: store.Store, recording: store.Recording) -> store.Stored:
+    def lost(kept: store.Store, recording: store.Recording) -> store.Header:
         stored = look(kept, recording)
         kept.path(recording.key).unlink()
         return stored

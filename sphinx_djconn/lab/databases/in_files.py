@@ -216,7 +216,7 @@ class FileDatabases:
         """Return databases of an earlier build that would be made in the same way now."""
         for folder in sorted(self._cache.glob(f"{name}-*")):
             with suppress(OSError, ValueError):
-                inputs = Inputs.of_json(json.loads(folder.joinpath(RECORDS).read_text("utf-8")))
+                inputs = Inputs.from_json(json.loads(folder.joinpath(RECORDS).read_text("utf-8")))
                 if not reasons(inputs, machine):
                     return Prepared(folder, inputs)
         return None
@@ -250,7 +250,7 @@ class FileDatabases:
         try:
             for database in made.path.glob("*.sqlite3"):
                 shutil.copyfile(database, staging / database.name)
-            staging.joinpath(RECORDS).write_text(json.dumps(inputs.as_json()), "utf-8")
+            staging.joinpath(RECORDS).write_text(json.dumps(inputs.to_json()), "utf-8")
             kept = self._cache / f"{name}-{secrets.token_hex(6)}"
             staging.rename(kept)
         except OSError as error:
