@@ -54,7 +54,7 @@ def test_paths_are_seen_from_conf_py_and_links_are_kept(tmp_path: Path) -> None:
         ({}, "must be a list of requirements"),
         ([], "must be a list of requirements"),
         ("django", "must be a list of requirements"),
-        ([5], "must be a list of texts"),
+        ([5], "must be a list of strings"),
         (["django=4.2"], "`django=4.2` is no requirement"),
         (["-r requirements.txt"], "`-r requirements.txt` is no requirement"),
         (["gunicorn"], "no Django is among the requirements gunicorn; add one"),

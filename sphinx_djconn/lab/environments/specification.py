@@ -157,7 +157,9 @@ def parse_environment(name: str, value: Any, confdir: Path, *, check_paths: bool
 
 def _parse_requirements(where: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)) or not all(isinstance(each, str) for each in value):
-        raise ProfileError(f"{where}: the requirements must be a list of texts, as for pip: ['django~=4.2.0']")
+        raise ProfileError(
+            f"{where}: the requirements must be a list of strings, as for pip: ['django~=4.2.0']"
+        )
     for text in value:
         try:
             Requirement(text)
