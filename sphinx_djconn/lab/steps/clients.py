@@ -4,11 +4,8 @@ If a server closes a connection and the session opens another, the trace shows i
 redirect is followed, and no proxy of the environment is used.
 """
 
-import functools
 import http.client
 import json
-import socket
-import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
@@ -22,14 +19,11 @@ import urllib3.connectionpool
 from urllib3.util.connection import is_connection_dropped
 
 from sphinx_djconn.lab.events.collector import EventCollector
+from sphinx_djconn.lab.steps.connections import ConnectionObserver, ObservedAdapter, Serials, do_nothing
 from sphinx_djconn.scenario.model import Request
 
 HEADER: Final = "X-Djconn-Request"
 """The number of the request, for the probe. The probe removes this header before Django sees it."""
-
-_QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
-"""Acknowledge packets at once. ``runserver`` sends headers and body separately. By Nagle's algorithm, the body
-waits for the acknowledgement of the headers, which Linux otherwise delays by 40 ms."""
 
 _MAX_JSON_SIZE: Final = 1 << 20
 _MAX_JSON_DEPTH: Final = 100
@@ -37,105 +31,6 @@ _TOO_DEEP: Final = f"it is nested more than {_MAX_JSON_DEPTH} levels deep"
 _CHUNK: Final = 1 << 16
 _WITHOUT_BODY: Final = frozenset({204, 304})
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-
-
-def _do_nothing() -> None:
-    return
-
-
-class _Observer:
-    """Emits events for the connections of one client: opened, and closed by whom."""
-
-    def __init__(self, collector: EventCollector, client: str, next_serial: Callable[[], int]) -> None:
-        self._collector = collector
-        self._client = client
-        self._next_serial = next_serial
-        self.closing = False
-        self.used_serial: int | None = None
-        self.opened_new = False
-        self.open: _Connection | None = None
-        self.on_sent: Callable[[], None] = _do_nothing
-        self.last_requests: dict[int, int] = {}
-        """The number of the last request on each connection, by the serials of connections."""
-
-        self.closed: list[tuple[int, int]] = []
-        """Local ports and serials."""
-
-    def on_open(self, connection: "_Connection") -> None:
-        connection.serial = self._next_serial()
-        connection.local_port = connection.sock.getsockname()[1]
-        self.opened_new = True
-        self.open = connection
-        self._collector.emit(
-            "http.open",
-            h=connection.serial,
-            client=self._client,
-            port=connection.local_port,
-        )
-
-    def on_close(self, connection: "_Connection") -> None:
-        self.open = None
-        by = "client" if self.closing else "server"
-        self._collector.emit("http.close", h=connection.serial, by=by)
-        self.closed.append((connection.local_port, connection.serial))
-
-
-class _Connection(urllib3.connection.HTTPConnection):
-    serial = 0
-    local_port = 0
-
-    def __init__(self, *args: Any, observer: _Observer, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._observer = observer
-
-    def connect(self) -> None:
-        super().connect()
-        self._observer.on_open(self)
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        super().request(*args, **kwargs)
-        self._observer.used_serial = self.serial
-        self._observer.on_sent()
-        if _QUICKACK is not None:
-            self.sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
-
-    def close(self) -> None:
-        if self.sock is not None and self.serial:
-            self._observer.on_close(self)
-            self.serial = 0
-        super().close()
-
-
-class _Pool(urllib3.connectionpool.HTTPConnectionPool):
-    def __init__(self, *args: Any, observer: _Observer, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.ConnectionCls = functools.partial(  # type: ignore[assignment]
-            _Connection, observer=observer
-        )
-
-
-class _Adapter(requests.adapters.HTTPAdapter):
-    def __init__(self, observer: _Observer) -> None:
-        self._observer = observer
-        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0, pool_block=True)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": functools.partial(_Pool, observer=self._observer)}
-
-
-class Serials:
-    """Serial numbers for the HTTP connections of a run."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._last = 0
-
-    def __call__(self) -> int:
-        """Return the next number."""
-        with self._lock:
-            self._last += 1
-            return self._last
 
 
 class _Response(NamedTuple):
@@ -161,11 +56,11 @@ class Client:
         """Why the last request had no complete response."""
 
         self._collector = collector
-        self._observer = _Observer(collector, name, serials)
+        self._observer = ConnectionObserver(collector, name, serials)
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers["User-Agent"] = "sphinx_djconn"
-        self._session.mount("http://", _Adapter(self._observer))
+        self._session.mount("http://", ObservedAdapter(self._observer))
 
     def send(
         self,
@@ -174,7 +69,7 @@ class Client:
         base_url: str,
         *,
         together: bool = False,
-        on_sent: Callable[[], None] = _do_nothing,
+        on_sent: Callable[[], None] = do_nothing,
     ) -> int | None:
         """Send ``request`` and read its whole response. Return the status, ``None`` if there was no response.
 

@@ -17,7 +17,8 @@ from sphinx_djconn.lab.events.collector import EventCollector
 from sphinx_djconn.lab.events.state import Thread
 from sphinx_djconn.lab.process.port import Port
 from sphinx_djconn.lab.steps.barrier import Barrier, Participant
-from sphinx_djconn.lab.steps.clients import Client, Serials
+from sphinx_djconn.lab.steps.clients import Client
+from sphinx_djconn.lab.steps.connections import Serials
 from sphinx_djconn.lab.steps.db_sessions import SessionRecorder
 from sphinx_djconn.lab.steps.idle import SAMPLE_INTERVAL, IdleDetector, ThreadState, poll_until
 from sphinx_djconn.lab.steps.procfs import ProcessInspector
