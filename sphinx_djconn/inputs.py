@@ -1,15 +1,17 @@
-"""Inputs: everything that a run used and that could change what it did, by names that mean the same anywhere.
+"""The inputs of runs: everything that a run used and that could change its result.
 
-A name is a path below a named root, such as ``project:polls/views.py`` or ``site-packages:django/apps.py``.
-What lies below no root has its absolute path.
+Paths have names that mean the same on other machines: a named root and a path below it, such as
+``project:polls/views.py`` or ``site-packages:django/apps.py``. A path below no root is absolute.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
+_INVALID = "its inputs cannot be read"
+
 ABSENT = ""
-"""Stands for a file that is not there, a module that is nowhere, a variable that is not set."""
+"""The state of a file or module that does not exist, and of a variable that is not set."""
 
 
 @dataclass(frozen=True)
@@ -17,74 +19,74 @@ class Inputs:
     """What one or several runs used."""
 
     files: Mapping[str, str] = field(default_factory=dict)
-    """Files that were read, with digests of their contents."""
+    """Files that were read, with digests of their content."""
 
     paths: Mapping[str, str] = field(default_factory=dict)
-    """Paths that were looked for: ``file``, ``folder`` or :data:`ABSENT`."""
+    """Paths whose existence was checked: ``file``, ``folder`` or :data:`ABSENT`."""
 
     listings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Folders whose names were listed, with the names that counted; see :func:`listing`."""
+    """Folders that were listed, with the names that count; the keys are those of :func:`listing`."""
 
     entries: tuple[str, ...] = ()
     """Entries of ``sys.path`` that the environment does not have by itself, in order."""
 
     modules: Mapping[str, str] = field(default_factory=dict)
-    """Modules that were looked for in ``sys.path``, and where they were found."""
+    """Modules that were looked up in ``sys.path``, and where they were found."""
 
     packages: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
-    """Folders of packages, with the modules that were looked for there, and the names they were found under."""
+    """Folders of packages, with the modules that were looked up there, and the files found for each."""
 
     variables: Mapping[str, str] = field(default_factory=dict)
-    """Variables of the environment, with short digests of their values; ``*`` stands for all of them."""
+    """Environment variables, with short digests of their values. ``*`` stands for all of them."""
 
     trees: Mapping[str, str] = field(default_factory=dict)
-    """Folders whose files all count, since nothing tells which of them were read, with digests."""
+    """Folders, with digests of all their files, if it is unknown which of them were read."""
 
     written: tuple[str, ...] = ()
-    """What the runs wrote: it is no input, whoever reads it."""
+    """What the runs wrote. It is no input, even if it was read."""
 
     @classmethod
-    def of_json(cls, found: Any) -> Self:
-        """Return the inputs that ``found`` stands for; raise ``ValueError`` if it stands for none."""
-        known = {each.name for each in fields(cls)}
-        if not isinstance(found, dict) or not known >= found.keys():
-            raise ValueError("its inputs cannot be read")
+    def from_json(cls, data: Any) -> Self:
+        """Return the inputs in ``data``, a result of :meth:`to_json`. Raises ``ValueError`` if it is none."""
+        names = {each.name for each in fields(cls)}
+        if not isinstance(data, dict) or not names >= data.keys():
+            raise ValueError(_INVALID)
         for name in ("files", "paths", "modules", "variables", "trees"):
-            _texts_by_name(found.get(name, {}))
+            _check_mapping(data.get(name, {}))
         for name in ("entries", "written"):
-            _texts(found.get(name, []))
-        listings, packages = found.get("listings", {}), found.get("packages", {})
+            _parse_texts(data.get(name, []))
+        listings, packages = data.get("listings", {}), data.get("packages", {})
         if not isinstance(listings, dict) or not isinstance(packages, dict):
-            raise ValueError("its inputs cannot be read")  # noqa: TRY004 - what the store expects
+            raise ValueError(_INVALID)  # noqa: TRY004 - callers expect it
         return cls(
-            files=found.get("files", {}),
-            paths=found.get("paths", {}),
-            listings={name: _texts(names) for name, names in listings.items()},
-            entries=_texts(found.get("entries", [])),
-            modules=found.get("modules", {}),
-            packages={folder: _lists_by_name(stems) for folder, stems in packages.items()},
-            variables=found.get("variables", {}),
-            trees=found.get("trees", {}),
-            written=_texts(found.get("written", [])),
+            files=data.get("files", {}),
+            paths=data.get("paths", {}),
+            listings={name: _parse_texts(names) for name, names in listings.items()},
+            entries=_parse_texts(data.get("entries", [])),
+            modules=data.get("modules", {}),
+            packages={folder: _parse_lists(stems) for folder, stems in packages.items()},
+            variables=data.get("variables", {}),
+            trees=data.get("trees", {}),
+            written=_parse_texts(data.get("written", [])),
         )
 
-    def as_json(self) -> dict[str, Any]:
-        """Return it as JSON has it, in an order that does not depend on the run; what is empty is left out."""
-        found: dict[str, Any] = {}
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object, sorted, so that it does not depend on the run. Empty fields are left out."""
+        data: dict[str, Any] = {}
         for each in fields(self):
             content = getattr(self, each.name)
             if content and isinstance(content, Mapping):
-                found[each.name] = {
+                data[each.name] = {
                     name: dict(sorted(inner.items())) if isinstance(inner, Mapping) else inner
                     for name, inner in sorted(content.items())
                 }
             elif content:
-                found[each.name] = list(content)
-        return found
+                data[each.name] = list(content)
+        return data
 
 
 def listing(what: str, folder: str) -> str:
-    """Return the key of a listing of ``folder``; ``what`` says of which names."""
+    """Return the key of a listing of ``folder``. ``what`` says which names count."""
     return f"{what}\t{folder}"
 
 
@@ -94,18 +96,18 @@ def split_listing(key: str) -> tuple[str, str]:
     return what, folder
 
 
-def below(folder: str, name: str) -> str:
-    """Return the name of what ``folder`` has under ``name``."""
+def join(folder: str, name: str) -> str:
+    """Return the name of the entry ``name`` of ``folder``."""
     return f"{folder}{'' if folder.endswith(':') else '/'}{name}"
 
 
-def union(several: Iterable[Inputs]) -> Inputs:
-    """Return what all of ``several`` used; what one of them wrote is an input of none."""
-    several = list(several)
-    if len(several) == 1:
-        return several[0]
+def merge(parts: Iterable[Inputs]) -> Inputs:
+    """Return the inputs of all ``parts``, without what one of them wrote."""
+    parts = list(parts)
+    if len(parts) == 1:
+        return parts[0]
     merged: dict[str, Any] = {each.name: {} for each in fields(Inputs)}
-    for inputs in several:
+    for inputs in parts:
         for name in ("files", "paths", "listings", "modules", "variables", "trees"):
             merged[name].update(getattr(inputs, name))
         for name in ("entries", "written"):
@@ -119,18 +121,18 @@ def union(several: Iterable[Inputs]) -> Inputs:
     return Inputs(**merged)
 
 
-def _texts(found: Any) -> tuple[str, ...]:
-    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
-        raise ValueError("its inputs cannot be read")
-    return tuple(found)
+def _parse_texts(data: Any) -> tuple[str, ...]:
+    if not isinstance(data, list) or not all(isinstance(each, str) for each in data):
+        raise ValueError(_INVALID)
+    return tuple(data)
 
 
-def _texts_by_name(found: Any) -> None:
-    if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
-        raise ValueError("its inputs cannot be read")
+def _check_mapping(data: Any) -> None:
+    if not isinstance(data, dict) or not all(isinstance(each, str) for each in data.values()):
+        raise ValueError(_INVALID)
 
 
-def _lists_by_name(found: Any) -> dict[str, tuple[str, ...]]:
-    if not isinstance(found, dict):
-        raise ValueError("its inputs cannot be read")  # noqa: TRY004 - as above
-    return {name: _texts(names) for name, names in found.items()}
+def _parse_lists(data: Any) -> dict[str, tuple[str, ...]]:
+    if not isinstance(data, dict):
+        raise ValueError(_INVALID)  # noqa: TRY004 - as above
+    return {name: _parse_texts(names) for name, names in data.items()}

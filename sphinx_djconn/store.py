@@ -1,7 +1,7 @@
-"""Recordings: the traces of a scenario's runs, under a key that names all that could change them.
+"""Recordings: the traces of a scenario's runs, with a key that has everything that could change them.
 
-A recording is one file, named by a digest of its scenario. It is written whole or not at all, and read
-whole or not at all: what cannot be read is as good as absent, and said.
+A recording is one file, named by a digest of its scenario. It is written atomically. A file that is damaged in
+any way is not used, and raises an error.
 """
 
 import hashlib
@@ -12,19 +12,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sphinx_djconn.hashing import digest
 from sphinx_djconn.inputs import Inputs
 from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.trace.events import TraceError, decode, encode
-
-if TYPE_CHECKING:
-    from sphinx_djconn.trace.reading import Trace
+from sphinx_djconn.trace.reading import Trace
 
 _FORMAT: Final = 4
 _PART: Final = ".part"
-"""Ends the name of a file that is not yet whole."""
+"""The suffix of a file that is being written."""
 
 
 class StoreError(Exception):
@@ -33,27 +31,27 @@ class StoreError(Exception):
 
 @dataclass(frozen=True)
 class Key:
-    """What a recording depends on: the scenario as the page has it, and ``parts`` by name."""
+    """What a recording depends on: the scenario of the page, and fingerprints of other ``parts`` by name."""
 
     scenario: Scenario
     parts: Mapping[str, str]
 
     @cached_property
     def name(self) -> str:
-        """The name of the recording's file, without its suffix; the same wherever it is made."""
-        return digest(_plain(self.scenario))[:20]
+        """The name of the recording's file, without its suffix. It is the same on all machines."""
+        return digest(_compared_values(self.scenario))[:20]
 
     def differences(self, other: "Key") -> list[str]:
-        """Return the names of the parts that both have and that differ."""
+        """Return the names of the parts that both keys have, and that differ."""
         return [name for name, part in self.parts.items() if name in other.parts and other.parts[name] != part]
 
     def changes(self, before: "Key") -> list[str]:
-        """Return which parts have changed since ``before``, in words; what only one of them has has not."""
-        return [_change(name, before.parts[name], self.parts[name]) for name in self.differences(before)]
+        """Return a text for each part that has changed since ``before``, if both keys have it."""
+        return [_change_text(name, before.parts[name], self.parts[name]) for name in self.differences(before)]
 
 
-def _change(name: str, before: str, now: str) -> str:
-    """Return how a part has changed: versions are told, and of digests and tables their names."""
+def _change_text(name: str, before: str, now: str) -> str:
+    """Return how a part has changed, with the values of versions, which are readable."""
     if name in ("python", "django", "database server"):
         return f"{name} {before} -> {now}".replace("database server ", "")
     if name == "instrument":
@@ -61,38 +59,38 @@ def _change(name: str, before: str, now: str) -> str:
     return f"what conf.py says of the {name} changed"
 
 
-def _plain(given: Any) -> Any:
-    """Return what takes part in comparisons of ``given``: the lines of a page do not."""
-    if isinstance(given, tuple):
-        return [_plain(each) for each in given]
-    compared = _compared(given.__class__)
-    if compared is None:
-        return given
-    return [type(given).__name__, *((name, _plain(getattr(given, name))) for name in compared)]
+def _compared_values(value: Any) -> Any:
+    """Return the fields of a dataclass that are compared, recursively. Line numbers of a page are not."""
+    if isinstance(value, tuple):
+        return [_compared_values(each) for each in value]
+    names = _compared_fields(value.__class__)
+    if names is None:
+        return value
+    return [type(value).__name__, *((name, _compared_values(getattr(value, name))) for name in names)]
 
 
 @cache
-def _compared(kind: Any) -> tuple[str, ...] | None:
+def _compared_fields(kind: Any) -> tuple[str, ...] | None:
     return tuple(each.name for each in fields(kind) if each.compare) if is_dataclass(kind) else None
 
 
 @dataclass(frozen=True)
 class Recording:
-    """The traces of a scenario's runs, the key they were made under, and what a warning says of them.
+    """The traces of a scenario's runs, with the key at that time, and ``notes``, which are warnings.
 
-    ``environment`` names the distributions that were installed, as ``django==4.2.30``; ``inputs`` is what the
+    ``environment`` are the installed distributions, for example ``django==4.2.30``, and ``inputs`` is what the
     runs used of the machine.
     """
 
     key: Key
-    runs: "tuple[Trace, ...]"
+    runs: tuple[Trace, ...]
     notes: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
     inputs: Inputs = field(default_factory=Inputs)
 
 
-class Stored(NamedTuple):
-    """What stands above a stored recording. ``digest`` changes whenever the traces do."""
+class Header(NamedTuple):
+    """A recording without its traces. ``digest`` is that of the traces."""
 
     key: Key
     digest: str
@@ -102,54 +100,55 @@ class Stored(NamedTuple):
 
 
 class Store:
-    """A folder of recordings."""
+    """The recordings in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def path(self, key: Key) -> Path:
-        """Return the file that ``key``'s recording is kept in."""
+        """Return the path of the recording of ``key``."""
         return self.folder / f"{key.name}.json"
 
-    def look(self, key: Key) -> Stored | None:
-        """Return what stands above the recording of ``key``'s scenario, ``None`` where there is none.
+    def read_header(self, key: Key) -> Header | None:
+        """Return the header of the recording of ``key``'s scenario, ``None`` if there is none.
 
-        Raises :class:`StoreError` where it is cut short, was changed, is of another format, or not ours.
+        Raises :class:`StoreError` if the file is truncated, was changed, has another format, or is no
+        recording.
         """
-        found = self._open(key)
-        return None if found is None else found[0]
+        opened = self._open(key)
+        return None if opened is None else opened[0]
 
     def read(self, key: Key) -> Recording | None:
-        """Return the recording of ``key``'s scenario, whatever parts it was made under.
+        """Return the recording of ``key``'s scenario, even if its parts differ.
 
-        Returns ``None`` and raises :class:`StoreError` as :meth:`look` does.
+        Returns ``None`` and raises :class:`StoreError` as :meth:`read_header` does.
         """
-        found = self._open(key)
-        if found is None:
+        opened = self._open(key)
+        if opened is None:
             return None
-        stored, runs = found
+        header, runs = opened
         try:
-            traces = _read_runs(runs, key.scenario.runs)
-            return Recording(stored.key, traces, stored.notes, stored.environment, stored.inputs)
+            traces = _decode_runs(runs, key.scenario.runs)
+            return Recording(header.key, traces, header.notes, header.environment, header.inputs)
         except (ValueError, KeyError, TypeError, RecursionError, TraceError) as error:
             raise StoreError(f"{self.path(key).name} cannot be read: {error}") from error
 
-    def write(self, recording: Recording) -> Stored:
-        """Keep ``recording`` in place of an earlier one.
+    def write(self, recording: Recording) -> Header:
+        """Write ``recording``, and replace an earlier one.
 
-        Raises :class:`StoreError` where that fails; the earlier one is then as it was.
+        Raises :class:`StoreError` if that fails. Then the earlier one is unchanged.
         """
-        runs = "".join(_line(_run_to_write(run)) for run in recording.runs).encode()
+        runs = "".join(_line(_encode_run(run)) for run in recording.runs).encode()
         head: dict[str, Any] = {
             "format": _FORMAT,
             "scenario": recording.key.scenario.sequence.text,
             "parts": dict(recording.key.parts),
             "notes": list(recording.notes),
             "environment": list(recording.environment),
-            "inputs": recording.inputs.as_json(),
+            "inputs": recording.inputs.to_json(),
             "digest": _digest(runs),
         }
-        head["seal"] = _seal(head)
+        head["seal"] = _header_digest(head)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._replace(self.path(recording.key), _line(head).encode() + runs)
@@ -158,23 +157,23 @@ class Store:
                 f"the recording could not be kept: {error.strerror}; see that its folder "
                 "(`djconn_recordings`, else the doctrees) has room and can be written"
             ) from error
-        return Stored(recording.key, head["digest"], recording.notes, recording.environment, recording.inputs)
+        return Header(recording.key, head["digest"], recording.notes, recording.environment, recording.inputs)
 
-    def _open(self, key: Key) -> tuple[Stored, bytes] | None:
-        """Return what stands above a recording, and its runs."""
+    def _open(self, key: Key) -> tuple[Header, bytes] | None:
+        """Return the header of a recording, and the lines of its runs."""
         path = self.path(key)
         try:
-            # A checkout may have changed the ends of lines.
+            # Git may have changed the ends of lines.
             head, _, runs = path.read_bytes().replace(b"\r\n", b"\n").partition(b"\n")
-            found = json.loads(head)
-            if found["format"] != _FORMAT:
-                raise StoreError(f"{path.name} has format {found['format']!r:.20}, not {_FORMAT}")
-            if found.pop("seal") != _seal(found) or found["digest"] != _digest(runs):
+            data = json.loads(head)
+            if data["format"] != _FORMAT:
+                raise StoreError(f"{path.name} has format {data['format']!r:.20}, not {_FORMAT}")
+            if data.pop("seal") != _header_digest(data) or data["digest"] != _digest(runs):
                 raise StoreError(f"{path.name} is cut short, or was changed")
-            stored = Key(key.scenario, dict(_texts(found["parts"])))
-            notes, environment = tuple(_texts(found["notes"])), tuple(_texts(found["environment"]))
-            inputs = Inputs.of_json(found["inputs"])
-            return Stored(stored, found["digest"], notes, environment, inputs), runs
+            recorded_key = Key(key.scenario, dict(_check_texts(data["parts"])))
+            notes, environment = tuple(_check_texts(data["notes"])), tuple(_check_texts(data["environment"]))
+            inputs = Inputs.from_json(data["inputs"])
+            return Header(recorded_key, data["digest"], notes, environment, inputs), runs
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -194,11 +193,11 @@ class Store:
             raise
 
     def prune(self, used: Iterable[Key]) -> None:
-        """Remove the recordings of scenarios that no page has any more."""
+        """Remove all recordings but those of ``used``."""
         names = {self.path(key).name for key in used}
         for path in [*self.folder.glob("*.json"), *self.folder.glob(f"*{_PART}")]:
             if path.name not in names:
-                with suppress(OSError):  # a file too many does no harm
+                with suppress(OSError):  # an unused file does no harm
                     path.unlink()
 
 
@@ -210,20 +209,20 @@ def _digest(runs: bytes) -> str:
     return hashlib.sha256(runs).hexdigest()
 
 
-def _seal(head: Mapping[str, Any]) -> str:
-    """Return a digest of all that stands above the runs, with their own digest."""
+def _header_digest(head: Mapping[str, Any]) -> str:
+    """Return a digest of the header, which contains the digest of the runs."""
     return _digest(_line(head).encode())
 
 
-def _texts(found: Any) -> Any:
-    """Return ``found``, a list of texts or an object with texts; raise ``TypeError`` where it is neither."""
-    texts = [*found, *found.values()] if isinstance(found, dict) else found
+def _check_texts(data: Any) -> Any:
+    """Return ``data``. Raise ``TypeError`` if it is not a list of texts, or an object with texts."""
+    texts = [*data, *data.values()] if isinstance(data, dict) else data
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise TypeError("not a list of texts")
-    return found
+    return data
 
 
-def _run_to_write(trace: "Trace") -> dict[str, Any]:
+def _encode_run(trace: Trace) -> dict[str, Any]:
     return {
         "settings": dict(trace.settings),
         "log": list(trace.log),
@@ -231,20 +230,18 @@ def _run_to_write(trace: "Trace") -> dict[str, Any]:
     }
 
 
-def _read_runs(text: bytes, count: int) -> "tuple[Trace, ...]":
-    traces = tuple(map(_read_run, text.splitlines()))
+def _decode_runs(text: bytes, count: int) -> tuple[Trace, ...]:
+    traces = tuple(map(_decode_run, text.splitlines()))
     if len(traces) != count:
         raise ValueError(f"it has {len(traces)} runs, and not {count}")
     for trace in traces:
-        _ = trace.entities  # which raises where the events contradict each other
+        _ = trace.entities  # raises if events contradict each other
     return traces
 
 
-def _read_run(line: bytes) -> "Trace":
-    from sphinx_djconn.trace.reading import Trace  # noqa: PLC0415 - to look at a recording, its traces are not read
-
+def _decode_run(line: bytes) -> Trace:
     run = json.loads(line)
-    settings = _texts(run["settings"])
+    settings = _check_texts(run["settings"])
     if not isinstance(settings, dict) or not isinstance(run["events"], list):
         raise TypeError("not a run")
-    return Trace(tuple(map(decode, run["events"])), tuple(_texts(run["log"])), settings)
+    return Trace(tuple(map(decode, run["events"])), tuple(_check_texts(run["log"])), settings)

@@ -1,4 +1,4 @@
-"""For those who test pages of their own: run a sequence, or check all claims of a docs folder.
+"""Test your own pages: run a sequence, or check all claims in a folder of docs.
 
 >>> from sphinx_djconn.testing import check, run
 >>> facts = run("6 x browser: GET /polls/", conn_max_age=None)[0]
@@ -30,15 +30,15 @@ __all__ = ["CheckError", "check", "run"]
 
 
 class CheckError(Exception):
-    """The docs could not be checked; the message is what Sphinx said."""
+    """The docs could not be checked. The message has Sphinx's warnings."""
 
 
 def run(sequence: str, *, project: Project | None = None, **options: Any) -> list[Facts]:
-    """Run ``sequence``, as a page would have it, and return the facts of each run.
+    """Run ``sequence``, written as on a page, and return the facts of each run.
 
-    ``project`` is the demo site where it is not given; ``options`` are those of
-    :class:`~sphinx_djconn.scenario.Scenario`, such as ``server`` or ``conn_max_age`` (seconds). Raises
-    what the lab raises: :class:`~sphinx_djconn.lab.RunError`, :class:`~sphinx_djconn.lab.ProfileError`.
+    ``project`` is the demo site by default. ``options`` are those of
+    :class:`~sphinx_djconn.scenario.model.Scenario`, such as ``server`` or ``conn_max_age`` (seconds). Raises
+    :class:`~sphinx_djconn.lab.errors.LabError`, for example ``RunError`` or ``ProfileError``.
     """
     profiles = Profiles()
     if project is not None:
@@ -53,10 +53,10 @@ def run(sequence: str, *, project: Project | None = None, **options: Any) -> lis
 
 
 def check(docs: str | Path, doctrees: str | Path | None = None, **config: Any) -> list[dict[str, Any]]:
-    """Check the claims of the pages in ``docs`` and return them as ``claims.json`` has them.
+    """Check the claims of the pages in ``docs``, and return the content of ``claims.json``.
 
-    ``doctrees`` is a folder that keeps recordings from one call to the next; ``config`` overrides values
-    of conf.py. Raises :class:`CheckError` where Sphinx warns of anything but a verdict.
+    ``doctrees`` is a folder with recordings, which are reused by the next call. ``config`` overrides values of
+    conf.py. Raises :class:`CheckError` if Sphinx has warnings other than verdicts.
     """
     warnings = io.StringIO()
     with temporary_folder() as folder, patch_docutils(docs):
@@ -72,15 +72,16 @@ def check(docs: str | Path, doctrees: str | Path | None = None, **config: Any) -
                 warning=warnings,
             )
             app.build()
-        others = [warning for warning in _split(warnings.getvalue()) if not warning.endswith("[djconn.claim]")]
+        messages = _split_warnings(warnings.getvalue())
+        others = [message for message in messages if not message.endswith("[djconn.claim]")]
         if others:
             raise CheckError("\n".join(others))
         claims: list[dict[str, Any]] = json.loads(Path(folder, "claims.json").read_text("utf-8"))
     return claims
 
 
-def _split(text: str) -> list[str]:
-    """Return the warnings in ``text``, some of which go over several lines, without colours."""
+def _split_warnings(text: str) -> list[str]:
+    """Return the warnings in ``text``, which may have several lines each, without colours."""
     text = re.sub("\x1b\\[[0-9;]*m", "", text)
     parts = re.split(r"^(?=(?:.*: )?(?:WARNING|ERROR|CRITICAL): )", text, flags=re.MULTILINE)
     return [part.strip() for part in parts if part.strip()]

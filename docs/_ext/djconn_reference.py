@@ -24,7 +24,7 @@ from sphinx_djconn.evidence.nodes import table
 from sphinx_djconn.evidence.parts import DEFAULT_PARTS, PARTS
 from sphinx_djconn.ext.config import described
 from sphinx_djconn.ext.directives import DIRECTIVES
-from sphinx_djconn.lab.environments.python_versions import SERIES, pythons
+from sphinx_djconn.lab.environments.python_versions import SERIES, supported_pythons
 from sphinx_djconn.lab.profiles.databases import DATABASES
 from sphinx_djconn.lab.profiles.servers import PLACEHOLDERS, SERVERS
 from sphinx_djconn.scenario.grammar import parse_sequence
@@ -91,7 +91,7 @@ def _databases() -> Rows:
 
 def _environments() -> Rows:
     for major, minor in SERIES:
-        supported = pythons(Requirement(f"django~={major}.{minor}.0"))
+        supported = supported_pythons(Requirement(f"django~={major}.{minor}.0"))
         yield f"``django-{major}.{minor}``", str(supported)
 
 

@@ -35,8 +35,8 @@ from sphinx_djconn.lab.environments.environment import CURRENT, current
 from sphinx_djconn.lab.errors import ProfileError
 from sphinx_djconn.lab.inputs.files import Files
 from sphinx_djconn.lab.inputs.machine import Machines
-from sphinx_djconn.lab.inputs.reasons import told
-from sphinx_djconn.lab.inputs.roots import COMMITTED, checkout, root_of, shown
+from sphinx_djconn.lab.inputs.reasons import summarize
+from sphinx_djconn.lab.inputs.roots import COMMITTED, checkout, display_name, root_of
 from sphinx_djconn.lab.inputs.variables import ALL
 from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.lab.profiles.profiles import Profiles
@@ -144,12 +144,12 @@ def _prune(store: Store, settings: Settings, registry: Registry, recordings: Rec
 def _log_written_files(inputs: Iterable[Inputs]) -> None:
     """Log which files the project writes into its own folder, or beside the docs, while it runs."""
     written = {name for each in inputs for name in each.written if root_of(name) in COMMITTED}
-    files = sorted(shown(name) for name in written if not name.endswith(":"))
+    files = sorted(display_name(name) for name in written if not name.endswith(":"))
     if files:
         logger.info(
             "djconn: while it runs, the project writes into its own folder: %s. No recording depends on "
             "what is written there; to have it written elsewhere, see `env` of djconn_project",
-            told(files),
+            summarize(files),
         )
 
 
@@ -171,7 +171,7 @@ def _dependencies(
     variables: set[str] = set()
     for name, inputs in recordings.inputs.items():
         project = profiles.projects[recordings.fingerprints[name].scenario.project]
-        paths.update(machines.of(project, environment).looked_at(inputs))
+        paths.update(machines.of(project, environment).watched_paths(inputs))
         variables.update(inputs.variables)
     return Dependencies(paths, None if ALL in variables else variables)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sphinx_djconn.ext.config import Settings, shortened
-from sphinx_djconn.lab.environments.specification import Specification, read_one
+from sphinx_djconn.lab.environments.specification import Specification, parse_environment
 from sphinx_djconn.lab.errors import ProfileError
 from sphinx_djconn.lab.profiles.databases import DATABASES, read_database
 from sphinx_djconn.lab.profiles.profiles import Profiles
@@ -53,13 +53,13 @@ class _Reader:
         self._confdir = confdir
         self._excluded = excluded
 
-    def read(self, kind: str, read_one: Callable[[Any, str], _Profile]) -> dict[str, _Profile]:
-        """Return the profiles of one kind by name, each read by ``read_one``."""
+    def read(self, kind: str, parse_environment: Callable[[Any, str], _Profile]) -> dict[str, _Profile]:
+        """Return the profiles of one kind by name, each read by ``parse_environment``."""
         variable = f"djconn_{kind}s"
         profiles = {}
         for name, table in tables(variable, getattr(self._settings, f"{kind}s")):
             with self.collecting_faults(kind, name, f"{variable}[{shortened(name)}]"):
-                profiles[name] = read_one(table, f"{variable}[{name!r}]")
+                profiles[name] = parse_environment(table, f"{variable}[{name!r}]")
         return profiles
 
     def project(self, table: object, variable: str) -> Project:
@@ -74,8 +74,8 @@ class _Reader:
         for name, value in self._settings.environments.items():
             with self.collecting_faults("environment", name, f"djconn_environments[{shortened(name)}]"):
                 # A replay does not look for interpreters.
-                environments[name] = read_one(
-                    name, value, self._confdir, looked_for=self._settings.mode != "replay"
+                environments[name] = parse_environment(
+                    name, value, self._confdir, check_paths=self._settings.mode != "replay"
                 )
         return environments
 

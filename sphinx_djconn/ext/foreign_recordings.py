@@ -6,13 +6,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from sphinx_djconn.lab.profiles.profiles import Profiles
-from sphinx_djconn.store import Key, Stored
+from sphinx_djconn.store import Header, Key
 
 _MACHINE_PARTS: Final = frozenset({"python", "database server"})
 """The parts of a fingerprint that may differ from machine to machine."""
 
 
-def is_usable(stored: Stored, fingerprint: Key, profiles: Profiles) -> bool:
+def is_usable(stored: Header, fingerprint: Key, profiles: Profiles) -> bool:
     """Return whether ``stored`` matches ``fingerprint``, and was made with all that the scenario requires.
 
     The project, the server's command and the database's settings in conf.py, and this extension, must be the

@@ -8,7 +8,7 @@ from sphinx_djconn.lab.fingerprint import portable
 from sphinx_djconn.lab.inputs.machine import Machine, Machines
 from sphinx_djconn.lab.inputs.reasons import committed_reasons, reasons
 from sphinx_djconn.lab.profiles.profiles import Profiles
-from sphinx_djconn.store import Key, Store, Stored, StoreError
+from sphinx_djconn.store import Header, Key, Store, StoreError
 
 
 class RecordingFinder:
@@ -28,13 +28,13 @@ class RecordingFinder:
         self._names = names
         self._written: set[str] = set()
 
-    def find(self, fingerprint: Key) -> Stored | StoreError | None:
+    def find(self, fingerprint: Key) -> Header | StoreError | None:
         """Return the recording for ``fingerprint`` without its traces, or the error of its file.
 
         All recordings of a build are looked up before one is compared: what any run wrote is an input of none.
         """
         try:
-            stored = self._store.look(fingerprint)
+            stored = self._store.read_header(fingerprint)
         except StoreError as error:
             return error
         if stored is not None:
@@ -42,7 +42,7 @@ class RecordingFinder:
         return stored
 
     def reasons_to_run(
-        self, name: str, fingerprint: Key, stored: Stored | StoreError | None, environment: Environment
+        self, name: str, fingerprint: Key, stored: Header | StoreError | None, environment: Environment
     ) -> list[str]:
         """Return why the scenario ``name`` must be run; nothing if ``stored`` is valid."""
         if isinstance(stored, StoreError):
@@ -58,19 +58,19 @@ class RecordingFinder:
         distributions = stored.environment, environment.installed.distributions
         return reasons(stored.inputs, self._machine(fingerprint, environment), self._written, distributions)
 
-    def changes_since(self, fingerprint: Key, stored: Stored) -> list[str]:
+    def changes_since(self, fingerprint: Key, stored: Header) -> list[str]:
         """Return what has changed since ``stored`` was recorded, as far as a replay can tell."""
         return [
             *portable(fingerprint).changes(stored.key),
             *committed_reasons(stored.inputs, self._machine(fingerprint, None), self._written),
         ]
 
-    def find_foreign(self, fingerprint: Key) -> Stored | None:
+    def find_foreign(self, fingerprint: Key) -> Header | None:
         """Return a recording of another machine that can be used because this one cannot run the scenario."""
         if self._settings.mode == "run":
             return None
         stored = self.find(fingerprint)
-        if not isinstance(stored, Stored) or not is_usable(stored, fingerprint, self._profiles):
+        if not isinstance(stored, Header) or not is_usable(stored, fingerprint, self._profiles):
             return None
         if committed_reasons(stored.inputs, self._machine(fingerprint, None), self._written):
             return None

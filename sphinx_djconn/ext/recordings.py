@@ -9,7 +9,7 @@ from sphinx_djconn.ext.messages import warn
 from sphinx_djconn.ext.registry import DeclaredScenario
 from sphinx_djconn.hashing import digest
 from sphinx_djconn.inputs import Inputs
-from sphinx_djconn.store import Key, Recording, Store, Stored, StoreError
+from sphinx_djconn.store import Header, Key, Recording, Store, StoreError
 from sphinx_djconn.trace.facts import Facts, facts_of
 
 _IN_MEMORY: Final = 8
@@ -52,7 +52,7 @@ class Recordings:
         self._read: dict[str, Recording] = {}
         self._facts: dict[str, list[Facts]] = {}
 
-    def add(self, name: str, stored: Stored) -> None:
+    def add(self, name: str, stored: Header) -> None:
         """Use ``stored`` as the recording of the scenario ``name``."""
         self.inputs[name] = stored.inputs
         self._djangos[name] = stored.key.parts.get("django", "")

@@ -23,11 +23,11 @@ from sphinx_djconn.lab.errors import (
     UnexpectedError,
     UnresolvedError,
 )
-from sphinx_djconn.lab.inputs.reasons import told
+from sphinx_djconn.lab.inputs.reasons import summarize
 from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.lab.scheduler import ScenarioResult, Scheduler
 from sphinx_djconn.scenario.model import Scenario
-from sphinx_djconn.store import Key, Store, Stored, StoreError
+from sphinx_djconn.store import Header, Key, Store, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -104,16 +104,16 @@ class Runner:
             with self._concerning(name, "its recording was looked for"):
                 self._replay_one(self._recordings.scenarios[name], stored)
 
-    def _replay_one(self, declared: DeclaredScenario, stored: Stored | StoreError | None) -> None:
+    def _replay_one(self, declared: DeclaredScenario, stored: Header | StoreError | None) -> None:
         """Use ``stored``, and warn if it is missing, or if what it was made from has changed."""
-        if not isinstance(stored, Stored):
+        if not isinstance(stored, Header):
             message = "there is no recording of it" if stored is None else f"the recording {stored}"
             self._recordings.missing[declared.name] = MissingRecording(message, subtype="stale")
             self._warn_stale(declared, f"{message}, and djconn_mode = 'replay' runs nothing")
             return
         changes = self._finder.changes_since(self._recordings.fingerprints[declared.name], stored)
         if changes:
-            self._warn_stale(declared, f"its recording was made from something else: {told(changes)}")
+            self._warn_stale(declared, f"its recording was made from something else: {summarize(changes)}")
         self._use(declared, stored)
 
     def _warn_stale(self, declared: DeclaredScenario, message: str) -> None:
@@ -147,15 +147,15 @@ class Runner:
                 fingerprint = self._recordings.fingerprints[name]
                 why = self._finder.reasons_to_run(name, fingerprint, stored, ready[name])
                 if why:
-                    reasons[name] = told(why)
-                elif isinstance(stored, Stored):
+                    reasons[name] = summarize(why)
+                elif isinstance(stored, Header):
                     self._use(self._recordings.scenarios[name], stored)
         if reasons:
             self._log_reasons(reasons)
             self._run_all(reasons)
 
-    def _find(self, names: Iterable[str]) -> dict[str, Stored | StoreError | None]:
-        found: dict[str, Stored | StoreError | None] = {}
+    def _find(self, names: Iterable[str]) -> dict[str, Header | StoreError | None]:
+        found: dict[str, Header | StoreError | None] = {}
         for name in names:
             with self._concerning(name, "its recording was looked for"):
                 found[name] = self._finder.find(self._recordings.fingerprints[name])
@@ -210,7 +210,7 @@ class Runner:
         except StoreError as error:
             self._set_missing(declared, LabError(str(error)), "run")
 
-    def _use(self, declared: DeclaredScenario, stored: Stored) -> None:
+    def _use(self, declared: DeclaredScenario, stored: Header) -> None:
         self._recordings.add(declared.name, stored)
         for note in stored.notes:
             self._warnings.add(declared, note, "run")

@@ -9,7 +9,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from sphinx_djconn.inputs import Inputs, union
+from sphinx_djconn.inputs import Inputs, merge
 from sphinx_djconn.lab.command import ServerCommand
 from sphinx_djconn.lab.databases.in_files import SQLiteProvider
 from sphinx_djconn.lab.environments.environment import CURRENT, Environment, current
@@ -103,7 +103,7 @@ class Laboratory:
             notes |= dict.fromkeys(run.notes)
             inputs += run.inputs
         distributions = environment.installed.distributions
-        return Recording(key, tuple(traces), tuple(notes), distributions, union(inputs))
+        return Recording(key, tuple(traces), tuple(notes), distributions, merge(inputs))
 
     def environment(self, scenario: Scenario) -> Environment:
         """Return the environment of ``scenario``, which is created if it does not exist.
@@ -132,10 +132,14 @@ class Laboratory:
         if not wanted:
             yield existing
             return
-        from sphinx_djconn.lab.environments.create_many import in_turn  # noqa: PLC0415 - not on Windows
+        from sphinx_djconn.lab.environments.create_many import create_many  # noqa: PLC0415 - not on Windows
 
-        groups = in_turn(
-            self._all_environments(), wanted, at_once=at_once, tell=self.report_pending, cancel=self.cancel
+        groups = create_many(
+            self._all_environments(),
+            wanted,
+            max_workers=at_once,
+            report=self.report_pending,
+            cancel=self.cancel,
         )
         with closing(groups):
             yield {**existing, **next(groups)}
@@ -221,7 +225,9 @@ class Laboratory:
         with self._lock:
             if self._environments is None:
                 self._environments = Environments(
-                    tell=self._messages.put, interruption=self._cancellation, unsupported=self._unsupported
+                    report=self._messages.put,
+                    cancellation=self._cancellation,
+                    allow_unsupported=self._unsupported,
                 )
             return self._environments
 

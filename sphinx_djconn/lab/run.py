@@ -83,7 +83,7 @@ class Run:
         builder = TraceBuilder(spec, command, databases, folder)
         collector = EventCollector(folder.path, time.monotonic() + self._seconds)
         if spec.scenario.garbage_collection == "each-request":
-            collector.end_of_request = "request.collected"
+            collector.state.end_of_request = "request.collected"
         try:
             folder.write_settings(command.settings())
             process.start(
@@ -103,13 +103,13 @@ class Run:
                     player.play(spec.scenario.sequence)
                     if not folder.is_intact:
                         raise _removed()
-                    events, log = list(collector.events), _read_log(process.log, server.log_limit)
+                    events, log = list(collector.state.events), _read_log(process.log, server.log_limit)
                     player.close()  # many servers wait for their clients before they end
                     process.terminate(server.stop_seconds)
                     collector.wait(
                         lambda: "gone" in collector.reports,
                         "the server to end",
-                        alive=False,
+                        server_must_run=False,
                         seconds=server.stop_seconds + _GRACE,
                     )
             except RunError as error:
@@ -136,7 +136,7 @@ class Run:
 
 def _with_log(error: RunError, builder: TraceBuilder, collector: EventCollector, log: Path) -> RunError:
     """Return ``error`` with the end of the server's log."""
-    ports, pids = builder.ports(collector.events), collector.pids.values()
+    ports, pids = builder.ports(collector.state.events), collector.state.pids.values()
     lines = builder.sanitizer().lines(tail(log), ports, pids)
     return type(error)(error.message, lines[-_TAIL:], error.line)
 

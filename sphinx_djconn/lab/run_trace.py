@@ -32,7 +32,7 @@ class TraceBuilder:
         """Return what removes secrets; it covers the project's after a process has loaded the settings."""
         spec, databases = self._spec, self._databases
         env = (*spec.server.env, *spec.project.env)
-        places = {**spec.environment.places, spec.project.path: "<project>", self._folder.path: "<run>"}
+        places = {**spec.environment.path_labels, spec.project.path: "<project>", self._folder.path: "<run>"}
         return Sanitizer(places, [*self._folder.secrets(), *databases.secrets], env, databases.replacements)
 
     def ports(self, collected: list[dict[str, Any]]) -> list[int]:

@@ -253,7 +253,7 @@ def _open_files() -> int:
 FAILURES = [
     (":: exits", "the server exited with code 1 while the run waited for the server to listen"),
     (":: is-no-program", "the server exited with code 127 while the run waited for the server to listen"),
-    (":: is-silent", "while waiting for the server to listen; the last that was heard is `thread.start`, of"),
+    (":: is-silent", "while waiting for the server to listen; the last event was `thread.start`, of"),
     ("   browser: GET /die", "the server exited with code 5 while the run waited for"),
     ("   together:", "the server exited with code 5 while the run waited for"),
     ("browser: GET /hang", "stopped by its time limit while waiting for the response to `GET /hang`"),

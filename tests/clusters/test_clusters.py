@@ -155,7 +155,7 @@ def test_an_application_can_hold_as_many_connections_as_were_said_and_the_witnes
     with pytest.raises(engine.error):
         connect(cluster, "few")
     assert pids(cluster, "few") == {pid(cluster, each) for each in held}
-    cluster._hang_up()
+    cluster._disconnect()
     assert len(cluster.sessions("few")) == 3
     for each in held:
         each.close()
@@ -191,7 +191,7 @@ def test_django_connects_with_the_settings(cluster: Cluster) -> None:
 
 
 def test_the_server_listens_on_no_network(cluster: Cluster) -> None:
-    process = psutil.Process(cluster._server.daemon.pid)
+    process = psutil.Process(cluster._server.process.pid)
     family = [process, *process.children(recursive=True)]
     assert [each.net_connections("inet") for each in family] == [[] for _ in family]
 
@@ -225,7 +225,7 @@ def test_warming_up_returns_at_once_and_closing_waits_for_what_was_begun(engine:
     assert not future.done()
     clusters.close()
     server = future.result()._server
-    assert not server.daemon.folder.path.exists()
+    assert not server.process.folder.path.exists()
     with pytest.raises(ClusterError, match="the build is over"):
         clusters.shared(engine.kind)
 
@@ -254,7 +254,7 @@ def test_a_kind_that_there_is_not_is_named() -> None:
 
 @pytest.mark.parametrize("name", ["", "A", "a-b", 'a"; DROP', "x" * 41, "1a"])
 def test_a_name_that_would_need_care_is_refused(cluster: Cluster, name: str) -> None:
-    with pytest.raises(ClusterError, match="is no name of a database"):
+    with pytest.raises(ClusterError, match="is not a valid name of a database"):
         cluster.create_database(name)
 
 

@@ -138,7 +138,7 @@ def test_a_dsn_that_nobody_answers_is_told_without_its_password(docs: Docs, post
     write(docs, "mine", djconn_databases={"mine": {"kind": "postgresql", "dsn": DSN}})
     built = docs.build()
     warning = built.warning("index.rst", docs.line("scenario:: served"), kind="djconn.run")
-    assert "nothing answers to the DSN of PostgreSQL in conf.py as it should" in warning.text
+    assert "the server of the DSN of PostgreSQL in conf.py cannot be connected to" in warning.text
     assert "hush" not in built.errors + built.read("index.html")
     assert built.ran == ["in-a-file", "served"]
 

@@ -10,7 +10,7 @@ from other_builds import use_index
 
 from sphinx_djconn.lab.environments.environment import Environment
 from sphinx_djconn.lab.environments.environments import Environments
-from sphinx_djconn.lab.environments.specification import find
+from sphinx_djconn.lab.environments.specification import find_specification
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def django52(cache: Path) -> Environment:
     """An environment that no test may change."""
-    return Environments(cache).get(find("django-5.2", {}))
+    return Environments(cache).get(find_specification("django-5.2", {}))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from absence import skip_without_python
 
-from sphinx_djconn.lab.environments.interpreters import on_this_machine
+from sphinx_djconn.lab.environments.interpreters import find_interpreters
 from sphinx_djconn.lab.environments.specification import Specification
 
 CHILD = """
@@ -24,7 +24,7 @@ from sphinx_djconn.lab.environments.specification import Specification
 from sphinx_djconn.lab.errors import LabError
 try:
     tell = lambda line: print(json.dumps({"told": line}), flush=True)
-    ready = Environments(Path(sys.argv[1]), tell=tell).get(Specification("asked", tuple(sys.argv[2:])))
+    ready = Environments(Path(sys.argv[1]), report=tell).get(Specification("asked", tuple(sys.argv[2:])))
 except LabError as error:
     print(json.dumps({"error": error.message}))
 else:
@@ -96,7 +96,7 @@ def environments_in(cache: Path) -> list[Path]:
 
 def interpreter(*minors: int) -> None:
     """Skip the test where this machine has none of the Pythons 3.``minors``."""
-    there = {each.version[1] for each in on_this_machine()}
+    there = {each.version[1] for each in find_interpreters()}
     if not there & set(minors):
         skip_without_python()
 

@@ -153,7 +153,7 @@ def test_an_interpreter_that_disappeared_is_told_at_its_place(docs: Docs, tmp_pa
     python.unlink()
     built = docs.build()
     warning = built.warning("index.rst", docs.line(":: kept-alive"), kind="djconn.absent")
-    assert f"names the interpreter {python}, and there is no such program any more" in warning.text
+    assert f"names the interpreter {python}, and there is no such program" in warning.text
     assert built.warning("index.rst", docs.line(":: one-connection"), kind="djconn.absent")
 
 

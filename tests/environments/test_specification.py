@@ -7,21 +7,21 @@ from pathlib import Path
 import pytest
 
 from sphinx_djconn.lab.environments.cache import default_folder
-from sphinx_djconn.lab.environments.specification import Specification, find, read
+from sphinx_djconn.lab.environments.specification import Specification, find_specification, parse_environments
 from sphinx_djconn.lab.errors import ProfileError
 
 
 def test_built_in_names_are_of_a_series_or_of_a_release() -> None:
-    assert find("django-4.2", {}).requirements == ("django~=4.2.0",)
-    assert find("django-2.1.4", {}).requirements == ("django==2.1.4",)
-    assert find("django-9.1", {}).requirements == ("django~=9.1.0",)
-    assert find("current", {}) == Specification("current", python=sys.executable)
-    assert not find("current", {}).is_made
+    assert find_specification("django-4.2", {}).requirements == ("django~=4.2.0",)
+    assert find_specification("django-2.1.4", {}).requirements == ("django==2.1.4",)
+    assert find_specification("django-9.1", {}).requirements == ("django~=9.1.0",)
+    assert find_specification("current", {}) == Specification("current", python=sys.executable)
+    assert not find_specification("current", {}).needs_creation
 
 
 def test_a_name_of_conf_py_goes_before_a_built_in_one(tmp_path: Path) -> None:
-    named = read({"django-4.2": ["django==4.2.1", "gunicorn"]}, tmp_path)
-    assert find("django-4.2", named).requirements == ("django==4.2.1", "gunicorn")
+    named = parse_environments({"django-4.2": ["django==4.2.1", "gunicorn"]}, tmp_path)
+    assert find_specification("django-4.2", named).requirements == ("django==4.2.1", "gunicorn")
 
 
 @pytest.mark.parametrize(
@@ -37,12 +37,14 @@ def test_a_name_of_conf_py_goes_before_a_built_in_one(tmp_path: Path) -> None:
 )
 def test_an_unknown_name_is_answered_with_the_nearest(tmp_path: Path, name: str, said: str) -> None:
     with pytest.raises(ProfileError, match=said):
-        find(name, read({"mine": ["django"]}, tmp_path))
+        find_specification(name, parse_environments({"mine": ["django"]}, tmp_path))
 
 
 def test_paths_are_seen_from_conf_py_and_links_are_kept(tmp_path: Path) -> None:
     (tmp_path / "env").symlink_to("/usr/bin")
-    assert read({"mine": {"python": "env/python3"}}, tmp_path)["mine"].python == str(tmp_path / "env/python3")
+    assert parse_environments({"mine": {"python": "env/python3"}}, tmp_path)["mine"].python == str(
+        tmp_path / "env/python3"
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,7 @@ def test_paths_are_seen_from_conf_py_and_links_are_kept(tmp_path: Path) -> None:
         ({}, "must be a list of requirements"),
         ([], "must be a list of requirements"),
         ("django", "must be a list of requirements"),
-        ([5], "must be a list of texts"),
+        ([5], "must be a list of strings"),
         (["django=4.2"], "`django=4.2` is no requirement"),
         (["-r requirements.txt"], "`-r requirements.txt` is no requirement"),
         (["gunicorn"], "no Django is among the requirements gunicorn; add one"),
@@ -63,33 +65,35 @@ def test_paths_are_seen_from_conf_py_and_links_are_kept(tmp_path: Path) -> None:
 )
 def test_what_is_wrong_in_conf_py_is_named_with_its_place(tmp_path: Path, value: object, said: str) -> None:
     with pytest.raises(ProfileError, match=re.escape(said)) as raised:
-        read({"mine": value}, tmp_path)
+        parse_environments({"mine": value}, tmp_path)
     assert raised.value.message.startswith("djconn_environments['mine'] in conf.py")
 
 
 def test_the_table_must_be_one(tmp_path: Path) -> None:
     with pytest.raises(ProfileError, match="must be a table of names"):
-        read(["django"], tmp_path)
+        parse_environments(["django"], tmp_path)
     with pytest.raises(ProfileError, match="choose another name"):
-        read({"current": ["django"]}, tmp_path)
+        parse_environments({"current": ["django"]}, tmp_path)
 
 
 def test_a_checkout_takes_the_place_of_a_release(tmp_path: Path) -> None:
     (tmp_path / "main/django").mkdir(parents=True)
     (tmp_path / "main/django/__init__.py").touch()
-    found = read({"main": {"path": "main", "requirements": ["gunicorn"]}}, tmp_path)["main"]
+    found = parse_environments({"main": {"path": "main", "requirements": ["gunicorn"]}}, tmp_path)["main"]
     assert (found.checkout, found.django) == (str(tmp_path / "main"), None)
     with pytest.raises(ProfileError, match="leave one out"):
-        read({"main": {"path": "main", "requirements": ["Django"]}}, tmp_path)
+        parse_environments({"main": {"path": "main", "requirements": ["Django"]}}, tmp_path)
 
 
 def test_more_requirements_leave_those_of_conf_py_as_they_are() -> None:
     ours = Specification("mine", ("django~=4.2.0", "Gunicorn<22"))
-    assert ours.plus(["gunicorn>=25", "psycopg[binary]"]).requirements == (
+    assert ours.with_requirements(["gunicorn>=25", "psycopg[binary]"]).requirements == (
         *ours.requirements,
         "psycopg[binary]",
     )
-    assert find("current", {}).plus(["gunicorn"]) == find("current", {})
+    assert find_specification("current", {}).with_requirements(["gunicorn"]) == find_specification(
+        "current", {}
+    )
 
 
 def test_the_cache_is_in_the_users_folder_for_caches() -> None:

@@ -3,7 +3,7 @@
 import pytest
 from packaging.requirements import Requirement
 
-from sphinx_djconn.lab.environments.python_versions import pythons
+from sphinx_djconn.lab.environments.python_versions import supported_pythons
 
 
 @pytest.mark.parametrize(
@@ -32,13 +32,13 @@ from sphinx_djconn.lab.environments.python_versions import pythons
     ],
 )
 def test_a_django_gets_the_pythons_of_its_documentation(django: str, supported: str) -> None:
-    assert str(pythons(Requirement(django))) == supported
+    assert str(supported_pythons(Requirement(django))) == supported
 
 
 @pytest.mark.parametrize(
     "django", ["django", "django>=5", "django==99.1", "django~=99.1.0", "django @ file:///checkout"]
 )
 def test_a_django_that_is_not_known_yet_gets_the_newest_python(django: str) -> None:
-    supported = pythons(Requirement(django))
+    supported = supported_pythons(Requirement(django))
     assert (3, 99) in supported
     assert (3, 5) not in supported

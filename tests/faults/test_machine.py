@@ -161,7 +161,7 @@ def test_a_server_that_kills_its_supervisor_leaves_no_process(docs: Docs) -> Non
     docs.configure(djconn_project=docs.project(views=views))
     docs.page("index", ".. djconn:scenario:: only\n\n   browser: GET /orphan\n")
     text = docs.build().warning("index.rst", kind="djconn.run").text
-    assert "what watches over the server ended before it" in text
+    assert "the process that supervises the server ended before it" in text
     assert docs.left_behind(PROMPTLY) == []
 
 

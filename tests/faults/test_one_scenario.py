@@ -144,7 +144,7 @@ def test_a_claim_about_another_scenario_holds(built: Built) -> None:
         (
             ":: forged",
             "djconn.run",
-            "what came from the probe is not what a probe writes, so nothing of this run",
+            "something else than a probe has sent events, so nothing of this run",
         ),
         (":: removed", "djconn.run", "the folder of the run was removed while it went on"),
         ("GET /headers", "djconn.run", "had no response (more than 100 headers, which is the most"),
@@ -252,7 +252,7 @@ def change(path: Path, head: dict[str, Any] | None = None, **run: Any) -> None:
     lines = json.dumps({**json.loads(text), **run}, separators=(",", ":")) + "\n"
     changed = {**json.loads(first), **(head or {}), "digest": store._digest(lines.encode())}
     changed.pop("seal")
-    changed["seal"] = store._seal(changed)
+    changed["seal"] = store._header_digest(changed)
     path.write_text(json.dumps(changed) + "\n" + lines, "utf-8")
 
 
@@ -326,7 +326,7 @@ def test_the_digest_covers_what_stands_above_the_runs(
     changed[key] = {"parts": {}, "notes": ["x"], "environment": ["x==1"], "format": 77}.get(key, "x")
     mine.path(of).write_text(json.dumps(changed) + "\n" + runs, "utf-8")
     with pytest.raises(store.StoreError):
-        mine.look(of)
+        mine.read_header(of)
 
 
 def test_recordings_that_are_removed_under_a_build_are_said(
@@ -336,7 +336,7 @@ def test_recordings_that_are_removed_under_a_build_are_said(
     docs.page("index", ONE)
     look = store.Store.write
 
-    def lost(kept: store.Store, recording: store.Recording) -> store.Stored:
+    def lost(kept: store.Store, recording: store.Recording) -> store.Header:
         stored = look(kept, recording)
         kept.path(recording.key).unlink()
         return stored

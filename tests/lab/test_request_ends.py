@@ -91,10 +91,10 @@ def test_an_end_that_is_never_told_is_waited_for_once(
     waited = []
     wait = player.EventCollector.wait
 
-    def noting(feed: player.EventCollector, test: object, what: str, **options: object) -> object:
+    def noting(collector: player.EventCollector, test: object, what: str, **options: object) -> object:
         begun = time.monotonic()
         try:
-            return wait(feed, test, what, **options)  # type: ignore[arg-type]
+            return wait(collector, test, what, **options)  # type: ignore[arg-type]
         finally:
             if what.startswith("the end of `GET"):
                 waited.append(time.monotonic() - begun)

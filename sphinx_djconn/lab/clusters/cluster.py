@@ -1,9 +1,10 @@
-"""One database server as scenarios use it, whatever its kind is and whoever started it."""
+"""One database server as scenarios use it, private or external, of any kind."""
 
 import re
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, TypeVar, final
 
@@ -12,18 +13,18 @@ from sphinx_djconn.lab.clusters.server import ClusterServer
 from sphinx_djconn.lab.errors import ClusterError
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_ENDING: Final = 5.0
-_GLANCE: Final = 0.002
-"""Seconds between two looks at the sessions: no server tells when one has ended."""
+_END_TIMEOUT: Final = 5.0
+_POLL_INTERVAL: Final = 0.002
+"""Seconds between two queries for the sessions. No server notifies when one ends."""
 
 Result = TypeVar("Result")
 
 
 @final
 class Cluster:
-    """Databases of one server, and the witness of its sessions. May be used by several threads.
+    """Creates databases on one server, and observes their sessions. May be used by several threads.
 
-    All methods raise :class:`ClusterError` where the server says no, or is gone.
+    All methods raise :class:`ClusterError` if the server refuses a statement, or has ended.
     """
 
     def __init__(self, engine: Engine, server: ClusterServer) -> None:
@@ -33,137 +34,138 @@ class Cluster:
         self._lock = threading.RLock()
         self._connection: Connection | None = None
         self._closed = False
-        self.version: tuple[int, ...] = self._ask(engine.version)
+        self.version: tuple[int, ...] = self._execute(engine.version)
 
     def create_database(self, name: str, template: str | None = None) -> None:
-        """Make the database ``name``, empty or a copy of ``template``, in which no session may be."""
-        source = None if template is None else self._full(template)
-        full, owner = self._full(name), self._server.owner
-        self._ask(lambda connection: self._engine.create(connection, full, source, owner))
+        """Create the database ``name``, empty or as a copy of ``template``, which must have no sessions."""
+        source = None if template is None else self._full_name(template)
+        full_name, owner = self._full_name(name), self._server.owner
+        self._execute(lambda connection: self._engine.create_database(connection, full_name, source, owner))
 
     def drop_database(self, name: str) -> None:
-        """Remove the database ``name`` and end its sessions; one that is not there is no error."""
-        full = self._full(name)
-        self._ask(lambda connection: self._engine.drop(connection, full))
+        """End the sessions of the database ``name``, and remove it. It is no error if it does not exist."""
+        full_name = self._full_name(name)
+        self._execute(lambda connection: self._engine.drop_database(connection, full_name))
 
     @property
     def label(self) -> str:
-        """What the server is called, and its version."""
+        """The name and the version of the server."""
         return f"{self._engine.label} {'.'.join(map(str, self.version))}"
 
     def settings(self, name: str) -> dict[str, Any]:
         """Return the entry of Django's ``DATABASES`` for the database ``name``."""
-        return self._engine.settings(self._server.application, self._full(name))
+        return self._engine.django_settings(self._server.application, self._full_name(name))
 
     def sessions(
-        self, database: str, *, closed: Collection[int] = (), seconds: float = _ENDING
+        self, database: str, *, closed: Collection[int] = (), seconds: float = _END_TIMEOUT
     ) -> tuple[ServerSession, ...]:
-        """Return the sessions that the server holds in ``database``; the lab's own is not among them.
+        """Return the sessions of ``database``, without the lab's own.
 
-        A client that closes its connection does not wait for the server: the session is there for some
-        milliseconds more. The pids of those that were seen to be ``closed`` are waited for, for so many
-        ``seconds`` at most; those that are still there after that are returned like all others.
+        ``closed`` are the pids of connections that clients have closed. The server ends such a session some
+        milliseconds later, so this waits until none of them is left, for ``seconds`` at most.
         """
-        full, gone = self._full(database), frozenset(closed)
-        limit = time.monotonic() + seconds
+        full_name, pids = self._full_name(database), frozenset(closed)
+        deadline = time.monotonic() + seconds
         while True:
-            found: tuple[ServerSession, ...] = self._ask(
-                lambda connection: self._engine.sessions(connection, full)
+            sessions: tuple[ServerSession, ...] = self._execute(
+                lambda connection: self._engine.sessions(connection, full_name)
             )
-            if gone.isdisjoint(each.pid for each in found) or time.monotonic() >= limit:
-                return found
-            time.sleep(_GLANCE)
+            if pids.isdisjoint(each.pid for each in sessions) or time.monotonic() >= deadline:
+                return sessions
+            time.sleep(_POLL_INTERVAL)
 
     def processes(self, databases: Iterable[str]) -> list[int]:
-        """Return the processes of a server on this machine that work for ``databases``, or are about to.
+        """Return the server's processes that work for ``databases``, or may be about to.
 
-        They are found on Linux, and where the server is of the build's own.
+        They are found on Linux, for private servers.
         """
         pid = self._server.pid
-        return [] if pid is None else self._engine.processes(pid, set(map(self._full, databases)))
+        return [] if pid is None else self._engine.processes(pid, set(map(self._full_name, databases)))
 
     def end_sessions(self, database: str) -> tuple[ServerSession, ...]:
-        """End every session in ``database``; return those that there were, when they are gone."""
-        ended = self.sessions(database)
-        for session in ended:
-            self._ask(partial(self._engine.end, pid=session.pid))
-        pids = {each.pid for each in ended}
+        """End all sessions of ``database`` and wait for their end. Return them."""
+        sessions = self.sessions(database)
+        for session in sessions:
+            self._execute(partial(self._engine.end_session, pid=session.pid))
+        pids = {each.pid for each in sessions}
         left = pids & {each.pid for each in self.sessions(database, closed=pids)}
         if left:
             raise ClusterError(
-                f"{self._engine.label} did not end {len(left)} of {len(pids)} sessions within {_ENDING:g} s"
+                f"{self._engine.label} did not end {len(left)} of {len(pids)} sessions "
+                f"within {_END_TIMEOUT:g} s"
             )
-        return ended
+        return sessions
 
     def refuse(self, database: str) -> None:
-        """Have ``database`` refuse new sessions; those that are there stay."""
+        """Let ``database`` refuse new sessions. Existing ones are unaffected."""
         self._allow(database, allowed=False)
 
     def accept(self, database: str) -> None:
-        """Have ``database`` accept sessions again."""
+        """Let ``database`` accept new sessions again."""
         self._allow(database, allowed=True)
 
     def _allow(self, database: str, *, allowed: bool) -> None:
-        full, owner = self._full(database), self._server.owner
+        full_name, owner = self._full_name(database), self._server.owner
         if owner is None and self.kind != "postgresql":
             raise ClusterError(
-                f"{self._engine.label} can refuse connections only to a user of the build's own, and conf.py "
+                f"{self._engine.label} can refuse connections only on a server of the build's own, and conf.py "
                 "names a server; take the DSN out of conf.py, or the step out of the page"
             )
-        self._ask(lambda connection: self._engine.allow(connection, full, owner or "", allowed=allowed))
+        self._execute(
+            lambda connection: self._engine.allow_connections(
+                connection, full_name, owner or "", allowed=allowed
+            )
+        )
 
     def restart(self) -> None:
-        """Restart the server, with its data; all sessions end."""
+        """Restart the server, with its data. All sessions end."""
         with self._lock:
-            self._hang_up()
+            self._disconnect()
             try:
                 self._connection = self._server.restart()
             except self._engine.error as error:
                 raise self._server.failure(error) from None
 
     def close(self) -> None:
-        """End the server, or remove what was made on one that is not ours."""
+        """End a private server, or drop the databases on an external one."""
         with self._lock:
             if not self._closed:
                 self._closed = True
                 connection, self._connection = self._connection, None
                 self._server.close(connection)
                 if connection is not None:
-                    self._quietly(connection.close)
+                    with suppress(self._engine.error):
+                        connection.close()
 
-    def _full(self, name: str) -> str:
+    def _full_name(self, name: str) -> str:
+        """Return the name that the database ``name`` has on the server."""
         if not _NAME.fullmatch(name):
-            raise ClusterError(f"`{name}` is no name of a database: it has to match {_NAME.pattern}")
-        return self._server.names + name
+            raise ClusterError(f"`{name}` is not a valid name of a database: it has to match {_NAME.pattern}")
+        return self._server.prefix + name
 
-    def _ask(self, question: Callable[[Connection], Result]) -> Result:
+    def _execute(self, statement: Callable[[Connection], Result]) -> Result:
         with self._lock:
             if self._closed:
                 raise ClusterError(f"the {self._engine.label} of this build has been closed")
             self._server.check()
             try:
-                return question(self._connected())
+                return statement(self._connect())
             except self._engine.error as error:
                 raise self._server.failure(error) from None
 
-    def _connected(self) -> Connection:
-        """Return the lab's connection, a new one where the server has ended it."""
+    def _connect(self) -> Connection:
+        """Return the lab's connection, which is opened again if the server has ended it."""
         if self._connection is not None:
             try:
                 rows(self._connection, "SELECT 1")
             except self._engine.error:
-                self._hang_up()
+                self._disconnect()
         if self._connection is None:
             self._connection = self._server.connect()
         return self._connection
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            self._quietly(connection.close)
-
-    def _quietly(self, close: Callable[[], None]) -> None:
-        try:
-            close()
-        except self._engine.error:
-            return
+            with suppress(self._engine.error):
+                connection.close()

@@ -1,23 +1,25 @@
-"""What a cluster asks of a kind of database server: the seam between PostgreSQL and MariaDB."""
+"""The interface between a cluster and its kind of database server, with what PostgreSQL and MariaDB share."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from sphinx_djconn.lab.clusters.binaries import Binaries
 
-APPLICATION: str = "django"
-"""The user of a private cluster that runs connect as; it has no more rights than a project's user has."""
+APPLICATION_USER: Final = "django"
+"""The user of private clusters that runs connect as. It has no more privileges than a project's user has."""
+
+CONNECT_TIMEOUT: Final = 10
+"""Seconds."""
 
 
 class ServerSession(NamedTuple):
     """A session as the database server sees it.
 
-    ``pid`` is what a connection knows itself by (``pg_backend_pid()``, ``CONNECTION_ID()``), ``state`` is
-    the server's word (``idle``, ``active``, ``Sleep``), ``began`` is in seconds since the epoch, ``None``
-    where the server does not tell.
+    ``pid`` identifies it (``pg_backend_pid()``, ``CONNECTION_ID()``), ``state`` is the server's word (``idle``,
+    ``active``, ``Sleep``), ``began`` is in seconds since the epoch, ``None`` if the server does not report it.
     """
 
     pid: int
@@ -28,10 +30,10 @@ class ServerSession(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server listens, and as whom to connect. ``host`` is a folder or a file where it is a socket.
+    """Where a server listens, and as whom to connect. ``host`` is a folder or a file if it is a socket.
 
-    ``database`` is the one from which others are made; ``options`` are the driver's.
-    ``own`` tells that the build has started it: then no variable of the environment is meant for it.
+    ``database`` is the one to connect to first, and ``options`` are the driver's. ``private`` is true for a
+    server that the build started. Environment variables of the driver do not apply to it.
     """
 
     host: str = ""
@@ -40,11 +42,11 @@ class Address:
     password: str = field(default="", repr=False)
     database: str = ""
     options: tuple[tuple[str, str], ...] = ()
-    own: bool = False
+    private: bool = False
 
 
 class Connection(ABC):
-    """What is used of DB-API's connections."""
+    """What we use of a DB-API connection."""
 
     @abstractmethod
     def cursor(self) -> Any:
@@ -56,7 +58,7 @@ class Connection(ABC):
 
 
 class Engine(ABC):
-    """A kind of database server, and the driver to talk to it. The names given are the server's own."""
+    """A kind of database server, and its driver. Database names are those on the server."""
 
     kind: ClassVar[str]
     label: ClassVar[str]
@@ -64,98 +66,129 @@ class Engine(ABC):
     """The value of ``ENGINE`` in Django's settings."""
 
     oldest: ClassVar[tuple[int, ...]]
-    stop: ClassVar[int]
-    """The signal after which it ends its sessions and itself, as when an administrator restarts it."""
+    stop_signal: ClassVar[int]
+    """The signal that ends all sessions and then the server, as an administrator's restart does."""
 
-    quit: ClassVar[int]
-    """The signal after which it ends at once; its data need not be usable any more."""
+    kill_signal: ClassVar[int]
+    """The signal that ends the server at once. Its data may be unusable afterwards."""
 
     error: type[Exception]
-    """What its driver raises."""
+    """The base class of the driver's exceptions."""
 
-    lost: type[Exception]
-    """What the driver raises, among other things, when the connection broke."""
+    connection_error: type[Exception]
+    """The exception that the driver raises if the connection breaks, among other reasons."""
+
+    # The statements. They are executed with the parameters of the methods below.
+
+    quote_character: ClassVar[str]
+    sessions_sql: ClassVar[str]
+    databases_sql: ClassVar[str]
+    lock_sql: ClassVar[str]
 
     @abstractmethod
-    def binaries(self) -> Binaries:
-        """Return its programs. Raises ``AbsentError``."""
+    def find_binaries(self) -> Binaries:
+        """Return the programs. Raises ``AbsentError``."""
 
     @abstractmethod
-    def initialise(self, binaries: Binaries, folder: Path) -> list[str]:
-        """Return the command that makes the files of a private cluster in ``folder``."""
+    def init_command(self, binaries: Binaries, folder: Path) -> list[str]:
+        """Return the command that creates the data of a private cluster in ``folder``."""
 
     @abstractmethod
-    def serve(self, binaries: Binaries, folder: Path, connections: int) -> list[str]:
-        """Return the command of the server; the application can hold so many ``connections``."""
+    def server_command(self, binaries: Binaries, folder: Path, connections: int) -> list[str]:
+        """Return the command of the server, in which the application can hold so many ``connections``."""
 
-    def ballast(self, connections: int) -> int:
-        """Return how many connections the lab has to hold so that so many, and no more, are left."""
+    def excess_connections(self, connections: int) -> int:
+        """Return how many connections to occupy so that exactly ``connections`` are left."""
         return 0
 
     @abstractmethod
-    def address(self, folder: Path) -> Address:
-        """Return the address of a private cluster's administrator."""
+    def admin_address(self, folder: Path) -> Address:
+        """Return the address of the administrator of the private cluster in ``folder``."""
 
     @abstractmethod
-    def parsed(self, dsn: str) -> Address:
-        """Return the address that ``dsn`` says. Raises ``ValueError`` without any of its text."""
+    def parse_dsn(self, dsn: str) -> Address:
+        """Return the address in ``dsn``. Raises ``ValueError``, whose message has nothing of ``dsn``."""
 
     @abstractmethod
     def connect(self, address: Address) -> Connection:
-        """Return a connection that commits each statement. Raises :attr:`error`."""
-
-    @abstractmethod
-    def settings(self, address: Address, database: str) -> dict[str, Any]:
-        """Return the entry of Django's ``DATABASES`` for ``database``."""
+        """Return a connection in autocommit mode. Raises :attr:`error`."""
 
     @abstractmethod
     def version(self, connection: Connection) -> tuple[int, ...]:
-        """Return the server's version."""
+        """Return the server's version, or an empty tuple if it is another kind of server."""
 
     @abstractmethod
-    def add_application(self, connection: Connection) -> None:
-        """Make the user that runs connect as, in a private cluster."""
+    def create_user(self, connection: Connection, name: str) -> None:
+        """Create a user of a private cluster."""
 
     @abstractmethod
-    def create(self, connection: Connection, name: str, template: str | None, owner: str | None) -> None:
-        """Make a database, empty or a copy of ``template``, whose sessions have ended."""
+    def create_database(
+        self, connection: Connection, name: str, template: str | None, owner: str | None
+    ) -> None:
+        """Create a database, empty or as a copy of ``template``, which must have no sessions."""
 
     @abstractmethod
-    def drop(self, connection: Connection, name: str) -> None:
-        """Remove a database, if it is there, and end its sessions."""
+    def end_session(self, connection: Connection, pid: int) -> None:
+        """End a session. It is no error if it has ended."""
 
     @abstractmethod
+    def allow_connections(self, connection: Connection, name: str, owner: str, *, allowed: bool) -> None:
+        """Let a database accept or refuse new sessions of ``owner``. Existing sessions are unaffected."""
+
+    def django_settings(self, address: Address, database: str) -> dict[str, Any]:
+        """Return the entry of Django's ``DATABASES`` for ``database``. A socket is a ``HOST``, too."""
+        return {
+            "ENGINE": self.backend,
+            "NAME": database,
+            "USER": address.user,
+            "PASSWORD": address.password,
+            "HOST": address.host,
+            "PORT": str(address.port or ""),
+            "OPTIONS": dict(address.options),
+        }
+
+    def drop_database(self, connection: Connection, name: str) -> None:
+        """End the sessions of a database, and remove it. It is no error if it does not exist."""
+        for session in self.sessions(connection, name):
+            self.end_session(connection, session.pid)
+        rows(connection, f"DROP DATABASE IF EXISTS {self.quote(name)}")
+
     def sessions(self, connection: Connection, name: str) -> tuple[ServerSession, ...]:
-        """Return the sessions of a database, but for that of ``connection``, in the order of their pids."""
+        """Return the clients' sessions of a database, without that of ``connection``, sorted by their pids."""
+        found = rows(connection, self.sessions_sql, [name])
+        return tuple(ServerSession(int(pid), str(state), str(app), began) for pid, state, app, began in found)
 
     def processes(self, server: int, databases: Set[str]) -> list[int]:
-        """Return the processes that work for ``databases``, where ``server`` is the first one's id."""
+        """Return the processes that work for ``databases``. ``server`` is the pid of the main process."""
         return [server]
 
-    @abstractmethod
-    def end(self, connection: Connection, pid: int) -> None:
-        """Have a session ended; one that is gone is no error."""
+    def try_lock(self, connection: Connection, name: str) -> bool:
+        """Lock ``name`` until ``connection`` is closed. Return whether it was free."""
+        return bool(rows(connection, self.lock_sql, [name])[0][0])
 
-    @abstractmethod
-    def allow(self, connection: Connection, name: str, owner: str, *, allowed: bool) -> None:
-        """Have a database accept new sessions of ``owner``, or refuse them; those that are there stay."""
+    def database_names(self, connection: Connection, prefix: str) -> list[str]:
+        """Return the names of the databases that begin with ``prefix``, sorted."""
+        names = [str(name) for (name,) in rows(connection, self.databases_sql)]
+        return sorted(name for name in names if name.startswith(prefix))
 
-    @abstractmethod
-    def hold(self, connection: Connection, token: str) -> bool:
-        """Lock ``token`` for as long as ``connection`` is open; return whether nobody else holds it."""
-
-    @abstractmethod
-    def names(self, connection: Connection, prefix: str) -> list[str]:
-        """Return the names of the databases that begin with ``prefix``."""
+    def quote(self, name: str) -> str:
+        """Return ``name`` as an identifier in SQL."""
+        quote = self.quote_character
+        return f"{quote}{name.replace(quote, quote * 2)}{quote}"
 
 
 def rows(connection: Connection, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    """Execute a statement, and return its rows."""
+    """Execute ``statement``, and return its rows."""
     with connection.cursor() as cursor:
         cursor.execute(statement, tuple(parameters) or None)
         return [] if cursor.description is None else list(cursor.fetchall())
 
 
 def server_options(settings: Iterable[tuple[str, str]]) -> list[str]:
-    """Return ``--name=value`` for each setting; PostgreSQL and MariaDB both read that."""
+    """Return ``--name=value`` for each setting, which both PostgreSQL and MariaDB accept."""
     return [f"--{name}={value}" for name, value in settings]
+
+
+def without_empty(values: dict[str, Any]) -> dict[str, Any]:
+    """Return ``values`` without those that are empty: the driver's default applies to them."""
+    return {name: value for name, value in values.items() if value}

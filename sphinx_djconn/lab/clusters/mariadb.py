@@ -1,4 +1,4 @@
-"""MariaDB: its programs, its statements, mysqlclient or PyMySQL."""
+"""MariaDB, with mysqlclient or PyMySQL."""
 
 import importlib
 import re
@@ -10,28 +10,34 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sphinx_djconn.lab.clusters import binaries
 from sphinx_djconn.lab.clusters.binaries import Binaries
-from sphinx_djconn.lab.clusters.engine import APPLICATION, Address, Connection, Engine, ServerSession, rows
-from sphinx_djconn.lab.clusters.engine import server_options as options
+from sphinx_djconn.lab.clusters.engine import (
+    CONNECT_TIMEOUT,
+    Address,
+    Connection,
+    Engine,
+    rows,
+    server_options,
+    without_empty,
+)
 from sphinx_djconn.lab.errors import AbsentError
 
 _DRIVERS: Final = ("MySQLdb", "pymysql")
-"""mysqlclient, the one that Django supports, and what its users have where that cannot be built."""
+"""mysqlclient, which Django supports, and what its users install if that cannot be compiled."""
 
-_CONNECT_TIMEOUT: Final = 10
-_WITNESS: Final = 1
-"""The lab's own connection takes one of ``max_connections``, and is held all the time."""
+_OWN_CONNECTIONS: Final = 1
+"""The connections of ``max_connections`` that the lab itself holds all the time."""
 
-_LEAST: Final = 10
-"""The smallest ``max_connections`` that there is."""
+_LEAST_MAX_CONNECTIONS: Final = 10
+"""The smallest ``max_connections`` that MariaDB accepts."""
 
 _NO_SUCH_THREAD: Final = 1094
 _NO_SYNC: Final = (
     ("innodb-flush-method", "nosync"),
-    ("loose-debug-no-sync", "1"),  # for all that is not InnoDB's: Aria, the log of definitions
+    ("loose-debug-no-sync", "1"),  # for the files that are not InnoDB's: Aria, the DDL log
     ("sync-frm", "0"),
     ("innodb-flush-log-at-trx-commit", "0"),
     ("innodb-doublewrite", "0"),
-    ("innodb-use-native-aio", "0"),  # the kernel counts its requests over all containers
+    ("innodb-use-native-aio", "0"),  # the kernel limits these requests for all containers together
     ("innodb-log-file-size", "4M"),
     ("innodb-buffer-pool-size", "16M"),
 )
@@ -45,155 +51,142 @@ _SETTINGS: Final = (
 
 
 class MariaDB(Engine):
-    """Raises :class:`AbsentError` where there is no driver."""
+    """Raises :class:`AbsentError` if no driver is installed."""
 
     kind = "mariadb"
     label = "MariaDB"
     backend = "django.db.backends.mysql"
     oldest = binaries.OLDEST_MARIADB
-    stop = signal.SIGTERM
-    quit = signal.SIGKILL
+    stop_signal = signal.SIGTERM
+    kill_signal = signal.SIGKILL
+    quote_character = "`"
+    # MariaDB reports neither the start of a session nor its application.
+    sessions_sql = (
+        "SELECT id, command, '', NULL FROM information_schema.processlist "
+        "WHERE db = %s AND id <> connection_id() ORDER BY id"
+    )
+    databases_sql = "SELECT schema_name FROM information_schema.schemata"
+    lock_sql = "SELECT get_lock(%s, 0)"
 
     def __init__(self) -> None:
-        self._driver = _driver()
+        self._driver = _import_driver()
         self.error = self._driver.Error
-        self.lost = self._driver.OperationalError
+        self.connection_error = self._driver.OperationalError
 
-    def binaries(self) -> Binaries:
-        """Return its programs."""
+    def find_binaries(self) -> Binaries:
+        """Return MariaDB's programs."""
         return binaries.mariadb()
 
-    def initialise(self, binaries: Binaries, folder: Path) -> list[str]:
-        """Return ``mariadb-install-db``: root is who comes through the socket, which nobody else reaches."""
+    def init_command(self, binaries: Binaries, folder: Path) -> list[str]:
+        """Return the ``mariadb-install-db`` command.
+
+        root authenticates by the private Unix socket, without a password.
+        """
         command = [str(binaries.initialise), "--no-defaults", f"--datadir={folder / 'data'}", "--skip-test-db"]
         command += ["--auth-root-authentication-method=normal", "--skip-name-resolve"]
-        # Its own: at its start, each server removes all temporary tables from there, another's too.
-        return [*command, f"--tmpdir={folder}", *options(_NO_SYNC)]
+        # When a server starts, it removes all temporary tables in tmpdir, including those of other servers.
+        return [*command, f"--tmpdir={folder}", *server_options(_NO_SYNC)]
 
-    def serve(self, binaries: Binaries, folder: Path, connections: int) -> list[str]:
-        """Return the command of the server."""
-        places = (
+    def server_command(self, binaries: Binaries, folder: Path, connections: int) -> list[str]:
+        """Return the ``mariadbd`` command."""
+        settings = (
+            *_SETTINGS,
             ("datadir", str(folder / "data")),
             ("socket", str(folder / "socket")),
             ("pid-file", str(folder / "pid")),
             ("tmpdir", str(folder)),
-            ("max-connections", str(max(_LEAST, connections + _WITNESS))),
+            ("max-connections", str(max(_LEAST_MAX_CONNECTIONS, connections + _OWN_CONNECTIONS))),
         )
-        return [
-            *(str(binaries.server), "--no-defaults", "--skip-networking", "--skip-name-resolve"),
-            *options((*_SETTINGS, *places)),
-        ]
+        command = [str(binaries.server), "--no-defaults", "--skip-networking", "--skip-name-resolve"]
+        return [*command, *server_options(settings)]
 
-    def ballast(self, connections: int) -> int:
-        """Return how many to hold where the limit cannot be as small as it is to be."""
-        return max(0, _LEAST - connections - _WITNESS)
+    def excess_connections(self, connections: int) -> int:
+        """Return how many connections to occupy if ``max_connections`` cannot be set as low as requested."""
+        return max(0, _LEAST_MAX_CONNECTIONS - connections - _OWN_CONNECTIONS)
 
-    def address(self, folder: Path) -> Address:
-        """Return the address of a private cluster's administrator."""
+    def admin_address(self, folder: Path) -> Address:
+        """Return the address of the administrator of the private cluster in ``folder``."""
         return Address(str(folder / "socket"), user="root")
 
-    def parsed(self, dsn: str) -> Address:
-        """Return what ``mariadb://user:password@host:3306/database?unix_socket=…`` says."""
-        problem = ValueError("it is not of the form `mariadb://user:password@host:3306/database`")
+    def parse_dsn(self, dsn: str) -> Address:
+        """Return the address in ``mariadb://user:password@host:3306/database?unix_socket=…``."""
+        invalid = ValueError("it is not of the form `mariadb://user:password@host:3306/database`")
         try:
             parts = urlsplit(dsn)
             port = parts.port
         except ValueError:
-            raise problem from None
+            raise invalid from None
         if parts.scheme not in {"mariadb", "mysql"}:
-            raise problem
-        given = dict(parse_qsl(parts.query))
+            raise invalid
+        query = dict(parse_qsl(parts.query))
         return Address(
-            host=given.pop("unix_socket", "") or parts.hostname or "",
+            host=query.pop("unix_socket", "") or parts.hostname or "",
             port=port,
             user=unquote(parts.username or ""),
             password=unquote(parts.password or ""),
             database=unquote(parts.path.lstrip("/")),
-            options=tuple(sorted(given.items())),
+            options=tuple(sorted(query.items())),
         )
 
     def connect(self, address: Address) -> Connection:
-        """Return a connection that commits each statement."""
+        """Return a connection in autocommit mode."""
+        values: dict[str, Any] = {
+            "user": address.user,
+            "password": address.password,
+            "database": address.database,
+        }
         if address.host.startswith("/"):
-            given: dict[str, Any] = {"unix_socket": address.host}
+            values["unix_socket"] = address.host
         else:
-            given = {"host": address.host, "port": address.port}
-        given |= {"user": address.user, "password": address.password, "database": address.database}
-        given = {name: value for name, value in given.items() if value}
+            values |= {"host": address.host, "port": address.port}
         connection: Connection = self._driver.connect(
-            **given,
+            **without_empty(values),
             **dict(address.options),
-            connect_timeout=_CONNECT_TIMEOUT,
+            connect_timeout=CONNECT_TIMEOUT,
             charset="utf8mb4",
             autocommit=True,
         )
         return connection
 
-    def settings(self, address: Address, database: str) -> dict[str, Any]:
-        """Return the entry of Django's ``DATABASES`` for ``database``; a HOST with a slash is a socket."""
-        place = {"HOST": address.host, "PORT": str(address.port or "")}
-        user = {"USER": address.user, "PASSWORD": address.password}
-        return {"ENGINE": self.backend, "NAME": database, **user, **place, "OPTIONS": dict(address.options)}
-
     def version(self, connection: Connection) -> tuple[int, ...]:
-        """Return the server's version; MySQL has none of MariaDB."""
-        said = str(rows(connection, "SELECT version()")[0][0])
-        found = re.search(r"(\d+)\.(\d+)\.(\d+)-MariaDB", said)
-        return tuple(map(int, found.groups())) if found else ()
+        """Return the server's version, empty for MySQL."""
+        text = str(rows(connection, "SELECT version()")[0][0])
+        match = re.search(r"(\d+)\.(\d+)\.(\d+)-MariaDB", text)
+        return tuple(map(int, match.groups())) if match else ()
 
-    def add_application(self, connection: Connection) -> None:
-        """Make the user that runs connect as."""
-        rows(connection, f"CREATE USER {APPLICATION}@localhost")
+    def create_user(self, connection: Connection, name: str) -> None:
+        """Create a user who connects by the socket."""
+        rows(connection, f"CREATE USER {self.quote(name)}@localhost")
 
-    def create(self, connection: Connection, name: str, template: str | None, owner: str | None) -> None:
-        """Make a database. MariaDB has no templates: tables are made anew and rows copied."""
-        rows(connection, f"CREATE DATABASE {_quoted(name)} CHARACTER SET utf8mb4")
+    def create_database(
+        self, connection: Connection, name: str, template: str | None, owner: str | None
+    ) -> None:
+        """Create a database. MariaDB has no templates, so tables and rows are copied one by one."""
+        rows(connection, f"CREATE DATABASE {self.quote(name)} CHARACTER SET utf8mb4")
         if owner is not None:
-            self.allow(connection, name, owner, allowed=True)
+            self.allow_connections(connection, name, owner, allowed=True)
         if template is not None:
             self._copy(connection, template, name)
 
-    def drop(self, connection: Connection, name: str) -> None:
-        """Remove a database; sessions in it would go on without one."""
-        for session in self.sessions(connection, name):
-            self.end(connection, session.pid)
-        rows(connection, f"DROP DATABASE IF EXISTS {_quoted(name)}")
-
-    def sessions(self, connection: Connection, name: str) -> tuple[ServerSession, ...]:
-        """Return the sessions of a database; when they began, and for what, MariaDB does not tell."""
-        found = rows(
-            connection,
-            "SELECT id, command FROM information_schema.processlist "
-            "WHERE db = %s AND id <> connection_id() ORDER BY id",
-            [name],
-        )
-        return tuple(ServerSession(int(pid), str(state), "", None) for pid, state in found)
-
-    def end(self, connection: Connection, pid: int) -> None:
-        """Have a session ended."""
+    def end_session(self, connection: Connection, pid: int) -> None:
+        """End a session."""
         try:
             rows(connection, f"KILL CONNECTION {int(pid)}")
         except self.error as error:
             if error.args[:1] != (_NO_SUCH_THREAD,):
                 raise
 
-    def allow(self, connection: Connection, name: str, owner: str, *, allowed: bool) -> None:
-        """Give ``owner`` its rights in a database, or take them: a session with that database is refused."""
-        verb, to = ("GRANT", "TO") if allowed else ("REVOKE", "FROM")
-        pattern = _quoted(name.replace("_", r"\_"))
-        rows(connection, f"{verb} ALL PRIVILEGES ON {pattern}.* {to} {_quoted(owner)}@localhost")
-
-    def hold(self, connection: Connection, token: str) -> bool:
-        """Take a lock by name."""
-        return bool(rows(connection, "SELECT get_lock(%s, 0)", [token])[0][0])
-
-    def names(self, connection: Connection, prefix: str) -> list[str]:
-        """Return the names of the databases that begin with ``prefix``."""
-        found = rows(connection, "SELECT schema_name FROM information_schema.schemata ORDER BY schema_name")
-        return [str(name) for (name,) in found if str(name).startswith(prefix)]
+    def allow_connections(self, connection: Connection, name: str, owner: str, *, allowed: bool) -> None:
+        """Grant or revoke all privileges of ``owner``. Without any, its sessions are refused."""
+        verb, preposition = ("GRANT", "TO") if allowed else ("REVOKE", "FROM")
+        pattern = self.quote(name.replace("_", r"\_"))
+        user = f"{self.quote(owner)}@localhost"
+        rows(connection, f"{verb} ALL PRIVILEGES ON {pattern}.* {preposition} {user}")
 
     def _copy(self, connection: Connection, template: str, name: str) -> None:
-        generated = dict.fromkeys(
+        """Copy all tables of the database ``template`` to the database ``name``."""
+        quote = self.quote
+        generated = set(
             rows(
                 connection,
                 "SELECT table_name, column_name FROM information_schema.columns "
@@ -201,24 +194,23 @@ class MariaDB(Engine):
                 [template],
             )
         )
-        tables = rows(connection, f"SHOW FULL TABLES FROM {_quoted(template)} WHERE table_type = 'BASE TABLE'")
-        rows(connection, f"USE {_quoted(name)}")
+        tables = rows(connection, f"SHOW FULL TABLES FROM {quote(template)} WHERE table_type = 'BASE TABLE'")
+        rows(connection, f"USE {quote(name)}")
         rows(connection, "SET foreign_key_checks = 0, sql_mode = concat(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')")
         try:
             for table, _ in tables:
-                source = f"{_quoted(template)}.{_quoted(table)}"
+                source = f"{quote(template)}.{quote(table)}"
                 rows(connection, str(rows(connection, f"SHOW CREATE TABLE {source}")[0][1]).replace("%", "%%"))
-                names = [str(row[0]) for row in rows(connection, f"SHOW COLUMNS FROM {source}")]
-                columns = ", ".join(_quoted(each) for each in names if (table, each) not in generated)
-                into = f"{_quoted(table)} ({columns})"
-                rows(connection, f"INSERT INTO {into} SELECT {columns} FROM {source}")  # noqa: S608
+                columns = [str(row[0]) for row in rows(connection, f"SHOW COLUMNS FROM {source}")]
+                copied = ", ".join(quote(each) for each in columns if (table, each) not in generated)
+                rows(connection, f"INSERT INTO {quote(table)} ({copied}) SELECT {copied} FROM {source}")  # noqa: S608
         finally:
             with suppress(self.error):
                 rows(connection, "SET foreign_key_checks = 1, sql_mode = DEFAULT")
                 rows(connection, "USE information_schema")
 
 
-def _driver() -> Any:
+def _import_driver() -> Any:
     problems = []
     for name in _DRIVERS:
         try:
@@ -230,7 +222,3 @@ def _driver() -> Any:
         f"({'; '.join(problems)}); install it with `pip install 'sphinx-djconn[mariadb]'`, for which Linux "
         "needs a compiler and `libmariadb-dev`"
     )
-
-
-def _quoted(name: str) -> str:
-    return "`{}`".format(name.replace("`", "``"))

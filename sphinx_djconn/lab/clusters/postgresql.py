@@ -1,4 +1,4 @@
-"""PostgreSQL: its programs, its statements, psycopg 3."""
+"""PostgreSQL, with psycopg 3."""
 
 import importlib
 import os
@@ -12,14 +12,22 @@ from typing import Any, Final
 
 from sphinx_djconn.lab.clusters import binaries
 from sphinx_djconn.lab.clusters.binaries import Binaries
-from sphinx_djconn.lab.clusters.engine import APPLICATION, Address, Connection, Engine, ServerSession, rows
-from sphinx_djconn.lab.clusters.engine import server_options as options
+from sphinx_djconn.lab.clusters.engine import (
+    CONNECT_TIMEOUT,
+    Address,
+    Connection,
+    Engine,
+    rows,
+    server_options,
+    without_empty,
+)
 from sphinx_djconn.lab.errors import AbsentError
 from sphinx_djconn.lab.profiles.databases import LAB_CONNECTIONS, RESERVED_CONNECTIONS
 
-_ENVIRONMENT: Final = threading.Lock()
-_CONNECT_TIMEOUT: Final = 10
-_INITIAL_SETTINGS: Final = (16,)
+_ENVIRON_LOCK: Final = threading.Lock()
+
+# The versions that introduced `initdb -c`, `CREATE DATABASE … STRATEGY`, and `DROP DATABASE … WITH (FORCE)`.
+_INITDB_SETTINGS: Final = (16,)
 _STRATEGY: Final = (15,)
 _FORCE: Final = (13,)
 
@@ -34,24 +42,33 @@ _SETTINGS: Final = (
     ("max_wal_senders", "0"),
     ("max_wal_size", "64MB"),
     ("shared_memory_type", "mmap"),
-    ("dynamic_shared_memory_type", "mmap"),  # in the folder: /dev/shm of a container may have nothing
+    ("dynamic_shared_memory_type", "mmap"),  # in the folder: /dev/shm of a container may be empty
     ("superuser_reserved_connections", str(RESERVED_CONNECTIONS)),
     ("max_worker_processes", "2"),
-    ("log_min_messages", "log"),  # how it starts and ends, not what an application did wrong
+    ("log_min_messages", "log"),  # starts and stops, but no errors of applications
     ("log_min_error_statement", "panic"),
     ("timezone", "UTC"),
 )
 
 
 class PostgreSQL(Engine):
-    """Raises :class:`AbsentError` where there is no psycopg."""
+    """Raises :class:`AbsentError` if psycopg is not installed."""
 
     kind = "postgresql"
     label = "PostgreSQL"
     backend = "django.db.backends.postgresql"
     oldest = binaries.OLDEST_POSTGRESQL
-    stop = signal.SIGINT  # "fast": sessions are ended; SIGTERM would wait for them
-    quit = signal.SIGQUIT  # killed, it would leave a segment of System V shared memory
+    stop_signal = signal.SIGINT  # "fast shutdown": SIGTERM would wait for the sessions
+    kill_signal = signal.SIGQUIT  # SIGKILL would leave a segment of System V shared memory
+    quote_character = '"'
+    sessions_sql = (
+        "SELECT pid, coalesce(state, ''), coalesce(application_name, ''), "
+        "extract(epoch FROM backend_start)::float8 FROM pg_stat_activity "
+        "WHERE datname = %s AND pid <> pg_backend_pid() "
+        "AND coalesce(backend_type, 'client backend') = 'client backend' ORDER BY pid"
+    )
+    databases_sql = "SELECT datname FROM pg_database"
+    lock_sql = "SELECT pg_try_advisory_lock(hashtext(%s), 0)"
 
     def __init__(self) -> None:
         try:
@@ -63,135 +80,120 @@ class PostgreSQL(Engine):
                 f"docs ({error}); install it with `pip install 'sphinx-djconn[postgresql]'`"
             ) from None
         self.error = self._driver.Error
-        self.lost = self._driver.OperationalError
+        self.connection_error = self._driver.OperationalError
 
-    def binaries(self) -> Binaries:
-        """Return its programs."""
+    def find_binaries(self) -> Binaries:
+        """Return PostgreSQL's programs."""
         return binaries.postgresql()
 
-    def initialise(self, binaries: Binaries, folder: Path) -> list[str]:
-        """Return ``initdb``: of no locale, since the machine may have none, and with no wait for the disk."""
+    def init_command(self, binaries: Binaries, folder: Path) -> list[str]:
+        """Return the ``initdb`` command. The locale is C, because others may not be installed."""
         command = [str(binaries.initialise), "-D", str(folder / "data"), "--username=postgres", "--auth=trust"]
-        command += ["--encoding=UTF8", "--no-locale", "--no-sync"]
-        command.append("--wal-segsize=1")
-        if binaries.version >= _INITIAL_SETTINGS:
+        command += ["--encoding=UTF8", "--no-locale", "--no-sync", "--wal-segsize=1"]
+        if binaries.version >= _INITDB_SETTINGS:
             command += ["-c", "dynamic_shared_memory_type=mmap"]
         return command
 
-    def serve(self, binaries: Binaries, folder: Path, connections: int) -> list[str]:
-        """Return the command of the server."""
-        places = (
+    def server_command(self, binaries: Binaries, folder: Path, connections: int) -> list[str]:
+        """Return the ``postgres`` command."""
+        settings = (
+            *_SETTINGS,
             ("unix_socket_directories", str(folder)),
             ("max_connections", str(connections + LAB_CONNECTIONS + RESERVED_CONNECTIONS)),
         )
-        return [str(binaries.server), "-D", str(folder / "data"), *options((*_SETTINGS, *places))]
+        return [str(binaries.server), "-D", str(folder / "data"), *server_options(settings)]
 
-    def address(self, folder: Path) -> Address:
-        """Return the address of a private cluster's administrator."""
-        return Address(str(folder), 5432, "postgres", database="postgres", own=True)
+    def admin_address(self, folder: Path) -> Address:
+        """Return the address of the administrator of the private cluster in ``folder``."""
+        return Address(str(folder), 5432, "postgres", database="postgres", private=True)
 
-    def parsed(self, dsn: str) -> Address:
-        """Return what libpq reads in ``dsn``, with its defaults and variables of the environment."""
+    def parse_dsn(self, dsn: str) -> Address:
+        """Return the address that libpq reads from ``dsn``, with its defaults and environment variables."""
         try:
-            given = self._conninfo.conninfo_to_dict(dsn)
-            port = given.pop("port", None)
+            values = self._conninfo.conninfo_to_dict(dsn)
+            port = values.pop("port", None)
             return Address(
-                host=given.pop("host", ""),
+                host=values.pop("host", ""),
                 port=None if port is None else int(port),
-                user=given.pop("user", ""),
-                password=given.pop("password", ""),
-                database=given.pop("dbname", "") or "postgres",
-                options=tuple(sorted((name, str(value)) for name, value in given.items())),
+                user=values.pop("user", ""),
+                password=values.pop("password", ""),
+                database=values.pop("dbname", "") or "postgres",
+                options=tuple(sorted((name, str(value)) for name, value in values.items())),
             )
         except (self.error, ValueError):
             raise ValueError(
-                "it is not one that libpq reads: `postgresql://user:password@host:5432/database`"
+                "libpq cannot parse it; its form is `postgresql://user:password@host:5432/database`"
             ) from None
 
     def connect(self, address: Address) -> Connection:
-        """Return a connection that commits each statement."""
-        given = {"connect_timeout": _CONNECT_TIMEOUT, "options": "", **dict(address.options)}
-        given |= {"host": address.host, "port": address.port, "user": address.user}
-        given |= {"password": address.password, "dbname": address.database}
-        given = {name: value for name, value in given.items() if value or name == "options"}
-        given |= {"autocommit": True, "application_name": "sphinx_djconn", "prepare_threshold": None}
-        with _without_variables("PG") if address.own else nullcontext():
-            connection: Connection = self._driver.connect(**given)
+        """Return a connection in autocommit mode."""
+        values = {
+            "connect_timeout": CONNECT_TIMEOUT,
+            **dict(address.options),
+            "host": address.host,
+            "port": address.port,
+            "user": address.user,
+            "password": address.password,
+            "dbname": address.database,
+        }
+        with _without_variables("PG") if address.private else nullcontext():
+            connection: Connection = self._driver.connect(
+                **{"options": "", **without_empty(values)},
+                autocommit=True,
+                application_name="sphinx_djconn",
+                prepare_threshold=None,
+            )
         return connection
-
-    def settings(self, address: Address, database: str) -> dict[str, Any]:
-        """Return the entry of Django's ``DATABASES`` for ``database``."""
-        place = {"HOST": address.host, "PORT": str(address.port or "")}
-        user = {"USER": address.user, "PASSWORD": address.password}
-        return {"ENGINE": self.backend, "NAME": database, **user, **place, "OPTIONS": dict(address.options)}
 
     def version(self, connection: Connection) -> tuple[int, ...]:
         """Return the server's version."""
-        said = str(rows(connection, "SHOW server_version")[0][0])
-        return tuple(int(each) for each in re.findall(r"\d+", said.split(maxsplit=1)[0]))
+        text = str(rows(connection, "SHOW server_version")[0][0])
+        return tuple(int(each) for each in re.findall(r"\d+", text.split(maxsplit=1)[0]))
 
-    def add_application(self, connection: Connection) -> None:
-        """Make the user that runs connect as."""
-        rows(connection, f"CREATE ROLE {_quoted(APPLICATION)} LOGIN")
+    def create_user(self, connection: Connection, name: str) -> None:
+        """Create a role that can log in."""
+        rows(connection, f"CREATE ROLE {self.quote(name)} LOGIN")
 
-    def create(self, connection: Connection, name: str, template: str | None, owner: str | None) -> None:
-        """Make a database by a copy of files, which takes half the time that the log of them does."""
-        version = self.version(connection)
-        statement = f"CREATE DATABASE {_quoted(name)} TEMPLATE {_quoted(template or 'template0')}"
-        statement += "" if owner is None else f" OWNER {_quoted(owner)}"
-        rows(connection, statement + (" STRATEGY file_copy" if version >= _STRATEGY else ""))
+    def create_database(
+        self, connection: Connection, name: str, template: str | None, owner: str | None
+    ) -> None:
+        """Create a database by copying files, which takes half as long as the default, writing to the WAL."""
+        statement = f"CREATE DATABASE {self.quote(name)} TEMPLATE {self.quote(template or 'template0')}"
+        if owner is not None:
+            statement += f" OWNER {self.quote(owner)}"
+        if self.version(connection) >= _STRATEGY:
+            statement += " STRATEGY file_copy"
+        rows(connection, statement)
 
-    def drop(self, connection: Connection, name: str) -> None:
-        """Remove a database."""
-        force = " WITH (FORCE)" if self.version(connection) >= _FORCE else ""
-        if not force:
-            for session in self.sessions(connection, name):
-                self.end(connection, session.pid)
-        rows(connection, f"DROP DATABASE IF EXISTS {_quoted(name)}{force}")
-
-    def sessions(self, connection: Connection, name: str) -> tuple[ServerSession, ...]:
-        """Return the sessions of clients; workers of the server are none."""
-        found = rows(
-            connection,
-            "SELECT pid, coalesce(state, ''), coalesce(application_name, ''), "
-            "extract(epoch FROM backend_start)::float8 FROM pg_stat_activity "
-            "WHERE datname = %s AND pid <> pg_backend_pid() "
-            "AND coalesce(backend_type, 'client backend') = 'client backend' ORDER BY pid",
-            [name],
-        )
-        return tuple(ServerSession(*row) for row in found)
+    def drop_database(self, connection: Connection, name: str) -> None:
+        """End the sessions of a database, and remove it."""
+        if self.version(connection) >= _FORCE:
+            rows(connection, f"DROP DATABASE IF EXISTS {self.quote(name)} WITH (FORCE)")
+        else:
+            super().drop_database(connection, name)
 
     def processes(self, server: int, databases: Set[str]) -> list[int]:
-        """Return it, and its children with a session in ``databases``, or with no title of their own yet."""
-        found = [server]
+        """Return ``server``, and its children with a session in ``databases``, or without a title yet."""
+        pids = [server]
         for pid in _read(f"/proc/{server}/task/{server}/children").split():
             title = _read(f"/proc/{pid}/cmdline").split()
             if title[:1] != ["postgres:"] or not databases.isdisjoint(title):
-                found.append(int(pid))
-        return found
+                pids.append(int(pid))
+        return pids
 
-    def end(self, connection: Connection, pid: int) -> None:
-        """Have a session ended."""
+    def end_session(self, connection: Connection, pid: int) -> None:
+        """End a session."""
         rows(connection, "SELECT pg_terminate_backend(%s)", [pid])
 
-    def allow(self, connection: Connection, name: str, owner: str, *, allowed: bool) -> None:
-        """Have a database accept new sessions, whosever they are, or refuse them."""
-        rows(connection, f"ALTER DATABASE {_quoted(name)} ALLOW_CONNECTIONS {str(allowed).lower()}")
-
-    def hold(self, connection: Connection, token: str) -> bool:
-        """Take an advisory lock."""
-        return bool(rows(connection, "SELECT pg_try_advisory_lock(hashtext(%s), 0)", [token])[0][0])
-
-    def names(self, connection: Connection, prefix: str) -> list[str]:
-        """Return the names of the databases that begin with ``prefix``."""
-        found = rows(connection, "SELECT datname FROM pg_database ORDER BY datname")
-        return [str(name) for (name,) in found if str(name).startswith(prefix)]
+    def allow_connections(self, connection: Connection, name: str, owner: str, *, allowed: bool) -> None:
+        """Let a database accept or refuse new sessions, of any user."""
+        rows(connection, f"ALTER DATABASE {self.quote(name)} ALLOW_CONNECTIONS {str(allowed).lower()}")
 
 
 @contextmanager
 def _without_variables(prefix: str) -> Iterator[None]:
-    """Hide variables of the environment from libpq: PGSERVICE, for one, cannot be overridden otherwise."""
-    with _ENVIRONMENT:
+    """Hide environment variables from libpq. Some, such as PGSERVICE, cannot be overridden by parameters."""
+    with _ENVIRON_LOCK:
         hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(prefix)}
         try:
             yield
@@ -199,12 +201,8 @@ def _without_variables(prefix: str) -> Iterator[None]:
             os.environ.update(hidden)
 
 
-def _quoted(name: str) -> str:
-    return '"{}"'.format(name.replace('"', '""'))
-
-
 def _read(path: str) -> str:
-    """Return what the kernel tells there; nothing of a process that has ended, or on another system."""
+    """Return the content of a file of ``/proc``; nothing if the process has ended, or without ``/proc``."""
     try:
         return Path(path).read_text("utf-8", "replace")
     except OSError:

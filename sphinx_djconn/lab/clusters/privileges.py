@@ -1,8 +1,10 @@
-"""Database servers refuse to run as root: who they run as instead.
+"""How to run a database server if the build runs as root, which database servers refuse.
 
-Root starts them in a user namespace, where its own files belong to somebody else; where the kernel or the
-container forbids that, as another user. Whoever may have a namespace has one for System V shared memory,
-too: PostgreSQL leaves a segment of that when it is killed, and with the namespace it is gone.
+Root starts them in a user namespace, in which its own files belong to another user. If the kernel or the
+container forbids that, root starts them as another user.
+
+A namespace also contains System V shared memory. PostgreSQL leaves a segment of it if it is killed, and the
+kernel removes it with the namespace. So users other than root get a namespace, too, if the kernel permits it.
 """
 
 import functools
@@ -17,65 +19,70 @@ from typing import Final, NamedTuple
 
 from sphinx_djconn.lab.errors import AbsentError
 
-_BECOME: Final = Path(__file__).with_name("setuid_exec.py")
-_PATIENCE: Final = 10.0
+_SETUID_EXEC: Final = Path(__file__).with_name("setuid_exec.py")
+_TIMEOUT: Final = 10.0
 
 
-class Disguise(NamedTuple):
-    """``prefix`` goes before a command; ``owner`` (user, group) must have the server's folder, if any."""
+class RunAs(NamedTuple):
+    """A way to run a command as a user who is not root.
+
+    ``prefix`` goes before the command, and ``owner`` (user, group) is who has to own the server's folder,
+    ``None`` for the user of the build.
+    """
 
     prefix: tuple[str, ...] = ()
     owner: tuple[int, int] | None = None
 
 
 @functools.cache
-def disguise() -> Disguise:
+def find_run_as() -> RunAs:
     """Return the first way to run a database server that works here.
 
-    Raises :class:`AbsentError` where root has none.
+    Raises :class:`AbsentError` if there is none.
     """
-    tried = []
-    for each in _ways():
-        problem = _problem(each)
+    problems = []
+    for run_as in _candidates():
+        problem = _problem(run_as)
         if problem is None:
-            return each
-        tried.append(f"`{each.prefix[0]}` ({problem})")
+            return run_as
+        problems.append(f"`{run_as.prefix[0]}` ({problem})")
     raise AbsentError(
-        "database servers do not run as root, and root can become nobody else here: tried were a user "
-        f"namespace and another user: {', '.join(tried) or 'neither is there'}; permit one of them to the "
+        "database servers do not run as root, and root cannot become another user here; a user namespace and "
+        f"another user were tried: {', '.join(problems) or 'neither is available'}; permit one of them to the "
         "container, or build the docs as another user"
     )
 
 
-def _ways() -> Iterator[Disguise]:
-    root = os.geteuid() == 0
-    user, group = _somebody()
+def _candidates() -> Iterator[RunAs]:
+    is_root = os.geteuid() == 0
+    user, group = _unprivileged_user()
     unshare = shutil.which("unshare")
     if unshare is not None:
         namespace = (unshare, "--user", f"--map-user={user}", f"--map-group={group}")
-        yield Disguise((*namespace, "--ipc"))
-        if root:
-            yield Disguise(namespace)
-    if root:
-        yield Disguise((sys.executable, "-I", "-S", str(_BECOME), str(user), str(group)), (user, group))
+        yield RunAs((*namespace, "--ipc"))
+        if is_root:
+            yield RunAs(namespace)
+    if is_root:
+        yield RunAs((sys.executable, "-I", "-S", str(_SETUID_EXEC), str(user), str(group)), (user, group))
     else:
-        yield Disguise()
+        yield RunAs()
 
 
-def _somebody() -> tuple[int, int]:
-    """Return user and group that are not root's and have a name: ``initdb`` asks for that of its user."""
-    with_name = {each.pw_uid: each for each in pwd.getpwall() if each.pw_uid != 0}
-    if os.geteuid() in with_name:
+def _unprivileged_user() -> tuple[int, int]:
+    """Return the ids of a user and a group. The user is not root and has a name, which ``initdb`` requires."""
+    users = {each.pw_uid: each for each in pwd.getpwall() if each.pw_uid != 0}
+    if os.geteuid() in users:
         return os.geteuid(), os.getegid()
-    nobody = next((each for each in with_name.values() if each.pw_name == "nobody"), None)
-    chosen = nobody or next(iter(with_name.values()), None)
-    return (65534, 65534) if chosen is None else (chosen.pw_uid, chosen.pw_gid)
+    nobody = next((each for each in users.values() if each.pw_name == "nobody"), None)
+    user = nobody or next(iter(users.values()), None)
+    return (65534, 65534) if user is None else (user.pw_uid, user.pw_gid)
 
 
-def _problem(way: Disguise) -> str | None:
+def _problem(run_as: RunAs) -> str | None:
+    """Return why a command cannot be run in this way; ``None`` if it can."""
     try:
         done = subprocess.run(
-            [*way.prefix, "true"], capture_output=True, text=True, timeout=_PATIENCE, check=False
+            [*run_as.prefix, "true"], capture_output=True, text=True, timeout=_TIMEOUT, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)

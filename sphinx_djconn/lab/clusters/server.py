@@ -1,4 +1,4 @@
-"""The servers that a cluster can stand on: one of the build's own, or one that conf.py names."""
+"""The servers that a cluster can use: a private one, or an external one that conf.py names."""
 
 import secrets
 from abc import ABC, abstractmethod
@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final, final
 
-from sphinx_djconn.lab.clusters.engine import APPLICATION, Address, Connection, Engine, server_options
+from sphinx_djconn.lab.clusters.engine import APPLICATION_USER, Address, Connection, Engine, server_options
 from sphinx_djconn.lab.clusters.folder import ClusterFolder
 from sphinx_djconn.lab.clusters.server_process import ServerProcess
 from sphinx_djconn.lab.errors import ClusterError, LabError, ProfileError
@@ -14,54 +14,58 @@ from sphinx_djconn.lab.process.cancellation import Cancellation
 from sphinx_djconn.lab.profiles.databases import DEFAULT_MAX_CONNECTIONS
 
 PREFIX: Final = "djconn_"
-_INITIALISING: Final = 60.0
-_STARTING: Final = 30.0
-_STOPPING: Final = 10.0
-_QUITTING: Final = 2.0
-_TOKEN: Final = 8
+"""What the names of databases on an external server begin with."""
+
+_TOKEN_LENGTH: Final = 8
+_INIT_TIMEOUT: Final = 60.0
+_START_TIMEOUT: Final = 30.0
+_STOP_TIMEOUT: Final = 10.0
+_KILL_TIMEOUT: Final = 2.0
 
 
 class ClusterServer(ABC):
-    """``admin`` and ``application`` are its addresses, ``names`` what names of databases begin with."""
+    """A server with the databases of a cluster."""
 
     admin: Address
     application: Address
-    names: str
+    prefix: str
+    """What the names of its databases begin with, after which the cluster's names follow."""
+
     owner: str | None
-    """Whose the databases are, where that is not who makes them."""
+    """The user who owns the databases, if it is not the administrator."""
 
     pid: int | None = None
-    """Its process, where that is of this build."""
+    """The process id of a private server."""
 
     @abstractmethod
     def connect(self) -> Connection:
         """Return a connection for the lab's own use. Raises the driver's error."""
 
     def check(self) -> None:
-        """Raise :class:`ClusterError` where the server is known to be gone, though sessions still answer."""
+        """Raise :class:`ClusterError` if the server has ended. Some of its sessions may still answer."""
         return
 
     @abstractmethod
     def restart(self) -> Connection:
-        """End the server as an administrator does, and start it again with its data.
+        """Restart the server as an administrator does, with its data.
 
-        Return the first connection, which is to be held: the limits of the server reckon with it.
+        Return the first connection. The caller has to keep it open: the limits of the server allow for it.
         """
 
     @abstractmethod
     def failure(self, error: Exception) -> LabError:
-        """Return what to raise for an error of the driver's."""
+        """Return the error to raise for the driver's ``error``."""
 
     @abstractmethod
     def close(self, connection: Connection | None) -> None:
-        """Leave nothing of it."""
+        """Remove what the build has created. ``connection`` is the lab's own, if it is open."""
 
 
 @final
 class PrivateServer(ClusterServer):
-    """A server of this build's own, which is started here; the application can hold ``connections``.
+    """A server of this build, which the constructor starts. The application can hold ``connections``.
 
-    ``settings`` are the server's own, by their names. ``interruption`` ends it while it starts.
+    ``settings`` are the server's, by their names. ``cancellation`` kills it while it starts.
     """
 
     def __init__(
@@ -69,91 +73,96 @@ class PrivateServer(ClusterServer):
         engine: Engine,
         connections: int = DEFAULT_MAX_CONNECTIONS,
         settings: tuple[tuple[str, str], ...] = (),
-        interruption: Cancellation | None = None,
+        cancellation: Cancellation | None = None,
     ) -> None:
         self._engine = engine
         self._settings = settings
         self._connections = connections
-        self._binaries = engine.binaries()
+        self._binaries = engine.find_binaries()
         folder = ClusterFolder()
-        self.admin = engine.address(folder.path)
-        self.application = replace(self.admin, user=APPLICATION, database="")
-        self.names = ""
-        self.owner = APPLICATION
-        interruption = interruption or Cancellation()
-        self.daemon = ServerProcess(engine.label, folder, interruption)
-        self._ballast: list[Connection] = []
+        self.admin = engine.admin_address(folder.path)
+        self.application = replace(self.admin, user=APPLICATION_USER, database="")
+        self.prefix = ""
+        self.owner = APPLICATION_USER
+        cancellation = cancellation or Cancellation()
+        self.process = ServerProcess(engine.label, folder, cancellation)
+        self._excess: list[Connection] = []
         self._first: Connection | None = None
         try:
-            with interruption.on_cancel(self.daemon.kill):
-                self.daemon.run(engine.initialise(self._binaries, folder.path), _INITIALISING)
+            with cancellation.on_cancel(self.process.kill):
+                self.process.run(engine.init_command(self._binaries, folder.path), _INIT_TIMEOUT)
                 self._first = self._start()
-                engine.add_application(self._first)
+                engine.create_user(self._first, APPLICATION_USER)
         except BaseException:
-            self.daemon.close()
+            self.process.close()
             raise
 
     def connect(self) -> Connection:
-        """Return a connection, at first the one that was made at the start."""
+        """Return a connection: the first time, the one that was opened at the start."""
         connection, self._first = self._first, None
         return connection or self._engine.connect(self.admin)
 
     def check(self) -> None:
-        """Say that the server is gone, where it is."""
-        if self.daemon.has_ended():
-            raise self.daemon.failure("", is_lost=True)
+        """Raise :class:`ClusterError` if the server has ended."""
+        if self.process.has_ended():
+            raise self.process.failure("", connection_lost=True)
 
     def restart(self) -> Connection:
-        """End the server as an administrator does, and start it again with its data."""
+        """Restart the server as an administrator does, with its data."""
         self.check()
-        self.daemon.signal(self._engine.stop)
-        if not self.daemon.has_ended(_STOPPING):
-            raise self.daemon.error(f"{self._engine.label} did not end within {_STOPPING:g} s, for its restart")
+        self.process.send_signal(self._engine.stop_signal)
+        if not self.process.has_ended(_STOP_TIMEOUT):
+            raise self.process.error(
+                f"{self._engine.label} did not end within {_STOP_TIMEOUT:g} s, for its restart"
+            )
         return self._start()
 
     def failure(self, error: Exception) -> LabError:
-        """Say that the server is gone, where it is."""
-        return self.daemon.failure(_said(error), is_lost=isinstance(error, self._engine.lost))
+        """Return an error that says whether the server has ended."""
+        connection_lost = isinstance(error, self._engine.connection_error)
+        return self.process.failure(_message(error), connection_lost=connection_lost)
 
     def close(self, connection: Connection | None) -> None:
-        """End the server: it does not tidy up its data, only what the system holds for it."""
-        self.daemon.signal(self._engine.quit)
-        self.daemon.has_ended(_QUITTING)
-        self.daemon.close()
-        for each in (self._first, *self._ballast):
+        """End the server at once, without a clean shutdown, and remove its folder."""
+        self.process.send_signal(self._engine.kill_signal)
+        self.process.has_ended(_KILL_TIMEOUT)
+        self.process.close()
+        for each in (self._first, *self._excess):
             if each is not None:
                 with suppress(self._engine.error):
                     each.close()
 
     def _start(self) -> Connection:
         engine = self._engine
-        command = engine.serve(self._binaries, self.daemon.folder.path, self._connections)
-        self.daemon.begin([*command, *server_options(self._settings)])
-        connection = self.daemon.wait(lambda: engine.connect(self.admin), engine.lost, _STARTING)
-        self.pid = self.daemon.pid
-        self._ballast = [engine.connect(self.admin) for _ in range(engine.ballast(self._connections))]
+        command = engine.server_command(self._binaries, self.process.folder.path, self._connections)
+        self.process.start([*command, *server_options(self._settings)])
+        connection = self.process.wait_until_ready(
+            lambda: engine.connect(self.admin), engine.connection_error, _START_TIMEOUT
+        )
+        self.pid = self.process.pid
+        self._excess = [engine.connect(self.admin) for _ in range(engine.excess_connections(self._connections))]
         return connection
 
 
 @final
-class GivenServer(ClusterServer):
-    """The server that ``dsn`` names: databases are made there and removed, and nothing else is touched."""
+class ExternalServer(ClusterServer):
+    """The server that ``dsn`` names. Nothing but the build's own databases is changed there."""
 
     def __init__(self, engine: Engine, dsn: str) -> None:
         self._engine = engine
-        self._token = secrets.token_hex(_TOKEN // 2)
-        self.names = f"{PREFIX}{self._token}_"
+        self._token = secrets.token_hex(_TOKEN_LENGTH // 2)
+        self.prefix = f"{PREFIX}{self._token}_"
         self.owner = None
         try:
-            self.admin = self.application = engine.parsed(dsn)
+            self.admin = self.application = engine.parse_dsn(dsn)
         except ValueError as error:
             raise ProfileError(f"the DSN of {engine.label} in conf.py cannot be used: {error}") from None
         try:
             connection = self.connect()
         except (engine.error, TypeError, ValueError) as error:
             raise ProfileError(
-                f"nothing answers to the DSN of {engine.label} in conf.py as it should: {self._clean(error)}; "
-                "see that the server runs, and that host, port, user, password and database are right"
+                f"the server of the DSN of {engine.label} in conf.py cannot be connected to: "
+                f"{self._masked(error)}; check that it runs, and the host, port, user, password and database"
             ) from None
         try:
             self._check(connection)
@@ -170,55 +179,55 @@ class GivenServer(ClusterServer):
                 f"the server that the DSN in conf.py names is {engine.label} {'.'.join(map(str, version))}, "
                 f"which is too old: {oldest} is the oldest; name another, or none"
             )
-        self._sweep(connection)
+        self._drop_leftovers(connection)
         try:
-            engine.create(connection, f"{self.names}check", None, None)
-            engine.drop(connection, f"{self.names}check")
+            engine.create_database(connection, f"{self.prefix}check", None, None)
+            engine.drop_database(connection, f"{self.prefix}check")
         except engine.error as error:
             raise ProfileError(
-                f"the user of the DSN of {engine.label} in conf.py cannot make databases: "
-                f"{self._clean(error)}; let the user have that right (CREATEDB, or CREATE for all that begin "
-                "with `djconn_`)"
+                f"the user of the DSN of {engine.label} in conf.py cannot create databases: "
+                f"{self._masked(error)}; grant that privilege (CREATEDB, or CREATE for all that begin with "
+                "`djconn_`)"
             ) from None
 
-    def _sweep(self, connection: Connection) -> None:
-        """Remove the databases of builds that were killed: nobody holds the lock of their token."""
-        for name in self._engine.names(connection, PREFIX):
+    def _drop_leftovers(self, connection: Connection) -> None:
+        """Drop the databases of builds that were killed: the lock of their token is free."""
+        for name in self._engine.database_names(connection, PREFIX):
             token = name.removeprefix(PREFIX).partition("_")[0]
-            if len(token) == _TOKEN and self._engine.hold(connection, PREFIX + token):
+            if len(token) == _TOKEN_LENGTH and self._engine.try_lock(connection, PREFIX + token):
                 with suppress(self._engine.error):
-                    self._engine.drop(connection, name)
+                    self._engine.drop_database(connection, name)
 
     def connect(self) -> Connection:
-        """Return a connection that tells other builds that this one lives."""
+        """Return a connection with a lock, by which other builds see that this one runs."""
         connection = self._engine.connect(self.admin)
-        self._engine.hold(connection, PREFIX + self._token)
+        self._engine.try_lock(connection, PREFIX + self._token)
         return connection
 
     def restart(self) -> Connection:
-        """Refuse: others may use that server."""
+        """Raise :class:`ClusterError`: others may use the server."""
         raise ClusterError(
             f"`database: restart` needs a {self._engine.label} of the build's own, and conf.py names a server: "
             "others may be using it; take the DSN out of conf.py, or the step out of the page"
         )
 
     def failure(self, error: Exception) -> LabError:
-        """Say what the server said, without the password."""
-        return ClusterError(f"the {self._engine.label} that conf.py names refused: {self._clean(error)}")
+        """Return an error with the server's message, without the password."""
+        return ClusterError(f"the {self._engine.label} that conf.py names refused: {self._masked(error)}")
 
     def close(self, connection: Connection | None) -> None:
-        """Remove this build's databases."""
+        """Drop the databases of this build."""
         with suppress(self._engine.error):
             connection = connection or self._engine.connect(self.admin)
-            for name in self._engine.names(connection, self.names):
-                self._engine.drop(connection, name)
+            for name in self._engine.database_names(connection, self.prefix):
+                self._engine.drop_database(connection, name)
 
-    def _clean(self, error: Exception) -> str:
-        said, password = _said(error), self.admin.password
-        return said.replace(password, "<password>") if password else said
+    def _masked(self, error: Exception) -> str:
+        message, password = _message(error), self.admin.password
+        return message.replace(password, "<password>") if password else message
 
 
-def _said(error: Exception) -> str:
-    """Return an error's message in one line; MariaDB's drivers put a number before it."""
+def _message(error: Exception) -> str:
+    """Return the message in one line, without the number that MariaDB's drivers put first."""
     text = str(error.args[-1]) if error.args else str(error)
     return " ".join(text.split())

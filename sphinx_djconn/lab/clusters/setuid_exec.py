@@ -1,7 +1,7 @@
-"""Become another user, and then the program that is named: ``python -I -S become.py UID GID PROGRAM …``.
+"""Become another user and execute a program: ``python -I -S setuid_exec.py UID GID PROGRAM …``.
 
-Only the standard library: it is executed as a file. A change of the user takes back the order to die with
-the parent (``prctl(2)``, PR_SET_PDEATHSIG), so that is given anew.
+It is executed as a file, so it uses only the standard library. A change of the user clears the signal that the
+kernel sends when the parent ends (``prctl(2)``, PR_SET_PDEATHSIG), so that is set again.
 """
 
 import ctypes
@@ -14,7 +14,8 @@ _PR_SET_PDEATHSIG = 1
 
 if __name__ == "__main__":
     user, group = int(sys.argv[1]), int(sys.argv[2])
-    program = shutil.which(sys.argv[3]) or sys.argv[3]  # now: later, root's own library may be out of reach
+    # Before the change of the user, who may have no access to folders of root's PATH.
+    program = shutil.which(sys.argv[3]) or sys.argv[3]
     parent = os.getppid()
     os.setgroups([])
     os.setgid(group)

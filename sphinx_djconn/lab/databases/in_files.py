@@ -104,7 +104,7 @@ class SQLiteProvider:
         """Return databases of an earlier build that would be created alike now."""
         for folder in sorted(self._cache.glob(f"{name}-*")):
             with suppress(OSError, ValueError):
-                inputs = Inputs.of_json(json.loads(folder.joinpath(_INPUTS).read_text("utf-8")))
+                inputs = Inputs.from_json(json.loads(folder.joinpath(_INPUTS).read_text("utf-8")))
                 if not reasons(inputs, machine):
                     return _Template(folder, inputs)
         return None
@@ -135,7 +135,7 @@ class SQLiteProvider:
             raise _cannot_store(error) from error
         try:
             _Template(source.path, inputs).copy_to(staging)
-            staging.joinpath(_INPUTS).write_text(json.dumps(inputs.as_json()), "utf-8")
+            staging.joinpath(_INPUTS).write_text(json.dumps(inputs.to_json()), "utf-8")
             folder = self._cache / f"{name}-{secrets.token_hex(6)}"
             staging.rename(folder)
         except OSError as error:

@@ -145,7 +145,7 @@ class ServerProvider:
     def __init__(self, fingerprints: Fingerprints, timeout: float, cancellation: Cancellation) -> None:
         self._fingerprints = fingerprints
         self._timeout = timeout
-        self._clusters = Clusters(interruption=cancellation)
+        self._clusters = Clusters(cancellation=cancellation)
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._idle: dict[tuple[Any, ...], list[Cluster]] = {}

@@ -126,7 +126,7 @@ class Preparation:
     def _shown_lines(self, output: bytes) -> tuple[str, ...]:
         """Return the lines of ``output`` without secrets and paths."""
         project, environment = self._spec.project, self._spec.environment
-        places = {**environment.places, project.path: "<project>", self.folder.path: "<run>"}
+        places = {**environment.path_labels, project.path: "<project>", self.folder.path: "<run>"}
         project_secrets = secrets = self.folder.secrets()
         replacements: Mapping[str, str] = {}
         if self._databases is not None:

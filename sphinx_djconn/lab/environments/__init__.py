@@ -1,8 +1,8 @@
-"""Environments: an interpreter with a Django, its servers and database drivers; created on demand and cached.
+"""Environments: an interpreter with a Django, its servers and database drivers; created with uv and cached.
 
-``specification`` reads conf.py and knows the built-in names. ``python_versions`` says which Pythons a Django
-supports, ``django_releases`` which releases exist, ``interpreters`` which Pythons are installed, ``drivers``
-which driver a database needs. ``cache`` has the folder of all environments, ``create`` creates one,
-``create_many`` several at once, ``freeze`` lists what is installed, and ``environments`` combines these.
-``environment`` is the result.
+``specification`` parses conf.py and the built-in names. ``python_versions`` has the Pythons that each Django
+supports, ``django_releases`` Django's releases, ``drivers`` the driver of each database. ``uv`` finds uv,
+``interpreters`` lists the installed Pythons with it, ``create`` creates one environment and ``create_many``
+several at once, in the folder that ``cache`` manages. ``freeze`` lists what is installed. ``environments``
+combines these, and ``environment`` is the result.
 """

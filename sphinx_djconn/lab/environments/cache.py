@@ -1,13 +1,13 @@
-"""The folder in which environments are kept: each complete or absent, whoever makes it and however that ends.
+"""The folder of all environments. Builds share it, and each environment in it is complete or absent.
 
-A virtual environment cannot be moved: its scripts name its interpreter's place. So each attempt to make one has
-a folder of its own, at its final place, and is complete once the file ``complete`` beside it names it::
+A virtual environment cannot be moved, because its scripts contain the path of its interpreter. So each attempt
+to create one has its own folder, at its final place, and the file ``complete`` names the one that succeeded::
 
     environments/
         3f0c…/            one for the same requirements and interpreter
-            lock          held by the build that makes it
-            complete      JSON: which attempt it is, and what it was made of
-            a1b2c3/       an attempt, also those that came to nothing, until the next build sweeps them
+            lock          locked by the build that creates it
+            complete      JSON: which attempt succeeded, and what it was created from
+            a1b2c3/       an attempt; failed ones are removed by the next build
 """
 
 import fcntl
@@ -25,41 +25,42 @@ from typing import Any, Final
 from sphinx_djconn.lab.errors import EnvironmentCreationError
 from sphinx_djconn.lab.process.cancellation import Cancellation
 
-_LOOK: Final = 0.05
-"""Seconds between two tries to get a lock: waiting inside ``flock`` could not be interrupted."""
+_LOCK_INTERVAL: Final = 0.05
+"""Seconds between two attempts to get the lock. A blocking ``flock`` could not be cancelled."""
 
 
-def default_folder(variables: Mapping[str, str] | None = None) -> Path:
-    """Return the folder for this user's caches, and ours in it (XDG Base Directory; macOS has its own)."""
-    variables = os.environ if variables is None else variables
-    home = Path(variables.get("HOME") or Path.home())
-    apple = home / "Library/Caches"
-    given = variables.get("XDG_CACHE_HOME", "")
-    cache = Path(given) if Path(given).is_absolute() else apple if sys.platform == "darwin" else home / ".cache"
-    return cache / "sphinx_djconn" / "environments"
+def default_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return our folder in the user's folder for caches (XDG Base Directory; macOS has its own)."""
+    home = Path(environ.get("HOME") or Path.home())
+    xdg = environ.get("XDG_CACHE_HOME", "")
+    if Path(xdg).is_absolute():
+        caches = Path(xdg)
+    else:
+        caches = home / ("Library/Caches" if sys.platform == "darwin" else ".cache")
+    return caches / "sphinx_djconn" / "environments"
 
 
 class CachedEnvironment:
-    """The place of one environment, ``name`` in ``cache``."""
+    """The folder of one environment, ``name`` in ``cache``."""
 
     def __init__(self, cache: Path, name: str) -> None:
         self._folder = cache / name
 
-    def complete(self) -> tuple[Path, dict[str, Any]] | None:
-        """Return the folder of the complete environment and what is noted of it, where there is one."""
+    def read(self) -> tuple[Path, dict[str, Any]] | None:
+        """Return the folder and the metadata of the complete environment; ``None`` if there is none."""
         try:
-            noted = json.loads((self._folder / "complete").read_text("utf-8"))
-            folder = self._folder / str(noted["attempt"])
+            metadata = json.loads((self._folder / "complete").read_text("utf-8"))
+            folder = self._folder / str(metadata["attempt"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return (folder, noted) if os.access(folder / "env/bin/python", os.X_OK) else None
+        return (folder, metadata) if os.access(folder / "env/bin/python", os.X_OK) else None
 
     @contextmanager
-    def locked(self, interruption: Cancellation, seconds: float, waiting: Callable[[], None]) -> Iterator[None]:
-        """Be the only one, of all builds on this machine, that makes this environment.
+    def locked(self, cancellation: Cancellation, timeout: float, on_wait: Callable[[], None]) -> Iterator[None]:
+        """Hold the lock of this environment, of which there is one for all builds on this machine.
 
-        ``waiting`` is called once where another does. Raises :class:`EnvironmentCreationError` after
-        ``seconds``, or where the folder cannot be written, and ``Cancelled``.
+        ``on_wait`` is called once if another build has the lock. Raises :class:`EnvironmentCreationError` after
+        ``timeout`` seconds or if the folder cannot be written, and ``Cancelled``.
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -70,63 +71,62 @@ class CachedEnvironment:
                 "or set XDG_CACHE_HOME"
             ) from None
         try:
-            self._wait(lock, interruption, time.monotonic() + seconds, waiting)
+            self._acquire(lock, cancellation, time.monotonic() + timeout, on_wait)
             try:
                 yield
             finally:
-                fcntl.flock(
-                    lock, fcntl.LOCK_UN
-                )  # also for children that were forked meanwhile and have it, too
+                # Not only closed: a child that was forked meanwhile has the descriptor, too.
+                fcntl.flock(lock, fcntl.LOCK_UN)
         finally:
             os.close(lock)
 
-    def attempt(self) -> Path:
-        """Return a name for the folder of a new attempt; what others have left is removed. Needs the lock."""
-        kept = self.complete()
-        for each in self._folder.iterdir():
-            if each.is_dir() and (kept is None or each != kept[0]):
-                shutil.rmtree(each, ignore_errors=True)
+    def new_attempt(self) -> Path:
+        """Return the path for a new attempt, and remove what failed ones left. Needs the lock."""
+        complete = self.read()
+        for path in self._folder.iterdir():
+            if path.is_dir() and (complete is None or path != complete[0]):
+                shutil.rmtree(path, ignore_errors=True)
         return self._folder / secrets.token_hex(3)
 
-    def note(self, attempt: Path, noted: Mapping[str, Any]) -> None:
-        """Say that ``attempt`` is complete, at once or not at all. Needs the lock.
+    def mark_complete(self, attempt: Path, metadata: Mapping[str, Any]) -> None:
+        """Record atomically that ``attempt`` is complete. Needs the lock.
 
-        Raises :class:`EnvironmentCreationError` where that cannot be written; then the attempt is removed.
+        Raises :class:`EnvironmentCreationError` if that cannot be written; then the attempt is removed.
         """
-        new = self._folder / "complete.new"
+        temporary = self._folder / "complete.new"
         try:
-            with new.open("w", encoding="utf-8") as file:
-                json.dump({**noted, "attempt": attempt.name}, file, indent=1)
+            with temporary.open("w", encoding="utf-8") as file:
+                json.dump({**metadata, "attempt": attempt.name}, file, indent=1)
                 file.flush()
                 os.fsync(file.fileno())
-            new.replace(self._folder / "complete")
+            temporary.replace(self._folder / "complete")
         except OSError as error:
             shutil.rmtree(attempt, ignore_errors=True)
             with suppress(OSError):
-                new.unlink()
+                temporary.unlink()
             raise EnvironmentCreationError(
-                f"an environment was made in {self._folder}, and that could not be noted: {error.strerror}; "
-                "free some space, or set XDG_CACHE_HOME to a folder on another disk"
+                f"an environment was made in {self._folder}, but its metadata could not be written: "
+                f"{error.strerror}; free some space, or set XDG_CACHE_HOME to a folder on another disk"
             ) from None
 
-    def _wait(
-        self, lock: int, interruption: Cancellation, deadline: float, waiting: Callable[[], None]
+    def _acquire(
+        self, lock: int, cancellation: Cancellation, deadline: float, on_wait: Callable[[], None]
     ) -> None:
-        told = False
+        waiting = False
         while True:
-            interruption.check()
+            cancellation.check()
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 pass
             else:
                 return
-            if not told:
-                waiting()
-                told = True
+            if not waiting:
+                on_wait()
+                waiting = True
             if time.monotonic() > deadline:
                 raise EnvironmentCreationError(
-                    f"another build has been making the environment in {self._folder} for long, and holds its "
-                    "lock; wait for that build, or end it"
+                    f"another build still holds the lock of the environment in {self._folder}; wait for that "
+                    "build, or end it"
                 )
-            time.sleep(_LOOK)
+            time.sleep(_LOCK_INTERVAL)

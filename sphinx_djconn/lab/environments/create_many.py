@@ -1,4 +1,4 @@
-"""Environments of many scenarios: those that are there at once, the others as they are made."""
+"""Create the environments of many scenarios at the same time."""
 
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -9,67 +9,68 @@ from sphinx_djconn.lab.environments.environments import Environments
 from sphinx_djconn.lab.environments.specification import Specification
 from sphinx_djconn.lab.errors import Cancelled, LabError, UnexpectedError
 
-_TICK: Final = 0.5
-"""Seconds after which Ctrl-C is heard, and something is told, at the latest."""
+_REPORT_INTERVAL: Final = 0.5
+"""Seconds between two calls of ``report``. Ctrl-C is handled at these times."""
 
-Found = Environment | LabError
+Result = Environment | LabError
 """An environment, or why there is none."""
 
 
-def in_turn(
+def create_many(
     environments: Environments,
-    wanted: Mapping[str, Specification],
+    specifications: Mapping[str, Specification],
     *,
-    at_once: int,
-    tell: Callable[[], None],
+    max_workers: int,
+    report: Callable[[], None],
     cancel: Callable[[], None],
-) -> Generator[dict[str, Found], None, None]:
-    """Yield the environments that are ``wanted``, under their names, in groups.
+) -> Generator[dict[str, Result], None, None]:
+    """Yield the environments of ``specifications``, under the same names, in groups.
 
-    The first group are those that are there. The others are made meanwhile, ``at_once`` at a time. While this
-    waits, it calls ``tell``; whatever interrupts it ends the making with ``cancel`` before it goes on its way.
+    The first group are those that exist. The others follow when they are created, ``max_workers`` at a time.
+    ``report`` is called while this waits. If an exception interrupts it, it calls ``cancel``, which has to end
+    the creation, and waits for the workers.
     """
-    there: dict[str, Found] = {}
+    existing: dict[str, Result] = {}
     missing: dict[Specification, list[str]] = {}
-    for name, specification in wanted.items():
+    for name, specification in specifications.items():
         try:
-            if environments.is_there(specification):
-                there[name] = environments.get(specification)
+            if environments.exists(specification):
+                existing[name] = environments.get(specification)
             else:
                 missing.setdefault(specification, []).append(name)
         except Cancelled:
             raise
         except LabError as error:
-            there[name] = error
-        except Exception as error:  # noqa: BLE001 - one environment's trouble: the others are made
-            there[name] = UnexpectedError.of(error)
-    with ThreadPoolExecutor(at_once, "djconn-make") as executor:
-        making = {executor.submit(_outcome, environments, each): each for each in missing}
+            existing[name] = error
+        except Exception as error:  # noqa: BLE001 - one fails, the others are created
+            existing[name] = UnexpectedError.of(error)
+    with ThreadPoolExecutor(max_workers, "djconn-make") as executor:
+        futures = {executor.submit(_create, environments, each): each for each in missing}
         try:
-            yield there
-            yield from _as_made(making, missing, tell)
+            yield existing
+            yield from _as_completed(futures, missing, report)
         except BaseException:
             cancel()
             executor.shutdown(wait=True, cancel_futures=True)
             raise
 
 
-def _as_made(
-    making: dict[Future[Found], Specification],
-    missing: Mapping[Specification, list[str]],
-    tell: Callable[[], None],
-) -> Generator[dict[str, Found], None, None]:
-    while making:
-        done, _ = wait(making, _TICK, FIRST_COMPLETED)
-        tell()
-        made: dict[str, Found] = {}
+def _as_completed(
+    futures: dict[Future[Result], Specification],
+    names: Mapping[Specification, list[str]],
+    report: Callable[[], None],
+) -> Generator[dict[str, Result], None, None]:
+    while futures:
+        done, _ = wait(futures, _REPORT_INTERVAL, FIRST_COMPLETED)
+        report()
+        results: dict[str, Result] = {}
         for future in done:
-            made |= dict.fromkeys(missing[making.pop(future)], future.result())
-        if made:
-            yield made
+            results |= dict.fromkeys(names[futures.pop(future)], future.result())
+        if results:
+            yield results
 
 
-def _outcome(environments: Environments, specification: Specification) -> Found:
+def _create(environments: Environments, specification: Specification) -> Result:
     try:
         return environments.get(specification)
     except LabError as error:

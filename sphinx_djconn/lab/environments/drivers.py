@@ -1,25 +1,25 @@
-"""What Django needs for a kind of database: a driver, and of which kind its version wants it."""
+"""The database driver that a Django needs."""
 
 from typing import Final
 
 from sphinx_djconn.lab.environments.python_versions import Minor
 
-_PSYCOPG: Final = (4, 2)
-"""The first Django that knows psycopg 3 (its release notes); those before it need psycopg2."""
+_PSYCOPG_3: Final = (4, 2)
+"""The first Django that supports psycopg 3 (its release notes)."""
 
-_UTC: Final = (3, 1)
-"""The first Django that knows the zones of psycopg2 2.9 (its ticket 31233 and release notes)."""
+_PSYCOPG2_29: Final = (3, 1)
+"""The first Django that supports the time zones of psycopg2 2.9 (its ticket 31233 and release notes)."""
 
 
 def driver(kind: str, django: Minor | None, *, pool: bool) -> tuple[str, ...]:
-    """Return what ``pip install`` is to be given for databases of ``kind``.
+    """Return the requirements for databases of ``kind``, as for ``pip install``.
 
-    ``django`` is the series of Django; nothing stands for one that is newer than any known one.
+    ``django`` is the series of Django; ``None`` is one that is newer than our table.
     """
     if kind == "mariadb":
         return ("mysqlclient",)
     if kind != "postgresql":
         return ()
-    if django is None or django >= _PSYCOPG:
+    if django is None or django >= _PSYCOPG_3:
         return ("psycopg[binary,pool]" if pool else "psycopg[binary]",)
-    return ("psycopg2-binary" if django >= _UTC else "psycopg2-binary<2.9",)
+    return ("psycopg2-binary" if django >= _PSYCOPG2_29 else "psycopg2-binary<2.9",)

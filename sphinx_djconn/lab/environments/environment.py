@@ -1,14 +1,13 @@
-"""An environment that can be used; the one that builds the docs is always one."""
+"""An environment that can be used. The one that builds the docs always exists."""
 
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from sphinx_djconn.lab.environments.freeze import InstalledPackages
+from sphinx_djconn.lab.environments.freeze import InstalledPackages, installed_packages
 
 CURRENT: Final = "current"
 """The name of the environment that builds the docs."""
@@ -22,17 +21,19 @@ class Environment:
 
     name: str
     python: str
-    """The path of its interpreter; its servers' programs are beside it."""
+    """The path of its interpreter. The programs of its servers are beside it."""
 
     version: str
-    """Its Python's, as ``3.12.1``."""
+    """The version of its Python, for example ``3.12.1``."""
 
     folders: tuple[str, ...]
-    """Where it imports distributions from."""
+    """The folders that it imports distributions from."""
 
-    stamped: str = ""
+    stamp: str = ""
+    """The digest of ``folders`` when it was created; empty if we did not create it."""
+
     base: str = ""
-    """The interpreter that it was made from, where it was made."""
+    """The path of the interpreter that it was created with, if we created it."""
 
     unsupported: bool = False
     """Whether its Django does not support its Python."""
@@ -43,33 +44,33 @@ class Environment:
         return self.name == CURRENT
 
     @cached_property
-    def installed(self) -> "InstalledPackages":
-        """What is in it, as it was when this was asked first."""
-        return self.contents()
+    def installed(self) -> InstalledPackages:
+        """The installed packages, as they were at the first access."""
+        return self.read_packages()
 
-    def contents(self) -> "InstalledPackages":
-        """Return what is in it now: some hundredths of a second, nothing of it runs."""
-        from sphinx_djconn.lab.environments.freeze import now  # noqa: PLC0415 - a replay does not ask
-
-        # What builds the docs is being worked on, often: its project has a digest of its own.
-        return now(self.version, map(Path, self.folders), self.stamped, checkouts=not self.is_current)
+    def read_packages(self) -> InstalledPackages:
+        """Return the packages that are installed now. Takes some hundredths of a second; executes nothing."""
+        # The current environment often has the project itself in editable mode, which has its own digest.
+        return installed_packages(
+            self.version, map(Path, self.folders), self.stamp, checkouts=not self.is_current
+        )
 
     @property
-    def places(self) -> Mapping[Path, str]:
-        """Its folders, and what a page shows for them; those of the current one are shown by the lab anyway."""
+    def path_labels(self) -> Mapping[Path, str]:
+        """Its folders, with what a page shows in their place. Those of the current one are masked elsewhere."""
         if self.is_current:
             return {}
-        shown = {Path(self.python).parent.parent: "<python>"}
+        labels = {Path(self.python).parent.parent: "<python>"}
         if self.base:
             home = Path(self.base).resolve().parent.parent
             minor = self.version.rpartition(".")[0]
-            shown |= {home: "<python>", home / f"lib/python{minor}": "<python>"}
+            labels |= {home: "<python>", home / f"lib/python{minor}": "<python>"}
         for folder in map(Path, self.folders):
-            shown[folder] = "<site-packages>" if folder.name in _PACKAGES else "<python>"
-        return shown
+            labels[folder] = "<site-packages>" if folder.name in _PACKAGES else "<python>"
+        return labels
 
 
 @cache
 def current() -> Environment:
-    """Return the environment that builds the docs, as it is."""
+    """Return the environment that builds the docs."""
     return Environment(CURRENT, sys.executable, sys.version.split()[0], tuple(each or "." for each in sys.path))

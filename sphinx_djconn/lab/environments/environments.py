@@ -1,4 +1,4 @@
-"""The environments of one build: each found or made once, and what is in it."""
+"""The environments of one build: each is looked up or created once."""
 
 import json
 import os
@@ -13,184 +13,185 @@ from typing import Any, Final
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from sphinx_djconn.hashing import digest
-from sphinx_djconn.lab.environments import create as making
-from sphinx_djconn.lab.environments import freeze as contents
-from sphinx_djconn.lab.environments import interpreters
 from sphinx_djconn.lab.environments.cache import CachedEnvironment, default_folder
+from sphinx_djconn.lab.environments.create import create_environment
 from sphinx_djconn.lab.environments.environment import Environment
-from sphinx_djconn.lab.environments.interpreters import Interpreter
-from sphinx_djconn.lab.environments.python_versions import ANY, Range, pythons
+from sphinx_djconn.lab.environments.freeze import folders_stamp
+from sphinx_djconn.lab.environments.interpreters import (
+    Interpreter,
+    choose_interpreter,
+    find_interpreters,
+    inspect_interpreter,
+    run_python,
+)
+from sphinx_djconn.lab.environments.python_versions import ANY, Range, supported_pythons
 from sphinx_djconn.lab.environments.specification import Specification
+from sphinx_djconn.lab.environments.uv import find_uv
 from sphinx_djconn.lab.errors import AbsentError, LabError
 from sphinx_djconn.lab.process.cancellation import Cancellation
 
-_SECONDS: Final = 600.0
-"""How long making one may take: a driver or server that has to be compiled needs minutes."""
+_TIMEOUT: Final = 600.0
+"""Seconds for creating one. A driver or server that has to be compiled needs minutes."""
 
 _FORMAT: Final = 2
-"""Another one once environments are made, or noted, in another way."""
+"""Increased when environments are created, or their metadata written, in another way."""
 
-_PATIENCE: Final = 20.0
 _NEWEST_MINOR: Final = 40
-"""Python 3's minor versions that a ``requires-python`` is compared with."""
+"""Minor versions of Python 3 up to which a ``requires-python`` is evaluated."""
 
 
 class Environments:
-    """Makes what is not there, in the folder ``cache``, which other builds share.
+    """Creates missing environments in the folder ``cache``, which other builds share.
 
-    ``tell`` is called with lines for the reader: what is being made, and how long it took. ``tools`` are uv, or
-    venv and pip; ``seconds`` bounds the making of one. ``unsupported`` allows a Python that is newer than those
-    that a Django supports, where there is none of these. May be used by many threads.
+    ``report`` is called with progress messages. ``find_interpreters`` returns the interpreters that can be
+    chosen, the newest first; by default, uv lists them. ``timeout`` is in seconds, for each environment.
+    ``allow_unsupported`` allows a Python that is newer than those that a Django supports, if none of these is
+    installed. May be used by several threads.
     """
 
     def __init__(
         self,
         cache: Path | None = None,
         *,
-        tell: Callable[[str], None] = lambda _: None,
-        interruption: Cancellation | None = None,
-        tools: making.Tools | None = None,
-        found: Callable[[], tuple[Interpreter, ...]] | None = None,
-        seconds: float = _SECONDS,
-        unsupported: bool = False,
+        report: Callable[[str], None] = lambda _: None,
+        cancellation: Cancellation | None = None,
+        find_interpreters: Callable[[], tuple[Interpreter, ...]] = find_interpreters,
+        timeout: float = _TIMEOUT,
+        allow_unsupported: bool = False,
     ) -> None:
         self._cache = cache or default_folder()
-        self._tell = tell
-        self._interruption = interruption or Cancellation()
-        self._tools = making.tools() if tools is None else tools
-        kept = self._cache / "interpreters.json"
-        self._find = found or (lambda: interpreters.on_this_machine(kept=kept))
-        self._found: tuple[Interpreter, ...] | None = None
-        self._seconds = seconds
-        self._unsupported = unsupported
+        self._report = report
+        self._cancellation = cancellation or Cancellation()
+        self._find_interpreters = find_interpreters
+        self._interpreters: tuple[Interpreter, ...] | None = None
+        self._timeout = timeout
+        self._allow_unsupported = allow_unsupported
         self._lock = threading.Lock()
         self._locks: dict[Specification, threading.Lock] = {}
-        self._known: dict[Specification, Environment | LabError] = {}
+        self._results: dict[Specification, Environment | LabError] = {}
 
     def get(self, specification: Specification) -> Environment:
-        """Return the environment, made if it is not there.
+        """Return the environment, created if it does not exist.
 
-        Raises ``AbsentError`` where its interpreter is not to be had, ``EnvironmentCreationError`` where it
-        could not be made, the same for the rest of the build; ``Cancelled``.
+        Raises ``AbsentError`` if there is no suitable interpreter or no uv, ``EnvironmentCreationError`` if the
+        environment could not be created, and ``Cancelled``. An error is raised again for the rest of the build.
         """
         with self._lock:
             lock = self._locks.setdefault(specification, threading.Lock())
         with lock:
-            if specification not in self._known:
+            if specification not in self._results:
                 try:
-                    self._known[specification] = self._get(specification)
+                    self._results[specification] = self._get(specification)
                 except LabError as error:
-                    self._known[specification] = error
-            known = self._known[specification]
-        if isinstance(known, LabError):
-            raise known
-        return known
+                    self._results[specification] = error
+            result = self._results[specification]
+        if isinstance(result, LabError):
+            raise result
+        return result
 
-    def is_there(self, specification: Specification) -> bool:
-        """Return whether :meth:`get` would make nothing. Raises ``AbsentError`` as that does."""
-        if not specification.is_made:
+    def exists(self, specification: Specification) -> bool:
+        """Return whether :meth:`get` would create nothing. Raises ``AbsentError`` as that does."""
+        if not specification.needs_creation:
             return True
-        name = _digest(specification, self._interpreter(specification))
-        return CachedEnvironment(self._cache, name).complete() is not None
+        return self._cached(specification, self._interpreter(specification)).read() is not None
 
     def _get(self, specification: Specification) -> Environment:
         interpreter = self._interpreter(specification)
-        if not specification.is_made:
-            return _as_it_is(specification.name, interpreter)
-        place = CachedEnvironment(self._cache, _digest(specification, interpreter))
-        complete = place.complete()
+        if not specification.needs_creation:
+            return _existing(specification.name, interpreter)
+        cached = self._cached(specification, interpreter)
+        complete = cached.read()
         if complete is None:
             waiting = f"waiting for another build that makes the environment {specification.name}"
-            with place.locked(self._interruption, self._seconds, lambda: self._tell(waiting)):
-                complete = place.complete() or self._make(specification, interpreter, place)
-        folder, noted = complete
-        env = folder / "env"
+            with cached.locked(self._cancellation, self._timeout, lambda: self._report(waiting)):
+                complete = cached.read() or self._create(specification, interpreter, cached)
+        folder, metadata = complete
         return Environment(
             specification.name,
-            str(env / "bin/python"),
-            interpreter.text,
-            tuple(str(folder / each) for each in noted["folders"]),
-            noted["stamp"],
+            str(folder / "env/bin/python"),
+            interpreter.version_text,
+            tuple(str(folder / each) for each in metadata["folders"]),
+            metadata["stamp"],
             interpreter.path,
-            unsupported=interpreter.version[:2] not in _supported(specification),
+            unsupported=interpreter.version[:2] not in _supported_pythons(specification),
         )
 
-    def _make(
-        self, specification: Specification, interpreter: Interpreter, place: CachedEnvironment
+    def _create(
+        self, specification: Specification, interpreter: Interpreter, cached: CachedEnvironment
     ) -> tuple[Path, dict[str, Any]]:
-        """Make it, with the lock held; return the folder and what is noted of it."""
-        more = "".join(f" + {each}" for each in specification.beside_django)
-        label = f"the environment {specification.name}{more} for Python {interpreter.text}"
-        self._tell(f"making {label} with {self._tools.name}")
-        begun = time.monotonic()
-        folder = place.attempt()
-        making.make(specification, interpreter, folder, self._tools, self._interruption, self._seconds)
+        """Create it, with the lock held. Return its folder and metadata."""
+        others = "".join(f" + {each}" for each in specification.beside_django)
+        label = f"the environment {specification.name}{others} for Python {interpreter.version_text}"
+        uv = find_uv()
+        self._report(f"making {label} with uv")
+        start = time.monotonic()
+        folder = cached.new_attempt()
+        create_environment(specification, interpreter, folder, uv, self._cancellation, self._timeout)
         folders = [f"env/lib/python{interpreter.version[0]}.{interpreter.version[1]}/site-packages"]
-        noted = {
+        metadata = {
             "requirements": list(specification.requirements),
             "checkout": specification.checkout,
             "interpreter": interpreter.path,
-            "python": interpreter.text,
+            "python": interpreter.version_text,
             "folders": folders,
-            "stamp": contents.stamp(folder / each for each in folders),
+            "stamp": folders_stamp(folder / each for each in folders),
         }
-        place.note(folder, noted)
-        self._tell(f"made {label} in {time.monotonic() - begun:.1f} s")
-        return folder, noted
+        cached.mark_complete(folder, metadata)
+        self._report(f"made {label} in {time.monotonic() - start:.1f} s")
+        return folder, metadata
 
     def _interpreter(self, specification: Specification) -> Interpreter:
-        whose = f"the environment `{specification.name}`"
+        label = f"the environment `{specification.name}`"
         if specification.python:
-            return interpreters.ask(specification.python, whose)
+            return inspect_interpreter(specification.python, label)
         with self._lock:
-            if self._found is None:
-                self._found = self._find()
-        supported = _supported(specification)
-        return interpreters.newest(self._found, supported, whose, or_newer=self._unsupported)
+            if self._interpreters is None:
+                self._interpreters = self._find_interpreters()
+        supported = _supported_pythons(specification)
+        return choose_interpreter(self._interpreters, supported, label, allow_newer=self._allow_unsupported)
+
+    def _cached(self, specification: Specification, interpreter: Interpreter) -> CachedEnvironment:
+        """Return its place in the cache, which does not depend on its name."""
+        pyproject = _pyproject(specification) if specification.checkout else ""
+        python = [os.path.realpath(interpreter.path), interpreter.version_text]
+        key = [_FORMAT, sorted(specification.requirements), specification.checkout, pyproject, *python]
+        return CachedEnvironment(self._cache, digest(key)[:20])
 
 
-def _supported(specification: Specification) -> Range:
-    if specification.django is not None:
-        return pythons(specification.django)
+def _pyproject(specification: Specification) -> str:
+    """Return the text of ``pyproject.toml`` in the checkout, empty if there is none."""
     try:
-        text = Path(specification.checkout, "pyproject.toml").read_text("utf-8")
-        required = SpecifierSet(tomllib.loads(text)["project"]["requires-python"])
-    except (OSError, ValueError, KeyError, TypeError, InvalidSpecifier):
-        return ANY  # an older one, whose setup.cfg or setup.py the installer reads
+        return Path(specification.checkout, "pyproject.toml").read_text("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _supported_pythons(specification: Specification) -> Range:
+    if specification.django is not None:
+        return supported_pythons(specification.django)
+    try:
+        required = SpecifierSet(tomllib.loads(_pyproject(specification))["project"]["requires-python"])
+    except (ValueError, KeyError, TypeError, InvalidSpecifier):
+        return ANY  # an older Django, whose setup.cfg or setup.py the installer reads
     minors = [minor for minor in range(ANY.oldest[1], _NEWEST_MINOR) if required.contains(f"3.{minor}.99")]
     return Range((3, minors[0]), None) if minors else ANY
 
 
-def _digest(specification: Specification, interpreter: Interpreter) -> str:
-    """Return a name: the same for all builds that want the same, whatever they call it."""
-    checkout = Path(specification.checkout, "pyproject.toml") if specification.checkout else None
-    asked = checkout.read_text("utf-8", "replace") if checkout and checkout.is_file() else ""
-    named = [specification.checkout, asked, os.path.realpath(interpreter.path), interpreter.text]
-    return digest([_FORMAT, sorted(specification.requirements), *named])[:20]
-
-
-def _as_it_is(name: str, interpreter: Interpreter) -> Environment:
-    """Return the environment of an interpreter; raise :class:`AbsentError` where it has no Django."""
+def _existing(name: str, interpreter: Interpreter) -> Environment:
+    """Return the environment of an existing interpreter. Raises :class:`AbsentError` if it has no Django."""
     try:
-        said = subprocess.run(
-            [interpreter.path, "-c", "import json, sys; print(json.dumps(sys.path[1:]))"],
-            capture_output=True,
-            text=True,
-            timeout=_PATIENCE,
-            check=True,
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": ""},
-        ).stdout
-        folders = tuple(each for each in json.loads(said) if Path(each).is_dir())
+        path = json.loads(run_python(interpreter.path, "import json, sys; print(json.dumps(sys.path[1:]))"))
+        folders = tuple(folder for folder in path if Path(folder).is_dir())
     except (OSError, subprocess.SubprocessError, ValueError):
         raise AbsentError(
-            f"the environment `{name}` names the interpreter {interpreter.path}, which did not say where it "
-            "imports from; name another"
+            f"the environment `{name}` names the interpreter {interpreter.path}, which cannot print its "
+            "`sys.path`; name another"
         ) from None
-    ready = Environment(name, interpreter.path, interpreter.text, folders)
-    if not ready.contents().version("django") and not any(Path(each, "django").is_dir() for each in folders):
+    environment = Environment(name, interpreter.path, interpreter.version_text, folders)
+    has_django = environment.read_packages().version("django")
+    if not has_django and not any(Path(folder, "django").is_dir() for folder in folders):
         raise AbsentError(
             f"the environment `{name}` names the interpreter {interpreter.path}, which has no Django; install "
             f"one with `{interpreter.path} -m pip install django`, or name another"
         )
-    return ready
+    return environment

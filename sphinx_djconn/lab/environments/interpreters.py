@@ -1,22 +1,20 @@
-"""The Pythons on this machine, each asked for its version."""
+"""The Python interpreters that are installed on this machine, as uv finds them."""
 
 import json
 import os
 import re
-import secrets
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from sphinx_djconn.lab.environments.python_versions import ANY, Range
+from sphinx_djconn.lab.environments.uv import find_uv, uv_environ
 from sphinx_djconn.lab.errors import AbsentError
 
-PLACES: Final = (
+FOLDERS: Final = (
     "/usr/bin",
     "/usr/local/bin",
     "/opt/python/*/bin",  # the manylinux images
@@ -24,18 +22,13 @@ PLACES: Final = (
     "/opt/homebrew/bin",
     "/Library/Frameworks/Python.framework/Versions/*/bin",
 )
-_NAME: Final = re.compile(r"python3(\.\d+)?")
-_PATIENCE: Final = 20.0
-"""Seconds that an interpreter has to say what it is; it needs some hundredths of one."""
+"""Where interpreters are looked for, besides the PATH, pyenv's and uv's own folders."""
 
-_QUESTION: Final = (
-    "import platform, sys, sysconfig; v = sys.version_info; "
-    "print(sys.base_prefix != sys.prefix, getattr(sys, '_base_executable', ''), sys.executable, "
-    "platform.python_implementation(), v.releaselevel, bool(sysconfig.get_config_var('Py_GIL_DISABLED')), "
-    "'%d.%d.%d' % v[:3], sep='\\n')"
-)
-_ANSWERS: Final = 7
-"""Lines of the answer."""
+_TIMEOUT: Final = 20.0
+"""Seconds that one interpreter may take to answer; it needs some hundredths of a second."""
+
+_LIST_TIMEOUT: Final = 120.0
+_FINAL: Final = re.compile(r"\d+\.\d+\.\d+")
 
 
 @dataclass(frozen=True)
@@ -44,198 +37,119 @@ class Interpreter:
 
     path: str
     version: tuple[int, ...]
-    """Such as ``(3, 12, 1)``."""
-
-    usual: bool = True
-    """Whether it is a final release of CPython with a GIL: others are used where they are asked for by path."""
+    """For example ``(3, 12, 1)``."""
 
     @property
-    def text(self) -> str:
-        """Its version, as ``3.12.1``."""
+    def version_text(self) -> str:
+        """The version, for example ``3.12.1``."""
         return ".".join(map(str, self.version))
 
 
-def on_this_machine(
-    variables: Mapping[str, str] | None = None, places: Sequence[str] = PLACES, kept: Path | None = None
+def find_interpreters(
+    environ: Mapping[str, str] = os.environ, folders: Sequence[str] = FOLDERS
 ) -> tuple[Interpreter, ...]:
-    """Return those that work, the newest first, none twice, none of a virtual environment.
+    """Return the interpreters that can be chosen, the newest first.
 
-    They are looked for on the PATH, where pyenv and uv keep theirs, and in ``places``. What they say of
-    themselves is ``kept`` in a file.
+    These are final releases of CPython with a GIL, not in a virtual environment. Raises :class:`AbsentError` if
+    uv is not installed, or fails.
     """
-    variables = os.environ if variables is None else variables
-    paths = list(dict.fromkeys(map(_target, _candidates(variables, places))))
-    answers = Answers(kept)
-    with ThreadPoolExecutor(4) as pool:
-        asked = [each for each in pool.map(lambda path: _ask(path, answers), paths) if each is not None]
-    answers.keep()
-    found: dict[str, Interpreter] = {}
-    for each in asked:
-        found.setdefault(os.path.realpath(each.path), each)
-    return tuple(sorted(found.values(), key=lambda each: each.version, reverse=True))
+    uv = find_uv()
+    search_path = os.pathsep.join(map(str, _search_folders(environ, folders)))
+    try:
+        output = subprocess.run(
+            [uv, "python", "list", "--only-installed", "--no-config", "--output-format", "json"],
+            capture_output=True,
+            text=True,
+            timeout=_LIST_TIMEOUT,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            env={**uv_environ(environ), "PATH": search_path},
+        ).stdout
+        listed = json.loads(output)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        reason = getattr(error, "stderr", None) or error
+        raise AbsentError(f"`{uv} python list` failed; try it, or install another uv: {reason}") from None
+    interpreters: dict[str, Interpreter] = {}
+    for entry in listed:
+        if entry["implementation"] == "cpython" and entry.get("variant", "default") == "default":
+            version = _parse_version(entry["version"])
+            if version[:2] >= ANY.oldest:
+                interpreters.setdefault(os.path.realpath(entry["path"]), Interpreter(entry["path"], version))
+    return tuple(sorted(interpreters.values(), key=lambda each: each.version, reverse=True))
 
 
-def ask(path: str, whose: str) -> Interpreter:
-    """Return the interpreter at ``path``, as it is, also of a virtual environment.
+def inspect_interpreter(path: str, label: str) -> Interpreter:
+    """Return the interpreter at ``path``, which may be of any kind and in a virtual environment.
 
-    Raises :class:`AbsentError`, in which ``whose`` is what names it.
+    Raises :class:`AbsentError` if there is none; ``label`` names what needs it.
     """
     if not os.access(path, os.X_OK) or Path(path).is_dir():
         raise AbsentError(
-            f"{whose} names the interpreter {path}, and there is no such program any more, or never was; name "
-            "one that exists"
+            f"{label} names the interpreter {path}, and there is no such program; name one that exists"
         )
-    said = _said(path)
-    if said is None:
-        raise AbsentError(
-            f"{whose} names the interpreter {path}, and it does not answer as a Python does; name another"
-        )
-    return Interpreter(path, said.version, said.usual)
+    try:
+        version = _parse_version(run_python(path, "import sys; print('%d.%d.%d' % sys.version_info[:3])"))
+    except (OSError, subprocess.SubprocessError, ValueError):
+        version = ()
+    if not version:
+        raise AbsentError(f"{label} names the interpreter {path}, which does not run as a Python; name another")
+    return Interpreter(path, version)
 
 
-def newest(
-    interpreters: Iterable[Interpreter], supported: Range, what: str, *, or_newer: bool = False
-) -> Interpreter:
-    """Return the newest of ``interpreters``, which are in that order, that is ``supported``.
+def run_python(path: str, code: str) -> str:
+    """Return the output of ``code`` in the interpreter at ``path``.
 
-    Where there is none, and one ``or_newer`` is allowed, it is the one that is nearest. Raises
-    :class:`AbsentError`, which says what ``what`` needs and what there is.
+    Raises ``OSError``, ``subprocess.SubprocessError`` or ``UnicodeDecodeError``.
     """
-    usual = [each for each in interpreters if each.usual]
-    for each in usual:
-        if each.version[:2] in supported:
-            return each
-    newer = [each for each in usual if each.version[:2] > supported.oldest]
-    if or_newer and newer:
+    done = subprocess.run(
+        [path, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT,
+        check=True,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": ""},
+    )
+    return done.stdout.strip()
+
+
+def choose_interpreter(
+    interpreters: Iterable[Interpreter], supported: Range, label: str, *, allow_newer: bool = False
+) -> Interpreter:
+    """Return the newest supported one of ``interpreters``, which are sorted, the newest first.
+
+    If none is supported and ``allow_newer`` is true, return the oldest one that is newer than those. Raises
+    :class:`AbsentError`, in which ``label`` names what needs it.
+    """
+    interpreters = list(interpreters)
+    for interpreter in interpreters:
+        if interpreter.version[:2] in supported:
+            return interpreter
+    newer = [each for each in interpreters if each.version[:2] > supported.oldest]
+    if allow_newer and newer:
         nearest = newer[-1].version[:2]
         return next(each for each in newer if each.version[:2] == nearest)
+    installed = ", ".join(dict.fromkeys(each.version_text for each in interpreters)) or "none"
     raise AbsentError(
-        f"{what} needs Python {supported}, and this machine has {_listed(usual)}; looked for on the PATH, "
-        f"where pyenv and uv keep theirs, and in {', '.join(PLACES)}; install one, such as `uv python install "
+        f"{label} needs Python {supported}, and this machine has {installed}; looked for on the PATH, "
+        f"where pyenv and uv keep theirs, and in {', '.join(FOLDERS)}; install one, such as `uv python install "
         f"{'.'.join(map(str, supported.newest or supported.oldest))}`"
     )
 
 
-def _listed(interpreters: Sequence[Interpreter]) -> str:
-    return ", ".join(dict.fromkeys(each.text for each in interpreters)) or "none"
+def _search_folders(environ: Mapping[str, str], folders: Sequence[str]) -> list[Path]:
+    """Return the folders to search: of the interpreter that runs this, of the PATH, of pyenv, ``folders``."""
+    home = Path(environ.get("HOME") or "~").expanduser()
+    pyenv = Path(environ.get("PYENV_ROOT") or home / ".pyenv")
+    searched = [Path(sys.base_prefix, "bin")]
+    searched += [Path(folder) for folder in environ.get("PATH", "").split(os.pathsep) if folder]
+    searched += sorted((pyenv / "versions").glob("*/bin"))
+    for pattern in folders:
+        searched += sorted(Path("/").glob(pattern.lstrip("/")))
+    # pyenv's shims are scripts that start the programs in its versions, or fail.
+    return [each for each in dict.fromkeys(searched) if each.name != "shims" or pyenv not in each.parents]
 
 
-def _candidates(variables: Mapping[str, str], places: Sequence[str]) -> Iterator[str]:
-    """Yield the paths of programs that could be one, the interpreter that runs this before all."""
-    yield str(sys.executable)
-    home = Path(variables.get("HOME") or "~").expanduser()
-    data = Path(variables.get("XDG_DATA_HOME") or home / ".local/share")
-    pyenv = Path(variables.get("PYENV_ROOT") or home / ".pyenv")
-    folders = [Path(each) for each in variables.get("PATH", "").split(os.pathsep) if each]
-    folders = [each for each in folders if each != pyenv / "shims"]  # slow scripts, for what comes next
-    folders += sorted((pyenv / "versions").glob("*/bin"))
-    folders += sorted(Path(variables.get("UV_PYTHON_INSTALL_DIR") or data / "uv/python").glob("*/bin"))
-    for place in places:
-        folders += sorted(Path("/").glob(place.lstrip("/")))
-    for folder in dict.fromkeys(folders):
-        try:
-            names = sorted(os.listdir(folder))  # noqa: PTH208 - names are all that is wanted
-        except OSError:
-            continue
-        yield from (str(folder / name) for name in names if _NAME.fullmatch(name))
-
-
-def _target(path: str) -> str:
-    """Return what the link ``path`` leads to, unless that has many names, as a version manager's."""
-    target = os.path.realpath(path)
-    return target if _NAME.fullmatch(Path(target).name) else path
-
-
-@dataclass(frozen=True)
-class _Said:
-    base: str
-    virtual: bool
-    executable: str
-    version: tuple[int, ...]
-    usual: bool
-
-
-class Answers:
-    """What interpreters have said of themselves, kept in the file ``kept`` for as long as they are the same.
-
-    Each answer takes as long as a Python needs to start, and there may be many. May be used by many threads.
-    """
-
-    def __init__(self, kept: Path | None) -> None:
-        self._path = kept
-        self._known: dict[str, str] = {}
-        if kept is not None:
-            with suppress(OSError, ValueError):
-                self._known = dict(json.loads(kept.read_text("utf-8")))
-        self._used: dict[str, str] = {}
-
-    def of(self, path: str) -> _Said | None:
-        """Return what the interpreter at ``path`` says, or has said; nothing where it does not work."""
-        program = _program(path)
-        if not program:
-            return _said(path)
-        answer = self._known.get(program) or _answer(path)
-        self._used[program] = answer
-        return _understood(answer)
-
-    def keep(self) -> None:
-        """Keep what has been said, of those that were asked for alone."""
-        if self._path is None or self._used == self._known:
-            return
-        with suppress(OSError):  # they can be asked again
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            new = self._path.with_name(f"{self._path.name}-{secrets.token_hex(4)}")
-            new.write_text(json.dumps(self._used), "utf-8")
-            new.replace(self._path)
-
-
-def _program(path: str) -> str:
-    """Return a name for the program at ``path`` as it is; nothing for a script, which may start any other."""
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - there may be many
-            if file.read(2) == b"#!":
-                return ""
-            status = os.fstat(file.fileno())
-    except OSError:
-        return ""
-    return f"{path} {status.st_ino} {status.st_size} {status.st_mtime_ns}"
-
-
-def _ask(path: str, answers: Answers) -> Interpreter | None:
-    said = answers.of(path)
-    if said is not None and said.virtual:
-        said = answers.of(said.base) if said.base and said.base != path else None
-    if said is None or said.virtual or said.version[:2] < ANY.oldest:
-        return None
-    return Interpreter(said.executable, said.version, said.usual)
-
-
-def _said(path: str) -> _Said | None:
-    """Return what the interpreter at ``path`` says of itself; nothing where it does not work."""
-    return _understood(_answer(path))
-
-
-def _answer(path: str) -> str:
-    try:
-        done = subprocess.run(
-            [path, "-I", "-c", _QUESTION],
-            capture_output=True,
-            text=True,
-            timeout=_PATIENCE,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
-        return ""
-    return "" if done.returncode else done.stdout
-
-
-def _understood(answer: str) -> _Said | None:
-    lines = answer.splitlines()
-    if len(lines) != _ANSWERS:
-        return None
-    virtual, base, executable, implementation, level, free, version = lines
-    if not re.fullmatch(r"\d+\.\d+\.\d+", version):
-        return None
-    usual = implementation == "CPython" and level == "final" and free == "False"
-    return _Said(base, virtual == "True", executable, tuple(map(int, version.split("."))), usual)
+def _parse_version(text: str) -> tuple[int, ...]:
+    """Return the version, or an empty tuple if ``text`` is not that of a final release."""
+    return tuple(map(int, text.split("."))) if _FINAL.fullmatch(text) else ()

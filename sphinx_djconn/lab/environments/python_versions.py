@@ -1,4 +1,4 @@
-"""Which Pythons each Django supports."""
+"""The Python versions that each Django supports."""
 
 from typing import Final, NamedTuple
 
@@ -6,17 +6,17 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 Minor = tuple[int, int]
-"""A Python, such as ``(3, 12)``."""
+"""A minor version of Python or a series of Django, for example ``(3, 12)``."""
 
 _NO_MICRO: Final = 1 << 10
-"""A micro version that no release has: it stands for the newest of a series."""
+"""A micro version that no release has. It stands for the newest release of a series."""
 
 
 class _Series(NamedTuple):
     oldest: Minor
     newest: Minor
     added: int = 0
-    """The micro release of this Django that first supported ``newest``; those before it end one earlier."""
+    """The first micro release that supports ``newest``. Earlier ones support one minor version less."""
 
 
 SERIES: Final = {
@@ -37,20 +37,20 @@ SERIES: Final = {
     (6, 1): _Series((3, 12), (3, 14)),
 }
 """Django's documentation, "FAQ: Installation", "What Python version can I use with Django?"
-(docs/faq/install.txt of each release), as far as it is of Python 3."""
+(docs/faq/install.txt of each release). Python 2 is left out."""
 
 _ADDED_EARLIER: Final = {(2, 2): ((3, 8), 8)}
-"""Where a series has had two Pythons added: the first of them, and the micro release (the same source)."""
+"""For a series that added two Pythons: the first of them, and its micro release (same source)."""
 
 
 class Range(NamedTuple):
-    """The Pythons from ``oldest`` to ``newest``; ``None`` is as new as there is."""
+    """The Pythons from ``oldest`` to ``newest``, inclusive. ``None`` is no upper bound."""
 
     oldest: Minor
     newest: Minor | None
 
     def __contains__(self, minor: object) -> bool:
-        """Return whether ``minor``, such as ``(3, 12)``, is among them."""
+        """Return whether ``minor``, for example ``(3, 12)``, is in the range."""
         if not isinstance(minor, tuple):
             return False
         return self.oldest <= minor[:2] and (self.newest is None or minor[:2] <= self.newest)
@@ -61,29 +61,30 @@ class Range(NamedTuple):
 
 
 ANY: Final = Range((3, 6), None)
-"""What the probe runs on. For a Django that the table does not know, the newest Python is tried, and the
-installer compares it with the distribution's ``Requires-Python``, which has a lower bound only."""
+"""The Pythons that the probe supports. For a Django that is not in the table, the newest Python is tried, and
+uv compares it with the distribution's ``Requires-Python``, which has a lower bound only."""
 
 
-def pythons(django: Requirement) -> Range:
-    """Return the Pythons for the newest Django that ``django`` allows, as far as the probe runs on them."""
+def supported_pythons(django: Requirement) -> Range:
+    """Return the Pythons that both the probe and the newest Django that ``django`` allows support."""
     newest = _newest(django)
-    return ANY if newest is None else _of(*newest)
+    return ANY if newest is None else _supported_by(*newest)
 
 
-def series(django: Requirement | None) -> Minor | None:
-    """Return the series of the newest Django that ``django`` allows; nothing for one newer than the table."""
+def newest_series(django: Requirement | None) -> Minor | None:
+    """Return the series of the newest Django that ``django`` allows; ``None`` if it is not in the table."""
     newest = None if django is None else _newest(django)
     return None if newest is None else newest[0]
 
 
 def _newest(django: Requirement) -> tuple[Minor, int] | None:
+    """Return the series and the micro version of the newest Django that ``django`` allows."""
     if django.url:
         return None
-    newest_known = max(SERIES)
-    if django.specifier.contains(f"{newest_known[0] + 1}.{_NO_MICRO}", prereleases=False):
+    last = max(SERIES)
+    if django.specifier.contains(f"{last[0] + 1}.{_NO_MICRO}", prereleases=False):
         return None
-    if any(Version(each).release[:2] > newest_known for each in _named(django)):
+    if any(Version(each).release[:2] > last for each in _versions(django)):
         return None
     for series in sorted(SERIES, reverse=True):
         release = _newest_allowed(django, series)
@@ -92,7 +93,7 @@ def _newest(django: Requirement) -> tuple[Minor, int] | None:
     return None
 
 
-def _of(series: Minor, micro: int) -> Range:
+def _supported_by(series: Minor, micro: int) -> Range:
     oldest, newest, added = SERIES[series]
     if micro < added:
         newest = (newest[0], newest[1] - 1)
@@ -102,21 +103,17 @@ def _of(series: Minor, micro: int) -> Range:
 
 
 def _newest_allowed(django: Requirement, series: Minor) -> int | None:
-    """Return the micro version of the newest release of ``series`` that ``django`` can mean."""
-    released = [_NO_MICRO, *(_micro(each) for each in _named(django) if Version(each).release[:2] == series)]
-    released += [each - 1 for each in released[1:] if each]  # for `<4.2.8`
+    """Return the micro version of the newest release of ``series`` that ``django`` allows."""
+    micros = [Version(each).micro for each in _versions(django) if Version(each).release[:2] == series]
+    candidates = [_NO_MICRO, *micros, *(micro - 1 for micro in micros if micro)]  # one less for `<4.2.8`
     allowed = [
         micro
-        for micro in released
+        for micro in candidates
         if django.specifier.contains(f"{series[0]}.{series[1]}.{micro}", prereleases=True)
     ]
     return max(allowed, default=None)
 
 
-def _named(django: Requirement) -> list[str]:
+def _versions(django: Requirement) -> list[str]:
     """Return the versions in the specifiers of ``django``."""
     return [each.version.removesuffix(".*") for each in django.specifier if each.operator != "==="]
-
-
-def _micro(version: str) -> int:
-    return Version(version).micro

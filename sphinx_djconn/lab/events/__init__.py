@@ -1,1 +1,1 @@
-"""Events of a run: ``reader`` reads them, ``collector`` keeps the ``state``, ``sanitizer`` removes secrets."""
+"""Events of a run: ``reader`` reads them, ``collector`` updates the ``state``; ``sanitizer`` masks secrets."""

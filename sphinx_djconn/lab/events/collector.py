@@ -1,10 +1,10 @@
-"""Everything a run hears of: events of the probe, meetings, and what the supervisor reports.
+"""Collect what happens in a run: the probe's events, requests at a barrier, and the supervisor's reports.
 
-A probe writes events into a file of its process's, and rings over its socket only while somebody waits
-here: else a server that handles requests would be held up by waking us for each of them. So whoever begins
-to wait first asks for the bell, and then reads what was written before it was asked for. Who waits for
-something is woken when it has happened; there is no polling. Waits have the run's deadline, and end early
-when the server's process ends or the build is interrupted.
+A probe writes events into a file of its process. It wakes us through its socket only while a thread waits
+here, because waking us after each event would slow down the server. So a thread that starts to wait first
+enables the wake-ups, and then reads what was written before.
+
+Waits do not poll. They have the run's deadline, and end early if the server ends or the build is cancelled.
 """
 
 import selectors
@@ -26,51 +26,59 @@ Value = TypeVar("Value")
 
 _CHUNK: Final = 1 << 16
 
-_WRITING: Final = 1.0
-"""Seconds that an event may take to be written once it has its serial; it needs some microseconds."""
+_WRITE_TIMEOUT: Final = 1.0
+"""Seconds for a probe to write an event that has its serial already. It needs some microseconds."""
 
-_UNHEARD: Final = 2.0
-"""Seconds of silence after which is read what nobody rang for: a processor may let a process see that nobody
-waits before others see what that process wrote."""
+_POLL_INTERVAL: Final = 2.0
+"""Fallback poll interval in seconds. A writer may skip the wake-up because of memory reordering, so unread
+events are polled for."""
+
+_INVALID_MESSAGE: Final = (LookupError, TypeError, ValueError, struct.error, OSError)
+"""What reading raises if something else than a probe has written."""
 
 
-class EventCollector(RunState):
-    """Hears what there is to know of a run. All attributes are to be read within :meth:`wait`'s test only."""
+class EventCollector:
+    """Collects the events of the run in ``folder``, in a thread of its own.
+
+    ``deadline`` is that of the run (``time.monotonic()``). ``state`` and ``reports`` may be read only in the
+    tests of :meth:`wait`, or when the server does nothing.
+    """
 
     def __init__(self, folder: Path, deadline: float) -> None:
-        super().__init__()
         self.address = str(folder / "s")
-        self._log = folder / "log"
         self.deadline = deadline
-        self.arrived: dict[tuple[int, str], socket.socket] = {}
+        self.state = RunState()
         self.reports: dict[str, Any] = {}
-        self._sources: list[EventReader] = []
-        self._waiting = 0
+        """What the supervisor has reported, and ``lost`` or ``invalid``."""
+
+        self._log = folder / "log"
+        self._held_requests: dict[tuple[int, str], socket.socket] = {}
+        self._readers: list[EventReader] = []
+        self._waiting_threads = 0
         self._cancelled = False
-        self._drains = 0
-        self._drained = 0
-        self._told: dict[int, int] = {}
+        self._drains_requested = 0
+        self._drains_done = 0
+        self._emitted_counts: dict[int, int] = {}
         self._processes = 0
         self._condition = threading.Condition()
-        self._bell = WakeFlag(self.address)
+        self._wake_flag = WakeFlag(self.address)
         self._selector = selectors.DefaultSelector()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(self.address)
         self._listener.listen(socket.SOMAXCONN)
-        self._wake, woken = socket.socketpair()
+        self._commands, self._received_commands = socket.socketpair()
         self._selector.register(self._listener, selectors.EVENT_READ, "listener")
-        self._selector.register(woken, selectors.EVENT_READ, "woken")
-        self._woken = woken
-        self._reader = threading.Thread(target=self._read, name="djconn-feed", daemon=True)
-        self._reader.start()
+        self._selector.register(self._received_commands, selectors.EVENT_READ, "commands")
+        self._thread = threading.Thread(target=self._run, name="djconn-collector", daemon=True)
+        self._thread.start()
 
     def add_supervisor(self, stream: socket.socket) -> None:
-        """Read the supervisor's reports from ``stream`` too."""
+        """Read the supervisor's reports from ``stream``, too."""
         self._selector.register(stream, selectors.EVENT_READ, EventReader(stream, 0))
-        self._wake.send(b"a")
+        self._commands.send(b"a")
 
     def emit(self, kind: str, request: int | None = None, **data: Any) -> None:
-        """Add an event of the lab's own."""
+        """Append an event of the lab itself."""
         try:
             position = self._log.stat().st_size
         except FileNotFoundError:
@@ -79,7 +87,19 @@ class EventCollector(RunState):
         if request is not None:
             event["r"] = request
         with self._condition:
-            self.events.append(event)
+            self.state.events.append(event)
+
+    def emit_read_counts(self) -> None:
+        """Append an event with the number of events read of each process, if it has changed."""
+        with self._condition:
+            counts = {
+                process: count
+                for process, count in self.state.read_counts.items()
+                if self._emitted_counts.get(process) != count
+            }
+            self._emitted_counts.update(counts)
+        if counts:
+            self.emit("events.read", processes=sorted(map(list, counts.items())))
 
     def wait(
         self,
@@ -87,133 +107,134 @@ class EventCollector(RunState):
         what: str,
         *,
         seconds: float | None = None,
-        alive: bool = True,
+        server_must_run: bool = True,
     ) -> Value | None:
         """Wait until ``test()`` is true and return its value.
 
         Returns ``None`` after ``seconds``. Raises :class:`TimeLimitError` at the run's deadline,
-        :class:`ServerError` when the server's first process has ended (unless ``alive`` is false) and
-        :class:`Cancelled` when the build was interrupted.
+        :class:`ServerError` if the server's first process has ended (unless ``server_must_run`` is false), and
+        :class:`Cancelled` if the build was cancelled. ``what`` is what is waited for, in their messages.
         """
         limit = None if seconds is None else time.monotonic() + seconds
-        with self._condition, self._ringing():
+        with self._condition, self._wake_ups_enabled():
             while True:
                 value = test()
                 if value:
                     return value
-                self._check(what, alive=alive)
+                self._check(what, server_must_run=server_must_run)
                 now = time.monotonic()
                 if limit is not None and now >= limit:
                     return None
                 until = self.deadline if limit is None else min(limit, self.deadline)
-                if not self._condition.wait(max(0.0, min(until - now, _UNHEARD))):
-                    self._collect()
+                if not self._condition.wait(max(0.0, min(until - now, _POLL_INTERVAL))):
+                    self._read_files()
 
     @contextmanager
-    def _ringing(self) -> Iterator[None]:
-        """Hear of events when they happen, and of those now that nobody was told of."""
-        self._waiting += 1
+    def _wake_ups_enabled(self) -> Iterator[None]:
+        """Enable wake-ups for new events and read the backlog that was written while they were disabled."""
+        self._waiting_threads += 1
         try:
-            self._collect()
+            self._read_files()
             yield
         finally:
-            self._waiting -= 1
-            if not self._waiting:
-                self._bell.set(waits=False)
+            self._waiting_threads -= 1
+            if not self._waiting_threads:
+                self._wake_flag.set(waits=False)
 
-    def _collect(self) -> None:
-        """Read what the processes have written, after the bell was set for what they write from now on."""
-        if self._waiting:
-            self._bell.set(waits=True)
-        told = []
+    def _read_files(self) -> None:
+        """Read new events from all files, in the order of their times."""
+        if self._waiting_threads:
+            self._wake_flag.set(waits=True)  # before reading, so that no event is missed
+        events = []
         try:
-            told = [(event, source) for source in self._sources for event in source.events()]
-        except (LookupError, TypeError, ValueError, struct.error, OSError) as error:
-            self._doubt(error)
-        for event, source in sorted(told, key=lambda each: each[0]["t"]):
-            self._take(source, event)
+            events = [(event, reader) for reader in self._readers for event in reader.events()]
+        except _INVALID_MESSAGE as error:
+            self._reject(error)
+        for event, reader in sorted(events, key=lambda pair: pair[0]["t"]):
+            self._handle(reader, event)
 
     def check(self, what: str) -> None:
-        """Raise as :meth:`wait` does where there is no more point in going on."""
+        """Raise as :meth:`wait` does if it is pointless to continue."""
         with self._condition:
-            self._check(what, alive=True)
+            self._check(what, server_must_run=True)
 
-    def _check(self, what: str, *, alive: bool) -> None:
+    def _check(self, what: str, *, server_must_run: bool) -> None:
         if self._cancelled:
             raise Cancelled
         if self.reports.get("flood"):
             raise FloodError
         if "late" in self.reports or time.monotonic() >= self.deadline:
             raise TimeLimitError(
-                f"the run was stopped by its time limit while waiting for {what}; {self._last_heard()}; raise "
+                f"the run was stopped by its time limit while waiting for {what}; {self._last_event()}; raise "
                 "`:timeout:` or `djconn_timeout`, or find out what the server was doing from its log"
             )
-        if alive and "error" in self.reports:
+        if server_must_run and "error" in self.reports:
             raise ServerError(f"the server could not be started: {self.reports['error']}")
-        if "forged" in self.reports:
+        if "invalid" in self.reports:
             raise RunError(
-                "what came from the probe is not what a probe writes, so nothing of this run is evidence; let "
-                "the project write neither to the socket of `DJCONN_SOCKET` nor to files beside it "
-                f"({self.reports['forged']:.200})"
+                "something else than a probe has sent events, so nothing of this run is evidence; let the "
+                "project write neither to the socket of `DJCONN_SOCKET` nor to files beside it "
+                f"({self.reports['invalid']:.200})"
             )
         if "lost" in self.reports:
             raise ServerError(
-                "what watches over the server ended before it, killed perhaps for want of memory; "
-                "build again, with fewer scenarios at once (`djconn_jobs`)"
+                "the process that supervises the server ended before it, perhaps killed because memory ran "
+                "out; build again, with fewer scenarios at once (`djconn_jobs`)"
             )
-        if alive and "exit" in self.reports:
+        if server_must_run and "exit" in self.reports:
             raise ServerError(
-                f"the server {_ending(self.reports['exit'])} while the run waited for {what}; "
+                f"the server {_exit_text(self.reports['exit'])} while the run waited for {what}; "
                 "the end of its log says why"
             )
 
-    def _last_heard(self) -> str:
-        told = [event for event in self.events if event["p"]]
-        if not told:
-            return "no Python process of the server was heard of"
-        return f"the last that was heard is `{told[-1]['k']}`, of process P{told[-1]['p']}"
+    def _last_event(self) -> str:
+        events = [event for event in self.state.events if event["p"]]
+        if not events:
+            return "no Python process of the server has sent an event"
+        return f"the last event was `{events[-1]['k']}`, of process P{events[-1]['p']}"
 
-    def count(self) -> None:
-        """Add an event that says how many events of each process were read, if there were any since."""
-        with self._condition:
-            read = {process: count for process, count in self.read.items() if self._told.get(process) != count}
-            self._told.update(read)
-        if read:
-            self.emit("events.read", processes=sorted(map(list, read.items())))
-
-    def await_missing(self) -> None:
-        """Wait for events that are being written, while later ones of their process are there already."""
-        self.wait(lambda: not any(self.ahead.values()), "the probe's events", seconds=_WRITING, alive=False)
+    def wait_for_missing_events(self) -> None:
+        """Wait for events that are being written while later ones of their process have been read."""
+        self.wait(
+            lambda: not self.state.is_event_missing(),
+            "the probe's events",
+            seconds=_WRITE_TIMEOUT,
+            server_must_run=False,
+        )
 
     def drain(self) -> None:
         """Return when everything that was written before this call has been read."""
         with self._condition:
-            self._drains += 1
-            mine = self._drains
-        self._wake.send(b"d")
-        self.wait(lambda: self._drained >= mine, "the probe's events", alive=False)
+            self._drains_requested += 1
+            number = self._drains_requested
+        self._commands.send(b"d")
+        self.wait(lambda: self._drains_done >= number, "the probe's events", server_must_run=False)
 
     def supervisor_is_lost(self, seconds: float) -> bool:
-        """Return whether the supervisor was killed: it does not report the end within ``seconds``."""
+        """Return whether the supervisor was killed: it has not reported its end within ``seconds``."""
         with self._condition:
             self._condition.wait_for(lambda: "gone" in self.reports or "lost" in self.reports, seconds)
             return "gone" not in self.reports
 
     def notify(self) -> None:
-        """Make those who wait test again: something outside of the feed has changed."""
+        """Make all waits evaluate their tests again, because something outside of the collector has changed."""
         with self._condition:
             self._condition.notify_all()
 
     def cancel(self) -> None:
-        """Make every wait of this run end with :class:`Cancelled`."""
+        """Make every wait of this run raise :class:`Cancelled`."""
         with self._condition:
             self._cancelled = True
             self._condition.notify_all()
 
+    def is_held(self, number: int, place: str) -> bool:
+        """Return whether the request waits at ``place``, which is ``arrival`` or ``departure``."""
+        return (number, place) in self._held_requests
+
     def release(self, number: int, place: str) -> bool:
-        """Let the request go on from ``place``; return whether it was waiting there."""
+        """Let the request continue from ``place``. Return whether it waited there."""
         with self._condition:
-            connection = self.arrived.pop((number, place), None)
+            connection = self._held_requests.pop((number, place), None)
         if connection is None:
             return False
         with suppress(OSError):
@@ -222,99 +243,100 @@ class EventCollector(RunState):
         return True
 
     def close(self) -> None:
-        """Stop reading, and let go whoever still waits in a meeting."""
-        self._wake.send(b"q")
-        self._reader.join()
-        for connection in self.arrived.values():
+        """Stop reading, and release all requests."""
+        self._commands.send(b"q")
+        self._thread.join()
+        for connection in self._held_requests.values():
             connection.close()
-        for source in self._sources:
-            source.close()
+        for reader in self._readers:
+            reader.close()
         self._selector.close()
         self._listener.close()
-        self._wake.close()
-        self._woken.close()
-        self._bell.close()
+        self._commands.close()
+        self._received_commands.close()
+        self._wake_flag.close()
 
-    # The reader.
+    # The thread that reads the sockets.
 
-    def _read(self) -> None:
+    def _run(self) -> None:
         while True:
-            asked = b""
+            commands = b""
             for key, _ in self._selector.select():
                 if key.data == "listener":
                     self._accept()
-                elif key.data == "woken":
-                    asked += self._woken.recv(_CHUNK)
+                elif key.data == "commands":
+                    commands += self._received_commands.recv(_CHUNK)
                 else:
-                    self._hear(key.data)
-            if b"d" in asked:
-                self._finish_drains(asked.count(b"d"))
-            if b"q" in asked:
+                    self._receive(key.data)
+            if b"d" in commands:
+                self._finish_drains(commands.count(b"d"))
+            if b"q" in commands:
                 return
 
     def _finish_drains(self, count: int) -> None:
-        """Read until nothing is left to be read, and then say so to those who asked."""
-        while ready := [key for key, _ in self._selector.select(0) if key.data != "woken"]:
+        """Read until there is nothing left to read, and then wake those who called :meth:`drain`."""
+        while ready := [key for key, _ in self._selector.select(0) if key.data != "commands"]:
             for key in ready:
                 if key.data == "listener":
                     self._accept()
                 else:
-                    self._hear(key.data)
+                    self._receive(key.data)
         with self._condition:
-            self._collect()
-            self._drained += count
+            self._read_files()
+            self._drains_done += count
             self._condition.notify_all()
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
         self._processes += 1
-        source = EventReader(connection, self._processes)
-        self._sources.append(source)
-        self._selector.register(connection, selectors.EVENT_READ, source)
+        reader = EventReader(connection, self._processes)
+        self._readers.append(reader)
+        self._selector.register(connection, selectors.EVENT_READ, reader)
 
-    def _hear(self, source: EventReader) -> None:
-        messages = source.messages()
+    def _receive(self, reader: EventReader) -> None:
+        messages = reader.messages()
         with self._condition:
             for message in messages or ():
-                self._take(source, message)
-            if self._waiting or messages is None:  # else it is read by who waits next, and takes no time now
-                self._collect()
+                self._handle(reader, message)
+            if self._waiting_threads or messages is None:  # else the next wait reads the files
+                self._read_files()
             if messages is None:
-                self._forget(source)
+                self._remove(reader)
             self._condition.notify_all()
 
-    def _forget(self, source: EventReader) -> None:
-        self._selector.unregister(source.stream)
-        if not source.process:
+    def _remove(self, reader: EventReader) -> None:
+        """Handle the end of a stream."""
+        self._selector.unregister(reader.stream)
+        if not reader.process:
             if "gone" not in self.reports:
                 self.reports["lost"] = True
             return
-        self.note({"t": time.monotonic_ns(), "k": "process.exit"}, source.process)
-        self._sources.remove(source)
-        source.close()
+        self.state.record({"t": time.monotonic_ns(), "k": "process.exit"}, reader.process)
+        self._readers.remove(reader)
+        reader.close()
 
-    def _take(self, source: EventReader, event: dict[str, Any]) -> None:
-        """Note what was heard. What the probe would not say, somebody else has: then nothing is evidence."""
-        if source.process == 0:
-            self.reports.update(event)
+    def _handle(self, reader: EventReader, message: dict[str, Any]) -> None:
+        """Handle a message or an event. Reject it if a probe cannot have written it."""
+        if reader.process == 0:
+            self.reports.update(message)
             return
         try:
-            if event["k"] == "file":
-                source.open(self._log.parent, event)
-            elif event["k"] == "meet":
-                self.arrived[event["r"], event["at"]] = source.stream
-                self._selector.unregister(source.stream)
-                self._sources.remove(source)
+            if message["k"] == "file":
+                reader.open(self._log.parent, message)
+            elif message["k"] == "meet":
+                self._held_requests[message["r"], message["at"]] = reader.stream
+                self._selector.unregister(reader.stream)
+                self._readers.remove(reader)
             else:
-                check({"p": source.process, **event})
-                self.note(event, source.process)
-        except (LookupError, TypeError, ValueError, struct.error, OSError) as error:
-            self._doubt(error)
+                check({"p": reader.process, **message})
+                self.state.record(message, reader.process)
+        except _INVALID_MESSAGE as error:
+            self._reject(error)
 
-    def _doubt(self, error: Exception) -> None:
-        """Note that something else than a probe has written what was read."""
-        self.reports.setdefault("forged", f"{type(error).__name__}: {error}")
+    def _reject(self, error: Exception) -> None:
+        """Report that something else than a probe has written events, which makes the run fail."""
+        self.reports.setdefault("invalid", f"{type(error).__name__}: {error}")
 
 
-def _ending(status: int) -> str:
+def _exit_text(status: int) -> str:
     return f"exited with code {status}" if status >= 0 else f"was ended by signal {-status}"

@@ -1,7 +1,7 @@
-"""What is a secret, and in which forms it can come to light.
+"""Decide which values are secrets, and in which forms they may appear.
 
-A name says how likely its value is a secret; how hard the value would be to guess decides. A word that
-everybody uses is none, whatever its name is: to hide it would protect nobody, and pages would lose it.
+The name shows how likely the value is a secret, and then the value's entropy decides. An ordinary word is no
+secret, whatever its name is: masking it would protect nobody, and pages could not show it.
 """
 
 import base64
@@ -20,14 +20,14 @@ _STRONG: Final = re.compile(
 """Names of secrets."""
 
 _WEAK: Final = re.compile("API|AUTH|KEY|SALT|COOKIE|CERT", re.IGNORECASE)
-"""Names of secrets, and of much else."""
+"""Names of secrets, and of other values."""
 
-_LEAST: Final = 4
-_GUESSED: Final = 12.0
-"""Bits that a value with the name of a secret has at least, for it to be one: a word has 11."""
+_MIN_LENGTH: Final = 4
+_MIN_BITS: Final = 12.0
+"""The minimum entropy of a secret with a strong name. A word has 11 bits."""
 
-_RANDOM: Final = 50.0
-"""Bits that a value has at least which has been made at random, or whose name may mean something else."""
+_MIN_RANDOM_BITS: Final = 50.0
+"""The minimum entropy of a secret with a weak name: it must look random."""
 
 _ORDINARY: Final = frozenset(
     [
@@ -70,8 +70,7 @@ _ORDINARY: Final = frozenset(
         "user",
     ]
 )
-_WORD: Final = range(3, 17)
-"""How many letters a word has."""
+_WORD_LENGTHS: Final = range(3, 17)
 
 _RUNS: Final = re.compile(r"[^\W_]+|\W|_")
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\w+")
@@ -79,21 +78,21 @@ _PARTS: Final = re.compile(r"[/:?&=.,\s]+")
 _BITS: Final = {"word": 11.0, "letter": 4.7, "digit": 3.3, "separator": 1.0, "sign": 5.0}
 _SEPARATORS: Final = frozenset(" -_./:,")
 
-_LEAST_PART: Final = 8
-"""The least characters of a part of Base64 by which a secret can be told from chance."""
+_MIN_PART: Final = 8
+"""The minimum length of a part of Base64 that identifies a secret."""
 
 
 def is_secret(name: str, value: str) -> bool:
-    """Return whether ``value``, which is called ``name``, has to be masked."""
-    if len(value) < _LEAST or value.lower() in _ORDINARY:
+    """Return whether ``value``, the value of ``name``, has to be masked."""
+    if len(value) < _MIN_LENGTH or value.lower() in _ORDINARY:
         return False
     if _STRONG.search(name):
-        return bits(value) >= _GUESSED or value.isalpha()
-    return bool(_WEAK.search(name)) and max(map(bits, _PARTS.split(value))) >= _RANDOM
+        return bits(value) >= _MIN_BITS or value.isalpha()
+    return bool(_WEAK.search(name)) and max(map(bits, _PARTS.split(value))) >= _MIN_RANDOM_BITS
 
 
 def bits(value: str) -> float:
-    """Return about how many bits it takes to guess ``value``, words being guessed as a whole."""
+    """Return the estimated entropy of ``value`` in bits. A word counts as a whole."""
     total = 0.0
     for run in _RUNS.findall(value):
         if run.isalnum():
@@ -106,15 +105,15 @@ def bits(value: str) -> float:
 
 
 def _run_bits(run: str) -> float:
-    if run.isalpha() and len(run) in _WORD:
+    if run.isalpha() and len(run) in _WORD_LENGTHS:
         return _BITS["word"]
     return sum(_BITS["digit" if character.isdigit() else "letter"] for character in run)
 
 
 @lru_cache(maxsize=64)
 def forms(secret: str) -> tuple[str, ...]:
-    """Return how ``secret`` is written by what prints, quotes and encodes it; itself first."""
-    return tuple(dict.fromkeys(each for each in _forms(secret) if len(each) >= _LEAST))
+    """Return ``secret``, and how it appears when it is printed, quoted or encoded."""
+    return tuple(dict.fromkeys(each for each in _forms(secret) if len(each) >= _MIN_LENGTH))
 
 
 def _forms(secret: str) -> Iterator[str]:
@@ -132,7 +131,7 @@ def _forms(secret: str) -> Iterator[str]:
     yield quote(raw, safe="")
     yield quote(raw)
     yield quote_plus(raw)
-    if len(secret) > _LEAST:
+    if len(secret) > _MIN_LENGTH:
         yield raw.hex()
         yield raw.hex().upper()
     for part in _base64(raw):
@@ -141,18 +140,18 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 def _base64(raw: bytes) -> Iterator[str]:
-    """Yield what Base64 makes of ``raw``: alone, and the part that stays the same in something longer."""
+    """Yield ``raw`` in Base64: alone, and the part that is the same if it is a part of longer data."""
     yield base64.b64encode(raw).decode().rstrip("=")
     for before in range(3):
         encoded = base64.b64encode(bytes(before) + raw).decode().rstrip("=")
         part = encoded[(before * 8 + 5) // 6 : (before + len(raw)) * 8 // 6]
-        if len(part) >= _LEAST_PART:
+        if len(part) >= _MIN_PART:
             yield part
 
 
-def lines(secrets: Iterable[str], least: int = 1) -> Iterator[str]:
-    """Yield ``secrets``, one that has several lines by lines; of these, only those that say something."""
+def lines(secrets: Iterable[str], min_length: int = 1) -> Iterator[str]:
+    """Yield the lines of ``secrets``. If a secret has several, the short ones are left out."""
     for secret in secrets:
-        found = [line.strip() for line in secret.splitlines()]
-        minimum = least if len(found) == 1 else _LEAST_PART
-        yield from (line for line in found if len(line) >= minimum)
+        stripped = [line.strip() for line in secret.splitlines()]
+        minimum = min_length if len(stripped) == 1 else _MIN_PART
+        yield from (line for line in stripped if len(line) >= minimum)

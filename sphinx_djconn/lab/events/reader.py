@@ -1,4 +1,4 @@
-"""Where a run's events come from: a stream of lines for each process, and the file that it rings for."""
+"""Read a run's events: each process has a socket with messages in lines, and a file with most events."""
 
 import json
 import mmap
@@ -12,59 +12,64 @@ from typing import Any, Final
 
 _CHUNK: Final = 1 << 16
 _PAGE: Final = 1 << 12
-_LONGEST_LINE: Final = 1 << 20
+_MAX_LINE: Final = 1 << 20
 
 
-class _Lines:
-    """Takes lines together that were read in parts."""
+class _LineBuffer:
+    """Splits bytes into lines, and keeps the part of a line that is not complete."""
 
     def __init__(self) -> None:
-        self._pending = b""
+        self._incomplete = b""
 
-    def __call__(self, received: bytes) -> list[bytes] | None:
-        """Return the lines that are whole; ``None`` where one is too long to be ours."""
-        *whole, self._pending = (self._pending + received).split(b"\n")
-        return whole if len(self._pending) <= _LONGEST_LINE else None
+    def split(self, received: bytes) -> list[bytes] | None:
+        """Return the lines that are complete now; ``None`` if one is too long to be a probe's."""
+        *lines, self._incomplete = (self._incomplete + received).split(b"\n")
+        return lines if len(self._incomplete) <= _MAX_LINE else None
 
 
-class _File:
-    """A process's file of events: memory for lines, memory for records, and lines when the first is full."""
+class _EventFile:
+    """A process's file of events: a memory region for lines, one for records, and lines appended after both.
 
-    def __init__(self, path: Path, told: dict[str, Any]) -> None:
-        self._record = struct.Struct(told["format"])
-        self._fields, self._kinds = told["fields"], told["kinds"]
+    ``header`` describes it: the probe's message of the kind ``file``.
+    """
+
+    def __init__(self, path: Path, header: dict[str, Any]) -> None:
+        self._record = struct.Struct(header["format"])
+        self._fields, self._kinds = header["fields"], header["kinds"]
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self._end_of_lines, self._end_of_records = told["lines"], told["lines"] + told["records"]
-        self._remembered, self._recorded, self._appended = 0, self._end_of_lines, self._end_of_records
-        self._lines = _Lines(), _Lines()
+        self._lines_end, self._records_end = header["lines"], header["lines"] + header["records"]
+        self._lines_position, self._records_position = 0, self._lines_end
+        self._appended_position = self._records_end
+        self._lines, self._appended = _LineBuffer(), _LineBuffer()
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """Read what was written since: nothing is returned without what was written before it."""
-        while found := [*_decoded(self._written_lines()), *self._written_records()]:
-            yield from found
+        """Read new events until there are none. An event comes after all that were written before it."""
+        while events := [*_decode(self._read_lines()), *self._read_records()]:
+            yield from events
 
-    def _written_lines(self) -> Iterator[bytes]:
-        while self._remembered < self._end_of_lines:
-            size = min(_PAGE, self._end_of_lines - self._remembered)
-            # A line is being written, or none is, where the first zero is.
-            filled = os.pread(self._fd, size, self._remembered).partition(b"\0")[0]
-            self._remembered += len(filled)
-            yield from self._lines[0](filled) or ()
-            if len(filled) < size:
+    def _read_lines(self) -> Iterator[bytes]:
+        while self._lines_position < self._lines_end:
+            size = min(_PAGE, self._lines_end - self._lines_position)
+            # The first zero byte is the end of what has been written.
+            written = os.pread(self._fd, size, self._lines_position).partition(b"\0")[0]
+            self._lines_position += len(written)
+            yield from self._lines.split(written) or ()
+            if len(written) < size:
                 break
-        while received := os.pread(self._fd, _CHUNK, self._appended):
-            self._appended += len(received)
-            yield from self._lines[1](received) or ()
+        while received := os.pread(self._fd, _CHUNK, self._appended_position):
+            self._appended_position += len(received)
+            yield from self._appended.split(received) or ()
 
-    def _written_records(self) -> Iterator[dict[str, Any]]:
-        while self._recorded < self._end_of_records:
-            filled = os.pread(self._fd, min(_PAGE, self._end_of_records - self._recorded), self._recorded)
-            for *values, kind in self._record.iter_unpack(filled):
-                if not kind:  # it is not written, or not to its end
+    def _read_records(self) -> Iterator[dict[str, Any]]:
+        while self._records_position < self._records_end:
+            size = min(_PAGE, self._records_end - self._records_position)
+            page = os.pread(self._fd, size, self._records_position)
+            for *values, kind in self._record.iter_unpack(page):
+                if not kind:  # the kind is written last
                     return
-                self._recorded += self._record.size
+                self._records_position += self._record.size
                 event = dict(zip(self._fields, [*values, self._kinds[kind - 1]], strict=True))
-                event["t"] = round(event["t"] * 1e9)  # as in lines: nanoseconds
+                event["t"] = round(event["t"] * 1e9)  # nanoseconds, as in lines
                 yield event if event["w"] else {k: v for k, v in event.items() if k not in ("w", "c")}
 
     def close(self) -> None:
@@ -72,43 +77,43 @@ class _File:
 
 
 class EventReader:
-    """One stream of lines: a process's probe, a meeting, or the supervisor (``process`` is 0)."""
+    """Reads the messages of one stream, and the events of its file.
+
+    The stream is that of a process's probe, of a request at a barrier, or of the supervisor (``process`` is 0).
+    """
 
     def __init__(self, stream: socket.socket, process: int) -> None:
         self.stream = stream
         self.process = process
-        self._lines = _Lines()
-        self._file: _File | None = None
+        self._lines = _LineBuffer()
+        self._file: _EventFile | None = None
 
     def messages(self) -> list[dict[str, Any]] | None:
-        """Read what the stream has, without the bell; ``None`` at its end."""
+        """Return new messages of the stream; ``None`` at its end. Bytes that only wake us are no messages."""
         try:
             received = os.read(self.stream.fileno(), _CHUNK)
         except OSError:
             return None
-        lines = self._lines(received) if received else None
-        return None if lines is None else list(_decoded(lines))
+        lines = self._lines.split(received) if received else None
+        return None if lines is None else list(_decode(lines))
 
-    def open(self, folder: Path, told: dict[str, Any]) -> None:
-        """Read the events from the file in ``folder`` that the process has ``told`` of, from now on.
-
-        Its name is needed no more.
-        """
+    def open(self, folder: Path, header: dict[str, Any]) -> None:
+        """Open the file of events in ``folder`` that ``header`` names, and unlink it."""
         if self._file is None:
-            path = folder / Path(told["name"]).name
+            path = folder / Path(header["name"]).name
             with suppress(OSError):
-                self._file = _File(path, told)
+                self._file = _EventFile(path, header)
                 path.unlink()
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """Read the events that the file has had since; what has no time, or was cut short, is none."""
+        """Read new events of the file. Those without a time are skipped, as they were cut short."""
         if self._file is not None:
             for event in self._file.events():
                 if isinstance(event.get("t"), int):
                     yield event
 
     def close(self) -> None:
-        """Let go of stream and file."""
+        """Close the stream and the file."""
         self.stream.close()
         if self._file is not None:
             self._file.close()
@@ -116,24 +121,24 @@ class EventReader:
 
 
 class WakeFlag:
-    """Tells the probes whether they are to ring: by one byte of memory that all processes of a run share."""
+    """Tells the probes whether to wake us after an event: one byte of memory that all processes share."""
 
     def __init__(self, address: str) -> None:
         path = Path(f"{address}-waits")
         path.write_bytes(bytes(1))
         with path.open("r+b") as file:
-            self._waits = mmap.mmap(file.fileno(), 1)
+            self._memory = mmap.mmap(file.fileno(), 1)
 
     def set(self, *, waits: bool) -> None:
-        """Have the next event ring, or none. What happened before this call is to be read after it."""
-        self._waits[0] = waits
+        """Enable or disable wake-ups. Events that were written before this call have to be read after it."""
+        self._memory[0] = waits
 
     def close(self) -> None:
-        """Let go of the memory."""
-        self._waits.close()
+        """Unmap the memory."""
+        self._memory.close()
 
 
-def _decoded(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+def _decode(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     for line in lines:
         with suppress(ValueError):
             if isinstance(event := json.loads(line or b"null"), dict):

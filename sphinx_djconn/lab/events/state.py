@@ -1,41 +1,49 @@
-"""What is known of a run: its events as they come, and what those who wait for something ask of them.
-
-Processes have their numbers in the trace, and threads and greenlets serial numbers within theirs.
-"""
+"""The state of a run, derived from its events."""
 
 from typing import Any
 
+Thread = tuple[int, int]
+"""A thread, as the serials of its process and of the thread in that process; also a greenlet."""
+
 
 class RunState:
-    """The events of a run so far, and where it has come to.
+    """The events so far, and the state of the server's processes, threads and requests.
 
-    ``end_of_request`` is the kind of the last event of a request: ``request.collected`` if a garbage collection
-    follows each one.
+    Processes are identified by their serials, as in the trace.
     """
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
         self.pids: dict[int, int] = {}
-        self.gone: set[int] = set()
-        self.listening: list[tuple[int, str, int]] = []
-        self.serving_processes: set[int] = set()
-        self.watching: set[int] = set()
-        self.begun: dict[int, int] = {}
-        self.handling: dict[int, tuple[int, int]] = {}
-        self.ended: set[int] = set()
-        self.end_of_request = "request.end"
-        self.serving: dict[int, tuple[int, int]] = {}
-        self.natives: dict[tuple[int, int], int] = {}
-        self.ended_threads: set[tuple[int, int]] = set()
-        self.greenlets: dict[int, tuple[int, int]] = {}
-        self.ended_greenlets: set[tuple[int, int]] = set()
-        self.read: dict[int, int] = {}
-        """How many events of each process were read, up to the first that is missing."""
-        self.ahead: dict[int, set[int]] = {}
-        """The serials of those that were read behind one that is missing."""
+        self.ended_processes: set[int] = set()
+        self.listeners: list[tuple[int, str, int]] = []
+        """Process, host and port of each socket that listens."""
 
-    def note(self, event: dict[str, Any], process: int) -> None:  # noqa: C901, PLR0912 - a flat table
-        """Keep ``event`` of ``process``, and what is asked of it; raise :class:`KeyError` where it has less."""
+        self.serving_processes: set[int] = set()
+        self.watching_processes: set[int] = set()
+        """Those whose auto-reloader watches files."""
+
+        self.end_of_request = "request.end"
+        """The kind of a request's last event: ``request.collected`` if garbage is collected after each one."""
+
+        self.request_processes: dict[int, int] = {}
+        self.request_threads: dict[int, Thread] = {}
+        self.request_greenlets: dict[int, Thread] = {}
+        self.ended_requests: set[int] = set()
+        self.connection_threads: dict[int, Thread] = {}
+        """The threads that serve HTTP connections, by the client's port."""
+
+        self.native_ids: dict[Thread, int] = {}
+        self.ended_threads: set[Thread] = set()
+        self.ended_greenlets: set[Thread] = set()
+        self.read_counts: dict[int, int] = {}
+        """How many events of each process were read, up to the first missing one."""
+
+        self._ahead: dict[int, set[int]] = {}
+        """The serials of events that were read although an earlier one of their process is missing."""
+
+    def record(self, event: dict[str, Any], process: int) -> None:  # noqa: C901, PLR0912 - a flat table
+        """Append ``event`` of ``process`` and update the state. Raise ``KeyError`` if a field is missing."""
         event["p"] = process
         self.events.append(event)
         if "s" in event:
@@ -44,33 +52,56 @@ class RunState:
             case "process.start":
                 self.pids[process] = event["pid"]
             case "process.exit":
-                self.gone.add(process)
+                self.ended_processes.add(process)
             case "listening":
-                self.listening.append((process, event["host"], event["port"]))
+                self.listeners.append((process, event["host"], event["port"]))
             case "serving":
                 self.serving_processes.add(process)
             case "request.begin":
-                self.begun[event["r"]] = process
-                self.handling[event["r"]] = (process, event["th"])
+                self.request_processes[event["r"]] = process
+                self.request_threads[event["r"]] = (process, event["th"])
                 if "g" in event:
-                    self.greenlets[event["r"]] = (process, event["g"])
+                    self.request_greenlets[event["r"]] = (process, event["g"])
             case "greenlet.end":
                 self.ended_greenlets.add((process, event["g"]))
             case self.end_of_request:
-                self.ended.add(event["r"])
+                self.ended_requests.add(event["r"])
             case "thread.start":
-                self.natives[process, event["th"]] = event["native"]
+                self.native_ids[process, event["th"]] = event["native"]
             case "thread.end":
                 self.ended_threads.add((process, event["th"]))
             case "http.thread":
-                self.serving[event["port"]] = (process, event["th"])
+                self.connection_threads[event["port"]] = (process, event["th"])
             case "reloader.watching":
-                self.watching.add(process)
+                self.watching_processes.add(process)
+
+    def running_pids(self) -> list[int]:
+        """Return the process ids of the server's processes that have not ended."""
+        return [pid for process, pid in self.pids.items() if process not in self.ended_processes]
+
+    def has_request_ended(self, number: int) -> bool:
+        """Return whether the request, which has begun, or its process has ended."""
+        return number in self.ended_requests or self.request_processes[number] in self.ended_processes
+
+    def has_thread_ended(self, thread: Thread) -> bool:
+        """Return whether the thread or its process has ended."""
+        return thread in self.ended_threads or thread[0] in self.ended_processes
+
+    def has_greenlet_ended(self, greenlet: Thread) -> bool:
+        """Return whether the greenlet or its process has ended."""
+        return greenlet in self.ended_greenlets or greenlet[0] in self.ended_processes
+
+    def is_event_missing(self) -> bool:
+        """Return whether an event was read although an earlier one of its process was not."""
+        return any(self._ahead.values())
 
     def _count(self, process: int, serial: int) -> None:
-        ahead = self.ahead.setdefault(process, set())
-        if serial > self.read.get(process, 0):
+        count = self.read_counts.get(process, 0)
+        ahead = self._ahead.setdefault(process, set())
+        if serial > count:
             ahead.add(serial)
-        while self.read.get(process, 0) + 1 in ahead:
-            self.read[process] = self.read.get(process, 0) + 1
-            ahead.remove(self.read[process])
+        while count + 1 in ahead:
+            count += 1
+            ahead.remove(count)
+        if count:
+            self.read_counts[process] = count

@@ -1,4 +1,4 @@
-"""Files of this machine: what they contain, which names are in a folder. Each is looked at once in a build."""
+"""The files of this machine: their digests, and the names in folders. Each is read once in a build."""
 
 import hashlib
 import json
@@ -16,93 +16,92 @@ from sphinx_djconn.inputs import ABSENT
 FILE: Final = "file"
 FOLDER: Final = "folder"
 CHANGED_MEANWHILE: Final = "?"
-"""The content of a file that was written while it was being used: nobody knows which content was."""
+"""The digest of a file that was written while it was used: it is unknown which content was used."""
 
-_SETTLED: Final = 2_000_000_000
-"""Nanoseconds after which another change of a file has another time: no usual file system has longer ticks."""
+_CLOCK_TICK: Final = 2_000_000_000
+"""Nanoseconds after which a second change of a file has another time, on all usual file systems."""
 
 _DIGITS: Final = 20
 _CHUNK: Final = 1 << 20
 
-_Touch = tuple[int, ...]
+_Status = tuple[int, ...]
+"""Inode, size and times of a file."""
 
 
 class Files:
-    """Looks at files. ``kept`` is a file that keeps digests from one build to the next.
+    """Reads files and folders. ``cache`` is a file with digests, which the next build uses.
 
-    A file whose size, times and inode are as they were has the content that it had. All that is asked of one
-    build has one answer: what is changed or added while it goes on is so in the view of the next build.
+    A file with the same size, times and inode has the same content. Each question has one answer in a build:
+    what is changed or added meanwhile is seen by the next build.
     """
 
-    def __init__(self, kept: Path | None = None) -> None:
-        self.begun = time.time_ns()
-        self._kept = kept
-        self._read = False
-        self._changed = False
-        self._known: dict[str, tuple[_Touch, str]] = {}
+    def __init__(self, cache: Path | None = None) -> None:
+        self.start = time.time_ns()
+        self._cache = cache
+        self._is_cache_read = False
+        self._is_cache_outdated = False
+        self._cached: dict[str, tuple[_Status, str]] = {}
         self._digests: dict[str, str] = {}
         self._kinds: dict[str, str] = {}
         self._names: dict[str, dict[str, list[str]]] = {}
-        self._unsure: set[str] = set()
-        self._complete: dict[str, int] = {}
+        self._changed_meanwhile: set[str] = set()
+        self._completed: dict[str, int] = {}
 
-    def complete(self, folder: str) -> None:
-        """Note that ``folder``, which this build may have made, has all its files before runs look for any."""
-        self._complete.setdefault(os.path.join(folder, ""), time.time_ns())  # noqa: PTH118 - as above
+    def mark_complete(self, folder: str) -> None:
+        """Mark ``folder``, which this build may have created, as complete before runs use it."""
+        self._completed.setdefault(os.path.join(folder, ""), time.time_ns())  # noqa: PTH118 - as above
 
-    def _since(self, path: str) -> int:
-        """Return the time from which a change of ``path`` may be one that a run has not seen."""
-        return next((at for folder, at in self._complete.items() if path.startswith(folder)), self.begun)
+    def _start_for(self, path: str) -> int:
+        """Return the time from which on a change of ``path`` may not have been seen by a run."""
+        return next((time for folder, time in self._completed.items() if path.startswith(folder)), self.start)
 
     def digest(self, path: str) -> str:
-        """Return a digest of the content of the file ``path``, ``folder``, or :data:`ABSENT`."""
-        found = self._digests.get(path)
-        if found is None:
-            found = self._digests[path] = self._look(path)
-        return found
+        """Return a digest of the file ``path``, or ``folder``, or :data:`ABSENT`."""
+        if path not in self._digests:
+            self._digests[path] = self._read(path)
+        return self._digests[path]
 
-    def used(self, path: str) -> str:
-        """Return the digest of a file that a run of this build has used, as far as it is known."""
-        # What was looked at before the run, and changed since, is another file in the view of the next build.
-        found = self.digest(path)
-        return CHANGED_MEANWHILE if path in self._unsure else found
+    def digest_used(self, path: str) -> str:
+        """Return the digest of a file that a run of this build has used; it may be unknown."""
+        digest = self.digest(path)
+        return CHANGED_MEANWHILE if path in self._changed_meanwhile else digest
 
     def kind(self, path: str) -> str:
         """Return ``file``, ``folder`` or :data:`ABSENT`."""
-        found = self._kinds.get(path)
-        if found is None:
+        kind = self._kinds.get(path)
+        if kind is None:
             try:
                 status = os.stat(path)  # noqa: PTH116 - there are many
             except (OSError, ValueError):
-                found = ABSENT
+                kind = ABSENT
             else:
-                found = FOLDER if stat.S_ISDIR(status.st_mode) else FILE
-                if found == FILE and status.st_ctime_ns >= self._since(path):
-                    found = ABSENT  # as it was when runs may have looked for it
-            self._kinds[path] = found
-        return found
+                kind = FOLDER if stat.S_ISDIR(status.st_mode) else FILE
+                if kind == FILE and status.st_ctime_ns >= self._start_for(path):
+                    kind = ABSENT  # it did not exist when runs may have checked
+            self._kinds[path] = kind
+        return kind
 
     def is_newer(self, path: str) -> bool:
         """Return whether ``path`` was written since the build began."""
         try:
-            return os.stat(path).st_mtime_ns >= self._since(path)  # noqa: PTH116 - as above
+            return os.stat(path).st_mtime_ns >= self._start_for(path)  # noqa: PTH116 - as above
         except OSError:
             return False
 
     def names(self, folder: str) -> dict[str, list[str]]:
-        """Return the names in ``folder`` by what stands before their first dot; none if it is no folder."""
-        found = self._names.get(folder)
-        if found is None:
-            found = {}
-            for name in self._listed(folder):
-                found.setdefault(name.partition(".")[0], []).append(name)
-            self._names[folder] = found
-        return found
+        """Return the names in ``folder``, grouped by the part before the first dot; none if it is no folder."""
+        groups = self._names.get(folder)
+        if groups is None:
+            groups = {}
+            for name in self._list(folder):
+                groups.setdefault(name.partition(".")[0], []).append(name)
+            self._names[folder] = groups
+        return groups
 
-    def _listed(self, folder: str) -> list[str]:
-        """Return the names in ``folder``, without those of files that came while the build was going on."""
+    def _list(self, folder: str) -> list[str]:
+        """Return the names in ``folder``, without those of files that were created during the build."""
         try:
-            names = sorted(os.listdir(folder))  # noqa: PTH208 - names are all that is wanted
+            names = sorted(os.listdir(folder))  # noqa: PTH208 - only names are needed
         except (OSError, ValueError):
             return []
         if not self.is_newer(folder):
@@ -110,56 +109,56 @@ class Files:
         return [name for name in names if self.kind(os.path.join(folder, name)) != ABSENT]  # noqa: PTH118
 
     def save(self) -> None:
-        """Keep the digests of files that have settled, for the next build."""
-        if self._kept is None or not self._changed:
+        """Write the cache, with the digests of files that were not changed just now."""
+        if self._cache is None or not self._is_cache_outdated:
             return
         now = time.time_ns()
-        lines = {
-            path: [*touch, digest]
-            for path, (touch, digest) in sorted(self._known.items())
-            if path in self._digests and max(touch[-2:]) < now - _SETTLED
+        entries = {
+            path: [*status, digest]
+            for path, (status, digest) in sorted(self._cached.items())
+            if path in self._digests and max(status[-2:]) < now - _CLOCK_TICK
         }
-        self._changed = False
-        temporary = self._kept.with_name(f"{self._kept.name}-{secrets.token_hex(4)}.part")
-        with suppress(OSError):  # then they are read once more
-            self._kept.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(lines), "utf-8")
-            temporary.replace(self._kept)
+        self._is_cache_outdated = False
+        temporary = self._cache.with_name(f"{self._cache.name}-{secrets.token_hex(4)}.part")
+        with suppress(OSError):  # the next build reads the files again
+            self._cache.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(entries), "utf-8")
+            temporary.replace(self._cache)
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
 
-    def _look(self, path: str) -> str:
+    def _read(self, path: str) -> str:
         try:
             status = os.stat(path)  # noqa: PTH116 - as above
-        except (OSError, ValueError):  # a name with a zero byte, too
+        except (OSError, ValueError):  # ValueError: a name with a null byte
             return ABSENT
         if stat.S_ISDIR(status.st_mode):
             return FOLDER
         if not stat.S_ISREG(status.st_mode):
             return FILE
-        if self._since(path) <= status.st_mtime_ns <= time.time_ns():
-            self._unsure.add(path)
-        touch = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        if not self._read:
-            self._read = True
-            self._known.update(self._recalled())
-        known = self._known.get(path)
-        if known is not None and known[0] == touch:
-            return known[1]
-        found = _content(path)
-        self._known[path] = touch, found
-        self._changed = True
-        return found
+        if self._start_for(path) <= status.st_mtime_ns <= time.time_ns():
+            self._changed_meanwhile.add(path)
+        key = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        if not self._is_cache_read:
+            self._is_cache_read = True
+            self._cached.update(self._read_cache())
+        cached = self._cached.get(path)
+        if cached is not None and cached[0] == key:
+            return cached[1]
+        digest = _content_digest(path)
+        self._cached[path] = key, digest
+        self._is_cache_outdated = True
+        return digest
 
-    def _recalled(self) -> Iterator[tuple[str, tuple[_Touch, str]]]:
-        if self._kept is None:
+    def _read_cache(self) -> Iterator[tuple[str, tuple[_Status, str]]]:
+        if self._cache is None:
             return
         with suppress(OSError, ValueError, AttributeError, TypeError):
-            for path, (*touch, digest) in json.loads(self._kept.read_text("utf-8")).items():
-                yield path, (tuple(touch), str(digest))
+            for path, (*status, digest) in json.loads(self._cache.read_text("utf-8")).items():
+                yield path, (tuple(status), str(digest))
 
 
-def _content(path: str) -> str:
+def _content_digest(path: str) -> str:
     hashed = hashlib.sha256()
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - as above

@@ -1,4 +1,4 @@
-"""Where modules are imported from, found as Python does, and without importing anything."""
+"""Find where modules are imported from, as Python does, but without importing anything."""
 
 import os
 import sys
@@ -16,23 +16,23 @@ _PACKAGES: Final = ("site-packages", "dist-packages")
 
 
 def python_path(environment: Environment | None) -> list[str]:
-    """Return the entries of ``PYTHONPATH``, which processes of the environment that builds the docs inherit."""
+    """Return the entries of ``PYTHONPATH``, which only the current environment inherits."""
     if environment is None or not environment.is_current:
         return []
     return [os.path.abspath(each) for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]  # noqa: PTH100
 
 
 def own_path(environment: Environment) -> list[str]:
-    """Return the entries of ``sys.path`` that a process of ``environment`` has by itself, but Python's own.
+    """Return the entries of ``sys.path`` in ``environment`` by default, without the standard library's.
 
-    These are the entries of ``PYTHONPATH``, and the folders that distributions are installed in, each with what
-    its ``.pth`` files add.
+    These are the entries of ``PYTHONPATH``, and the folders with distributions, each followed by what its
+    ``.pth`` files add.
     """
-    found = python_path(environment)
+    entries = python_path(environment)
     for folder in environment.folders:
         if os.path.basename(folder) in _PACKAGES:  # noqa: PTH119 - as texts
-            found += [folder, *_added(folder)]
-    return list(dict.fromkeys(found))
+            entries += [folder, *_pth_entries(folder)]
+    return list(dict.fromkeys(entries))
 
 
 def matching(files: Files, folder: str, stem: str) -> tuple[str, ...]:
@@ -47,19 +47,20 @@ def matching(files: Files, folder: str, stem: str) -> tuple[str, ...]:
 def find(files: Files, stem: str, path: Sequence[str], *, current: bool) -> str:
     """Return where the module ``stem`` is found on ``path``: a file, or a package's folder.
 
-    Where only folders without ``__init__`` have its name, these are a package together. ``current`` asks those
-    finders, too, that editable installations have put into the process that builds the docs.
+    If only folders without ``__init__`` have its name, these are a namespace package, and all are returned,
+    with separators. If ``current`` is true, the finders of editable installations are used, too: this process
+    has those of the current environment.
     """
-    parts = []
+    namespace = []
     for folder in path:
         names = matching(files, folder, stem)
         for name in names:
-            found = os.path.join(folder, name)  # noqa: PTH118 - there are many
-            if name != stem or _is_package(files, found):
-                return found
-            parts.append(found)
-    if parts:
-        return os.pathsep.join(parts)
+            candidate = os.path.join(folder, name)  # noqa: PTH118 - there are many
+            if name != stem or _is_package(files, candidate):
+                return candidate
+            namespace.append(candidate)
+    if namespace:
+        return os.pathsep.join(namespace)
     return _by_editable_finder(stem) if current else ABSENT
 
 
@@ -79,10 +80,10 @@ def _by_editable_finder(stem: str) -> str:
     return ABSENT
 
 
-def _added(folder: str) -> Iterable[str]:
-    """Yield what the ``.pth`` files in ``folder`` add to the path."""
+def _pth_entries(folder: str) -> Iterable[str]:
+    """Yield the entries that the ``.pth`` files in ``folder`` add to ``sys.path``."""
     with suppress(OSError):
-        for name in sorted(os.listdir(folder)):  # noqa: PTH208 - names are all that is wanted
+        for name in sorted(os.listdir(folder)):  # noqa: PTH208 - only names are needed
             if not name.endswith(".pth"):
                 continue
             with suppress(OSError):

@@ -10,9 +10,8 @@ from typing import TypeVar, assert_never
 
 from sphinx_djconn.lab.environments.drivers import driver
 from sphinx_djconn.lab.environments.environment import CURRENT
-from sphinx_djconn.lab.environments.python_versions import series
-from sphinx_djconn.lab.environments.specification import Specification
-from sphinx_djconn.lab.environments.specification import find as find_environment
+from sphinx_djconn.lab.environments.python_versions import newest_series
+from sphinx_djconn.lab.environments.specification import Specification, find_specification
 from sphinx_djconn.lab.errors import ProfileError
 from sphinx_djconn.lab.profiles.databases import DATABASES, Database
 from sphinx_djconn.lab.profiles.projects import DEMO, Project
@@ -82,14 +81,14 @@ class Profiles:
     def check_environment(self, name: str) -> None:
         """Raise :class:`ProfileError` if there is no environment ``name``, built-in or of conf.py."""
         if name != CURRENT:
-            find_environment(name, self.environments)
+            find_specification(name, self.environments)
 
     def environment(self, scenario: Scenario) -> Specification:
         """Return the specification of the environment of ``scenario``, with its server and database driver."""
-        specification = find_environment(scenario.environment, self.environments)
+        specification = find_specification(scenario.environment, self.environments)
         database = self.databases[scenario.database]
-        drivers = driver(database.kind, series(specification.django), pool=database.has_pool)
-        return specification.plus([*self.servers[scenario.server].requires, *drivers])
+        drivers = driver(database.kind, newest_series(specification.django), pool=database.has_pool)
+        return specification.with_requirements([*self.servers[scenario.server].requires, *drivers])
 
 
 def find(kind: str, name: str, profiles: Mapping[str, Profile]) -> Profile:

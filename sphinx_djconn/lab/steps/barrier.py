@@ -1,11 +1,12 @@
-"""``together``: requests that are in the server at the same time, surely and not by luck.
+"""``together``: make requests overlap, reliably.
 
-Each request waits inside Django's handler, at its arrival, until all of them are there, and once more at
-its departure, when its view has returned. Between the two it goes on alone, in the order of the page:
-so all of them overlap, each holds its thread and its database connection while the others do, and still
-two runs go the same way: where the database server is the build's own, its work is waited for, too. A
-server that takes fewer at once than there are is at rest while some have not
-arrived: then those that are there make a wave, and the rest follow in the next.
+Each request waits in Django's handler at its arrival, until all others have arrived, and again at its
+departure, when its view has returned. Between the two, only one request runs at a time, in the order of the
+page. So all requests overlap, and each holds its thread and its database connection while the others run, but
+each run has the same order of events. If the database server is private, its work is waited for, too.
+
+A server that accepts fewer requests at once becomes idle while some have not arrived. Then those that have
+arrived are one wave, and the others follow in the next.
 """
 
 import threading
@@ -16,20 +17,20 @@ from typing import Final
 
 from sphinx_djconn.lab.events.collector import EventCollector
 from sphinx_djconn.lab.steps.clients import Client
-from sphinx_djconn.lab.steps.idle import QUIET, IdleDetector
+from sphinx_djconn.lab.steps.idle import QUIET, SAMPLE_INTERVAL, IdleDetector
 from sphinx_djconn.scenario.model import Request
 
 _TOGETHER: Final = "the requests of `together`"
-_LONG: Final = 4 * QUIET
-"""Seconds of rest after which a view that has not returned is taken to wait for another request."""
+_VIEW_BLOCKED: Final = 4 * QUIET
+"""Idle seconds after which a view that has not returned is assumed to wait for another request."""
 
-_ELSEWHERE: Final = 10.0
-"""Seconds that a database server may work while the server rests: one that others use may have no rest."""
+_DATABASE_TIMEOUT: Final = 10.0
+"""Seconds to wait for a database server that works while the server is idle: others may use it all the time."""
 
 
 @dataclass
 class Participant:
-    """One request of a meeting, and how far it has come."""
+    """One request of a ``together`` step, and its progress."""
 
     number: int
     request: Request
@@ -38,114 +39,115 @@ class Participant:
     status: int | None = None
     sent: bool = False
     answered: bool = False
-    settled: bool = False
+    finished: bool = False
     released: bool = False
 
 
 class Barrier:
-    """Holds one ``together`` step. ``after`` ends a request that was answered.
+    """Runs one ``together`` step.
 
-    ``beside`` returns the processes that do a part of the server's work, and are not its own.
+    ``finish`` is called when a request was answered, with its number, client, request and status.
+    ``database_pids`` returns the processes of the database server that work for the run.
     """
 
     def __init__(
         self,
-        feed: EventCollector,
+        collector: EventCollector,
         base_url: str,
-        after: Callable[[int, Client, Request, int | None], None],
-        beside: Callable[[], Iterable[int]],
+        finish: Callable[[int, Client, Request, int | None], None],
+        database_pids: Callable[[], Iterable[int]],
     ) -> None:
-        self._feed = feed
+        self._collector = collector
         self._base_url = base_url
-        self._after = after
-        self._beside = beside
+        self._finish_request = finish
+        self._database_pids = database_pids
 
-    def hold(self, participants: list[Participant]) -> None:
-        """Send all requests and see them through."""
+    def run(self, participants: list[Participant]) -> None:
+        """Send all requests, and return when all have finished."""
         try:
             self._send_all(participants)
-            while not all(participant.settled for participant in participants):
-                self._wave(participants)
+            while not all(participant.finished for participant in participants):
+                self._run_wave(participants)
         finally:
-            self._let_go(participants)
+            self._release_all(participants)
 
     def _send_all(self, participants: list[Participant]) -> None:
-        """Send one request after another, each when the one before has arrived.
+        """Send each request when the previous one has arrived.
 
-        From the first that the server does not take they follow as soon as they are sent.
+        Once the server does not accept one, the others are sent without waiting for arrivals.
         """
-        taken = True
+        accepted = True
         for one in participants:
             self._start(one)
-            self._feed.wait(lambda: one.sent or one.answered, "a request to be sent")  # noqa: B023 - at once
-            taken = taken and self._until(partial(self._has_come, one, "arrival"))
-        if not taken:
-            self._until(lambda: all(self._has_come(one, "arrival") for one in participants))
+            self._collector.wait(lambda: one.sent or one.answered, "a request to be sent")  # noqa: B023 - at once
+            accepted = accepted and self._wait_until(partial(self._has_reached, one, "arrival"))
+        if not accepted:
+            self._wait_until(lambda: all(self._has_reached(one, "arrival") for one in participants))
 
-    def _wave(self, participants: list[Participant]) -> None:
-        """Take those that have arrived through their views, then out, each in its turn."""
-        self._feed.wait(
+    def _run_wave(self, participants: list[Participant]) -> None:
+        """Run the views of the requests that have arrived, one by one, and then let them depart, one by one."""
+        self._collector.wait(
             lambda: any(
-                one.answered or self._at(one, "arrival") or self._at(one, "departure")
+                one.answered or self._is_at(one, "arrival") or self._is_at(one, "departure")
                 for one in participants
-                if not one.settled
+                if not one.finished
             ),
             "a request of `together` to arrive",
         )
-        wave = [one for one in participants if self._at(one, "arrival")]
-        for one in wave:
+        for one in [one for one in participants if self._is_at(one, "arrival")]:
             one.released = True
-            self._feed.release(one.number, "arrival")
-            self._until(partial(self._has_come, one, "departure"))
-            self._feed.drain()
-            self._feed.count()  # the end of its view is seen to be before the next one's beginning
-        inside = [one for one in participants if one.released and not one.settled]
-        self._until(lambda: all(self._has_come(one, "departure") for one in inside), _LONG)
+            self._collector.release(one.number, "arrival")
+            self._wait_until(partial(self._has_reached, one, "departure"))
+            self._collector.drain()
+            self._collector.emit_read_counts()  # proves that its view ended before the next one began
+        inside = [one for one in participants if one.released and not one.finished]
+        self._wait_until(lambda: all(self._has_reached(one, "departure") for one in inside), _VIEW_BLOCKED)
         for one in participants:
-            if self._at(one, "departure") or (one.answered and not one.settled):
-                outside = [each for each in participants if not self._has_come(each, "arrival")]
-                outside = [each for each in outside if not each.released]
-                self._feed.release(one.number, "departure")
+            if self._is_at(one, "departure") or (one.answered and not one.finished):
+                queued = [
+                    each for each in participants if not (each.released or self._has_reached(each, "arrival"))
+                ]
+                self._collector.release(one.number, "departure")
                 if self._can_answer(one, participants):
-                    self._settle(one)
-                    self._await_next(outside)
+                    self._finish(one)
+                    self._wait_for_next(queued)
 
     def _can_answer(self, one: Participant, participants: list[Participant]) -> bool:
         """Return whether the server can send the response now.
 
-        It can't while another request waits at its arrival in the thread of the event loop that runs the views
-        and sends responses, as with Tornado: that one belongs to the next wave, and the response follows then.
+        An event loop that runs the views, as Tornado's does, can't send it while another request waits at its
+        arrival. That one belongs to the next wave, and the response follows then.
         """
-        if self._until(lambda: one.answered, _LONG):
+        if self._wait_until(lambda: one.answered, _VIEW_BLOCKED):
             return True
-        return not any(self._at(each, "arrival") for each in participants)
+        return not any(self._is_at(each, "arrival") for each in participants)
 
-    def _await_next(self, outside: list[Participant]) -> None:
-        """Give the place that has become free to one of those that have waited ``outside``."""
-        if outside:
-            self._until(lambda: any(self._has_come(one, "arrival") for one in outside))
+    def _wait_for_next(self, queued: list[Participant]) -> None:
+        """Wait until one of the requests that are still ``queued`` reaches Django."""
+        if queued:
+            self._wait_until(lambda: any(self._has_reached(one, "arrival") for one in queued))
 
-    def _settle(self, one: Participant) -> None:
-        self._feed.wait(lambda: one.answered, f"the response to `{one.request.method} {one.request.path}`")
-        one.settled = True
-        self._after(one.number, one.client, one.request, one.status)
+    def _finish(self, one: Participant) -> None:
+        self._collector.wait(lambda: one.answered, f"the response to `{one.request.method} {one.request.path}`")
+        one.finished = True
+        self._finish_request(one.number, one.client, one.request, one.status)
 
-    def _at(self, one: Participant, place: str) -> bool:
-        return (one.number, place) in self._feed.arrived
+    def _is_at(self, one: Participant, place: str) -> bool:
+        return self._collector.is_held(one.number, place)
 
-    def _has_come(self, one: Participant, place: str) -> bool:
-        return one.answered or self._at(one, place)
+    def _has_reached(self, one: Participant, place: str) -> bool:
+        return one.answered or self._is_at(one, place)
 
-    def _until(self, test: Callable[[], bool], seconds: float = QUIET) -> bool:
-        """Wait for ``test``, or until the server has come to rest without it; return which."""
-        pids = [pid for process, pid in self._feed.pids.items() if process not in self._feed.gone]
-        here, beside = IdleDetector(lambda: pids, seconds), IdleDetector(self._beside, seconds)
-        while not self._feed.wait(test, _TOGETHER, seconds=IdleDetector.sample):
-            over, elsewhere = here(), not beside()
-            if over and not (elsewhere and here.lasted < _ELSEWHERE):
-                # It may have been us who were slow: what the server has done by now is to be read before.
-                self._feed.drain()
-                return bool(self._feed.wait(test, _TOGETHER, seconds=0))
+    def _wait_until(self, test: Callable[[], bool], seconds: float = QUIET) -> bool:
+        """Wait until ``test()`` is true or the server is idle for ``seconds``. Return which, as a boolean."""
+        pids = self._collector.state.running_pids()
+        server, database = IdleDetector(lambda: pids, seconds), IdleDetector(self._database_pids, seconds)
+        while not self._collector.wait(test, _TOGETHER, seconds=SAMPLE_INTERVAL):
+            server_is_idle, database_is_idle = server.sample(), database.sample()
+            if server_is_idle and (database_is_idle or server.idle_seconds >= _DATABASE_TIMEOUT):
+                # We may have been slow, so read what the server has done by now.
+                self._collector.drain()
+                return bool(self._collector.wait(test, _TOGETHER, seconds=0))
         return True
 
     def _start(self, one: Participant) -> None:
@@ -154,16 +156,16 @@ class Barrier:
         one.thread.start()
 
     def _send(self, one: Participant) -> None:
-        def sent() -> None:
+        def on_sent() -> None:
             one.sent = True
-            self._feed.notify()
+            self._collector.notify()
 
-        one.status = one.client.send(one.number, one.request, self._base_url, meet=True, sent=sent)
+        one.status = one.client.send(one.number, one.request, self._base_url, together=True, on_sent=on_sent)
         one.answered = True
-        self._feed.notify()
+        self._collector.notify()
 
-    def _let_go(self, participants: list[Participant]) -> None:
-        """Leave nobody waiting in the server, and no thread of ours without its end."""
+    def _release_all(self, participants: list[Participant]) -> None:
+        """Release every request that still waits, so that the server and our threads can end."""
         for one in participants:
-            self._feed.release(one.number, "arrival")
-            self._feed.release(one.number, "departure")
+            self._collector.release(one.number, "arrival")
+            self._collector.release(one.number, "departure")

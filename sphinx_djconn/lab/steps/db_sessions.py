@@ -1,4 +1,4 @@
-"""The database server as a witness: which sessions it holds at the end of each step."""
+"""Record which sessions the database server has at the end of each step."""
 
 import time
 from typing import Any, Final
@@ -6,62 +6,62 @@ from typing import Any, Final
 from sphinx_djconn.lab.databases.protocols import DatabaseServer
 from sphinx_djconn.lab.events.collector import EventCollector
 
-_LEAVING: Final = 1.0
-"""Seconds that a session may take to end after its client has closed it; it needs some milliseconds."""
+_END_TIMEOUT: Final = 1.0
+"""Seconds for a session to end after its client has closed it. It needs some milliseconds."""
 
-_SETTLING: Final = 0.2
-"""Seconds in which two looks at the sessions should be the same; the second one usually is."""
+_STABLE_TIMEOUT: Final = 0.2
+"""Seconds within which two queries for the sessions should return the same. The second one usually does."""
 
-_GLANCE: Final = 0.002
-"""Seconds between two looks: no server tells when its sessions have changed."""
+_POLL_INTERVAL: Final = 0.002
+"""Seconds between two queries. No server notifies of changes."""
 
 
 class SessionRecorder:
-    """Asks for the sessions of a run, and tells ``feed``."""
+    """Fetches the sessions of a run's ``databases``, and emits them as events."""
 
-    def __init__(self, feed: EventCollector, databases: DatabaseServer) -> None:
-        self._feed = feed
+    def __init__(self, collector: EventCollector, databases: DatabaseServer) -> None:
+        self._collector = collector
         self._databases = databases
-        self._read = 0
+        self._events_read = 0
         self._pids: dict[tuple[int, int], int] = {}
         self._closed: set[int] = set()
 
-    def look(self) -> None:
+    def record(self) -> None:
         """Emit ``db.sessions``. Raises ``ClusterError``."""
-        self._feed.drain()
-        events = self._feed.events[self._read :]
-        self._read += len(events)
+        self._collector.drain()
+        events = self._collector.state.events[self._events_read :]
+        self._events_read += len(events)
         for event in events:
             self._follow(event)
-        found = self._sessions()
-        limit = time.monotonic() + _SETTLING
-        while (again := self._sessions()) != found and time.monotonic() < limit:
-            found = again
-            time.sleep(_GLANCE)
-        self._feed.emit("db.sessions", sessions=again)
+        before = self._fetch_sessions()
+        limit = time.monotonic() + _STABLE_TIMEOUT
+        while (sessions := self._fetch_sessions()) != before and time.monotonic() < limit:
+            before = sessions
+            time.sleep(_POLL_INTERVAL)
+        self._collector.emit("db.sessions", sessions=sessions)
 
-    def _sessions(self) -> list[list[Any]]:
-        # Those that are there in spite of it are not waited for again.
+    def _fetch_sessions(self) -> list[list[Any]]:
+        # Sessions that do not end in time are not waited for again.
         closed, self._closed = self._closed, set()
-        found = self._databases.sessions(closed, _LEAVING)
-        return [[session.pid, session.state.lower()] for session in found]
+        sessions = self._databases.sessions(closed, _END_TIMEOUT)
+        return [[session.pid, session.state.lower()] for session in sessions]
 
     def _follow(self, event: dict[str, Any]) -> None:
-        """Note which sessions are about to end: Django has closed them, or nothing holds them any more."""
-        key = (event["p"], event.get("c", 0))
+        """Update which sessions are about to end, because the client has closed or collected the connection."""
+        connection = (event["p"], event.get("c", 0))
         match event["k"]:
             case "db.open" if "pid" in event:
-                self._pids[key] = event["pid"]
+                self._pids[connection] = event["pid"]
                 self._closed.discard(event["pid"])
             case "db.close" if event["why"] != "dropped" and "pooled" not in event:
-                self._leave(key)
+                self._mark_closed(connection)
             case "db.collected":
-                self._leave(key)
+                self._mark_closed(connection)
             case "process.exit":
                 for each in [each for each in self._pids if each[0] == event["p"]]:
-                    self._leave(each)
+                    self._mark_closed(each)
 
-    def _leave(self, key: tuple[int, int]) -> None:
-        pid = self._pids.pop(key, None)
+    def _mark_closed(self, connection: tuple[int, int]) -> None:
+        pid = self._pids.pop(connection, None)
         if pid is not None:
             self._closed.add(pid)

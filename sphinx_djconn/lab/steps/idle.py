@@ -1,8 +1,8 @@
-"""Whether a server has come to rest: what is not served now will not be, unless something changes.
+"""Detect that a server is idle: what it has not done yet, it will not do unless something changes.
 
-A request that waits while every task of the server sleeps is not one that the server is slow to take:
-it is one that it does not take. On Linux, a task that has work is runnable, and says so in /proc, however
-loaded the machine is; elsewhere the absence of events must do.
+If every server thread is sleeping while a request is still pending, the server is not slow: it will not accept
+that request now. On Linux, a thread that has work is runnable, and ``/proc`` shows it, however loaded the
+machine is. On other systems, a server is idle if it sends no events.
 """
 
 import os
@@ -11,79 +11,79 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-_SAMPLE: Final = 0.01
-_COUNTED: Final = 2 * _SAMPLE
-"""Seconds between two looks that count at most: who did not look does not know, and perhaps the whole machine
-stood still, and what the server waits for did too."""
+SAMPLE_INTERVAL: Final = 0.01
+"""Seconds between two samples of an :class:`IdleDetector`."""
 
-_STATE: Final = 96
-"""Bytes of a task's ``stat`` in which its number, its name and the letter of its state are."""
+_MAX_COUNTED: Final = 2 * SAMPLE_INTERVAL
+"""Seconds between two samples that count at most. If we sampled late, the whole machine may have stood still,
+including what the server waits for."""
+
+_STAT_SIZE: Final = 96
+"""Bytes of a thread's ``stat`` that contain its number, its name and its state."""
 
 QUIET: Final = 0.25
-"""Seconds of rest after which a server counts as having come to rest."""
-
+"""Seconds without work after which a server is idle."""
 
 _FIRST_PAUSE: Final = 20e-6
 _LAST_PAUSE: Final = 1e-3
-"""Seconds between two questions, at first and at last; the system makes them some 50 us longer."""
+"""Seconds between two tests, at first and at last. The system makes a pause some 50 µs longer."""
 
-_TICKING: Final = 0.02
-"""The share of a processor that a server may use at rest: many look around ten times a second."""
+_IDLE_SHARE: Final = 0.02
+"""The share of a processor that an idle server may use. Many wake up ten times a second."""
 
-_LOOK: Final = 500_000
-"""Nanoseconds of work that one such look may take."""
+_IDLE_WORK: Final = 500_000
+"""Nanoseconds of work that one such wake-up may take."""
 
 
-def _state_in(stat: bytes) -> bytes:
-    """Return the letter of a task's state; its name, before that, may have brackets of its own."""
+def _parse_state(stat: bytes) -> bytes:
+    """Return the letter of a thread's state. The name before it may contain brackets."""
     return stat.rpartition(b") ")[2][:1]
 
 
 class ThreadState:
-    """A thread, by the ``number`` of its process and its own; what the kernel says of it is opened once.
+    """The state of a thread, by the pid of its process and its native id, ``number``.
 
-    It is asked after every request, for as long as the server needs: to look its name up each time would
-    hold up the ends of processes, which wait until nobody is looking for them.
+    It is read after every request, possibly for as long as the server needs. So its file stays open: a lookup
+    by name each time would delay the ends of processes, which wait for such lookups.
     """
 
     def __init__(self, number: tuple[int, int]) -> None:
         self.number = number
-        pid, native = number
+        pid, native_id = number
         try:
-            self._fd = os.open(f"/proc/{pid}/task/{native}/stat", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:  # it has ended, or this is a system without /proc
+            self._fd = os.open(f"/proc/{pid}/task/{native_id}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # it has ended, or this system has no /proc
             self._fd = -1
 
     @property
-    def is_there(self) -> bool:
-        """Whether it has not ended yet, to the last."""
-        return self._state() != b""
+    def exists(self) -> bool:
+        """Whether the kernel still has the thread."""
+        return self._read() != b""
 
     @property
     def is_running(self) -> bool:
         """Whether it has work to do."""
-        return self._state() == b"R"
+        return self._read() == b"R"
 
-    def _state(self) -> bytes:
-        """Return the letter of its state; nothing where it has ended."""
+    def _read(self) -> bytes:
+        """Return the letter of its state; nothing if it has ended."""
         try:
-            return _state_in(os.pread(self._fd, _STATE, 0))
+            return _parse_state(os.pread(self._fd, _STAT_SIZE, 0))
         except OSError:
             return b""
 
     def close(self) -> None:
-        """Let go of what was opened; it counts as ended then."""
+        """Close the file. The thread counts as ended from then on."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
 
-def ask(test: Callable[[], bool], seconds: float) -> None:
+def poll_until(test: Callable[[], bool], seconds: float) -> None:
     """Return when ``test()`` is true, or after ``seconds``.
 
-    It asks for what the kernel tells nobody: that a thread has come to rest, or, before Linux 6.9, that one
-    has ended. It is asked at once, and then after pauses in which the server can go on: who asked without a
-    pause would take from it the processor that it waits for.
+    This is for what the kernel does not notify of: that a thread sleeps, or, before Linux 6.9, that it has
+    ended. Pauses between the tests leave the processor to the server.
     """
     limit, pause = time.monotonic() + seconds, _FIRST_PAUSE
     while not test() and time.monotonic() < limit:
@@ -92,52 +92,48 @@ def ask(test: Callable[[], bool], seconds: float) -> None:
 
 
 class IdleDetector:
-    """Watches the processes that ``pids`` returns; a new one of these for each wait.
-
-    ``lasted`` is for how many seconds they have done nothing to speak of.
-    """
+    """Detects that the processes of ``pids`` do nothing for some ``seconds``. Use a new one for each wait."""
 
     def __init__(self, pids: Callable[[], Iterable[int]], seconds: float = QUIET) -> None:
         self._pids = pids
         self._seconds = seconds
-        self._before: dict[str, int] = {}
-        self._since = self._looked = time.monotonic()
-        self.lasted = 0.0
+        self._start_times: dict[str, int] = {}
+        self._idle_since = self._sampled = time.monotonic()
+        self.idle_seconds = 0.0
+        """For how long they have been idle."""
 
-    sample: Final = _SAMPLE
-
-    def __call__(self) -> bool:
-        """Return whether they have done nothing to speak of for the time given."""
+    def sample(self) -> bool:
+        """Take a sample, and return whether they have been idle for long enough."""
         now = time.monotonic()
-        worked = self._worked()
-        if worked is None or worked > _LOOK + _TICKING * 1e9 * (now - self._since):
-            self._since, self._before, self.lasted = now, {}, 0.0
-            self._worked()
+        work = self._work()
+        if work is None or work > _IDLE_WORK + _IDLE_SHARE * 1e9 * (now - self._idle_since):
+            self._idle_since, self._start_times, self.idle_seconds = now, {}, 0.0
+            self._work()
         else:
-            self.lasted += min(now - self._looked, _COUNTED)
-        self._looked = now
-        return self.lasted >= self._seconds
+            self.idle_seconds += min(now - self._sampled, _MAX_COUNTED)
+        self._sampled = now
+        return self.idle_seconds >= self._seconds
 
-    def _worked(self) -> float | None:
-        """Return the nanoseconds of work since the rest began; ``None`` while a task is at work."""
-        worked = 0.0
+    def _work(self) -> float | None:
+        """Return the nanoseconds of work since they are idle; ``None`` if a thread is running."""
+        total = 0.0
         for pid in self._pids():
-            tasks = _tasks(pid)
-            if tasks is None:
+            times = _run_times(pid)
+            if times is None:
                 return None
-            for task, nanoseconds in tasks:
-                worked += nanoseconds - self._before.setdefault(task, nanoseconds)
-        return worked
+            for thread, nanoseconds in times:
+                total += nanoseconds - self._start_times.setdefault(thread, nanoseconds)
+        return total
 
 
-def _tasks(pid: int) -> list[tuple[str, int]] | None:
-    """Return how long each task of a process has run; ``None`` while one is running or about to."""
-    found = []
+def _run_times(pid: int) -> list[tuple[str, int]] | None:
+    """Return how long each thread of a process has run; ``None`` if one is running or about to."""
+    times = []
     try:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            if _state_in(task.joinpath("stat").read_bytes()) in (b"R", b"D"):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            if _parse_state(thread.joinpath("stat").read_bytes()) in (b"R", b"D"):
                 return None
-            found.append((task.name, int(task.joinpath("schedstat").read_text().split()[0])))
-    except OSError:  # a task that ended between two looks, or a system without /proc
+            times.append((thread.name, int(thread.joinpath("schedstat").read_text().split()[0])))
+    except OSError:  # a thread ended meanwhile, or this system has no /proc
         return []
-    return found
+    return times

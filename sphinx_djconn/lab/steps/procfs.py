@@ -1,6 +1,6 @@
-"""The kernel as a witness: which threads and descriptors the server's processes have, by ``/proc``.
+"""Record which threads and descriptors the server's processes have, by ``/proc``.
 
-At the end of each step, an event ``processes.seen`` says of each process that has the probe:
+At the end of each step, an event ``processes.seen`` has, for each process with a probe:
 
 ===============  ========================================================================
 field            meaning
@@ -12,8 +12,8 @@ field            meaning
 ``connections``  the serials of the database connections whose socket is still open
 ===============  ========================================================================
 
-What needs no probe can contradict it: a thread that has ended without a word, a connection that was opened
-or closed unseen. There is none of it where the system has no ``/proc``, or does not show it.
+This is independent of the probe, so it can contradict it: a thread may end without an event, and a connection
+may be opened or closed unnoticed. Without ``/proc``, or without access to it, there are no such events.
 """
 
 import os
@@ -22,82 +22,86 @@ from typing import Any, Final
 
 from sphinx_djconn.lab.events.collector import EventCollector
 
-_LOOKS: Final = 20
-"""Looks that are made at most until the server has done nothing between two of them."""
+_MAX_ATTEMPTS: Final = 20
+"""Attempts to inspect the processes while the server writes no event."""
 
 _DATABASE: Final = ".sqlite3"
 _SOCKET: Final = "socket:["
 
 
 class ProcessInspector:
-    """Looks at the processes of a run, whose folder is ``folder``, and tells ``feed``."""
+    """Inspects the processes of the run in ``folder``, and emits events."""
 
-    def __init__(self, feed: EventCollector, folder: Path) -> None:
-        self._feed = feed
+    def __init__(self, collector: EventCollector, folder: Path) -> None:
+        self._collector = collector
+        self._state = collector.state
         self._databases = f"{os.path.realpath(folder)}{os.sep}"
-        self._read = 0
+        self._events_read = 0
         self._sockets: dict[int, dict[int, str]] = {}
 
-    def look(self) -> None:
+    def record(self) -> None:
         """Emit ``processes.seen``, of a moment in which no event was written."""
-        feed, found, before = self._feed, None, None
-        for _ in range(_LOOKS):
-            feed.drain()
-            if found is not None and before == feed.read:
+        inspected, counts = None, None
+        for _ in range(_MAX_ATTEMPTS):
+            self._collector.drain()
+            if inspected is not None and counts == self._state.read_counts:
                 break
-            before = dict(feed.read)
-            self._follow()
-            found = [seen for process in sorted(feed.pids) if (seen := self._seen(process)) is not None]
-        if found:
-            feed.emit("processes.seen", processes=found)
+            counts = dict(self._state.read_counts)
+            self._follow_connections()
+            processes = map(self._inspect, sorted(self._state.pids))
+            inspected = [process for process in processes if process is not None]
+        if inspected:
+            self._collector.emit("processes.seen", processes=inspected)
 
-    def _follow(self) -> None:
-        """Note the sockets of the database connections that were opened."""
-        events = self._feed.events[self._read :]
-        self._read += len(events)
+    def _follow_connections(self) -> None:
+        """Remember the sockets of new database connections."""
+        events = self._state.events[self._events_read :]
+        self._events_read += len(events)
         for event in events:
             if event["k"] == "db.open" and "inode" in event:
                 self._sockets.setdefault(event["p"], {})[event["c"]] = f"{_SOCKET}{event['inode']}]"
 
-    def _seen(self, process: int) -> dict[str, Any] | None:
-        """Return what there is of ``process``; ``None`` if it has ended, or nothing is shown of it."""
-        feed, pid = self._feed, self._feed.pids[process]
-        if process in feed.gone:
+    def _inspect(self, process: int) -> dict[str, Any] | None:
+        """Return the data of ``process``; ``None`` if it has ended, or if ``/proc`` does not show it."""
+        pid = self._state.pids[process]
+        if process in self._state.ended_processes:
             return None
         try:
-            tasks = {int(task.name) for task in os.scandir(f"/proc/{pid}/task")}
-            targets = _targets(pid)
+            native_ids = {int(task.name) for task in os.scandir(f"/proc/{pid}/task")}
+            targets = _descriptor_targets(pid)
         except (OSError, ValueError):
             return None
-        sockets = self._sockets.get(process, {})
         files = [target for target in targets if self._is_database(target)]
-        seen: dict[str, Any] = {
+        data: dict[str, Any] = {
             "p": process,
             "threads": [
-                thread for (p, thread), native in feed.natives.items() if p == process and native in tasks
+                thread
+                for (owner, thread), native_id in self._state.native_ids.items()
+                if owner == process and native_id in native_ids
             ],
             "files": len(files),
         }
         if files and _has_locks(pid):
-            seen["locked"] = True
+            data["locked"] = True
+        sockets = self._sockets.get(process, {})
         if sockets:
-            there = set(targets)
-            self._sockets[process] = {c: socket for c, socket in sockets.items() if socket in there}
-            seen["connections"] = list(self._sockets[process])
-        return seen
+            is_open = set(targets)
+            self._sockets[process] = {c: socket for c, socket in sockets.items() if socket in is_open}
+            data["connections"] = list(self._sockets[process])
+        return data
 
     def _is_database(self, target: str) -> bool:
         return target.startswith(self._databases) and target.endswith(_DATABASE)
 
 
-def _targets(pid: int) -> list[str]:
+def _descriptor_targets(pid: int) -> list[str]:
     """Return what the descriptors of a process are open on."""
     targets = []
     with os.scandir(f"/proc/{pid}/fd") as descriptors:
         for descriptor in descriptors:
             try:
-                targets.append(os.readlink(descriptor.path))  # noqa: PTH115 - a text is all that is needed
-            except OSError:  # closed since
+                targets.append(os.readlink(descriptor.path))  # noqa: PTH115 - only the text is needed
+            except OSError:  # closed meanwhile
                 continue
     return targets
 
@@ -107,6 +111,6 @@ def _has_locks(pid: int) -> bool:
     try:
         locks = Path("/proc/locks").read_text().splitlines()
     except OSError:
-        return True  # not known: then a descriptor too many is no sign of anything
+        return True  # unknown, so that an additional descriptor is not taken as evidence
     # "1: POSIX  ADVISORY  WRITE 1234 08:01:5678 0 EOF"; waiting ones have "->" before the kind.
     return any(str(pid) in line.split()[4:6] for line in locks)

@@ -5,7 +5,7 @@ import socket
 import sys
 from pathlib import Path
 
-from sphinx_djconn.lab.events.reader import Source, WakeFlag
+from sphinx_djconn.lab.events.reader import EventReader, WakeFlag
 
 
 def hear(source, address):
@@ -30,7 +30,7 @@ def main():
         for key, _ in selector.select():
             if key.fileobj is listener:
                 connection, _ = listener.accept()
-                selector.register(connection, selectors.EVENT_READ, Source(connection, 1))
+                selector.register(connection, selectors.EVENT_READ, EventReader(connection, 1))
             elif not hear(key.data, address):
                 selector.unregister(key.fileobj)
                 key.data.close()

@@ -11,7 +11,7 @@ from subprocess import PIPE
 
 import pytest
 
-from sphinx_djconn.lab.steps.idle import IdleDetector, ThreadState, ask
+from sphinx_djconn.lab.steps.idle import IdleDetector, ThreadState, poll_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no /proc")
 
@@ -47,64 +47,64 @@ def start() -> Iterator[Callable[[str], "subprocess.Popen[bytes]"]]:
 @pytest.mark.parametrize("name", ["worker", ") R (S) R 1"])
 def test_what_works_is_running_and_what_waits_is_not(start, name):
     process = start(name)
-    task = ThreadState((process.pid, process.pid))
-    ask(lambda: not task.is_running, 10)
-    assert not task.is_running
-    assert task.is_there
+    thread_state = ThreadState((process.pid, process.pid))
+    poll_until(lambda: not thread_state.is_running, 10)
+    assert not thread_state.is_running
+    assert thread_state.exists
     process.stdin.write(b"\n")
     process.stdin.flush()
-    ask(lambda: task.is_running, 10)
-    assert task.is_running
+    poll_until(lambda: thread_state.is_running, 10)
+    assert thread_state.is_running
     process.kill()
     process.wait()
-    assert not task.is_there
-    task.close()
+    assert not thread_state.exists
+    thread_state.close()
 
 
 def test_a_thread_that_has_ended_is_not_there():
     go_on = threading.Event()
     thread = threading.Thread(target=go_on.wait)
     thread.start()
-    task = ThreadState((os.getpid(), thread.native_id or 0))
-    assert task.is_there
+    thread_state = ThreadState((os.getpid(), thread.native_id or 0))
+    assert thread_state.exists
     go_on.set()
     thread.join()
-    ask(lambda: not task.is_there, 10)
-    assert not task.is_there
-    task.close()
+    poll_until(lambda: not thread_state.exists, 10)
+    assert not thread_state.exists
+    thread_state.close()
 
 
 @pytest.mark.parametrize("number", [(0, 0), (os.getpid(), 0), (2**22, 2**22)])
 def test_what_nobody_knows_counts_as_ended(number):
-    task = ThreadState(number)
-    assert not task.is_there
-    assert not task.is_running
-    task.close()
+    thread_state = ThreadState(number)
+    assert not thread_state.exists
+    assert not thread_state.is_running
+    thread_state.close()
 
 
 def test_time_in_which_nobody_looked_is_no_rest(start):
     process = start("worker")
-    rest = IdleDetector(lambda: [process.pid], 0.1)
+    detector = IdleDetector(lambda: [process.pid], 0.1)
     time.sleep(0.3)
-    assert not rest()
-    assert 0 < rest.lasted < 0.1
-    ask(rest, 10)
-    assert rest.lasted >= 0.1
+    assert not detector.sample()
+    assert 0 < detector.idle_seconds < 0.1
+    poll_until(detector.sample, 10)
+    assert detector.idle_seconds >= 0.1
 
 
 def test_what_works_does_not_rest(start):
     process = start("worker")
     process.stdin.write(b"\n")
     process.stdin.flush()
-    task = ThreadState((process.pid, process.pid))
-    ask(lambda: task.is_running, 10)
-    task.close()
-    rest = IdleDetector(lambda: [process.pid], 0.1)
-    ask(rest, 0.5)
-    assert rest.lasted < 0.1
+    thread_state = ThreadState((process.pid, process.pid))
+    poll_until(lambda: thread_state.is_running, 10)
+    thread_state.close()
+    detector = IdleDetector(lambda: [process.pid], 0.1)
+    poll_until(detector.sample, 0.5)
+    assert detector.idle_seconds < 0.1
 
 
 def test_asking_ends_after_its_time():
     asked = []
-    ask(lambda: asked.append(1) is not None, 0.05)
+    poll_until(lambda: asked.append(1) is not None, 0.05)
     assert len(asked) > 1
