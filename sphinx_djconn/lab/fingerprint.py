@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from sphinx_djconn.hashing import digest
-from sphinx_djconn.lab.databases.requirements import server_version
+from sphinx_djconn.lab.clusters.requirements import server_version
 from sphinx_djconn.lab.environments.environment import Environment
 from sphinx_djconn.lab.file_digest import PACKAGE, tree_digest
 from sphinx_djconn.lab.profiles.databases import Database

@@ -12,9 +12,9 @@ from sphinx_djconn.inputs import Inputs
 from sphinx_djconn.lab.clusters.cluster import Cluster
 from sphinx_djconn.lab.clusters.clusters import Clusters
 from sphinx_djconn.lab.clusters.engine import ServerSession
+from sphinx_djconn.lab.clusters.requirements import check_driver
 from sphinx_djconn.lab.databases.once import OncePerKey
 from sphinx_djconn.lab.databases.preparation import Preparation, PreparationSpec, TimeLimit
-from sphinx_djconn.lab.databases.requirements import check_driver
 from sphinx_djconn.lab.errors import LabError
 from sphinx_djconn.lab.fingerprint import Fingerprints
 from sphinx_djconn.lab.process.cancellation import Cancellation
