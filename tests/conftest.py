@@ -6,9 +6,10 @@ import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
-import absence
 import pytest
-from building import Docs, documentation
+
+from tests.support import absence
+from tests.support.building import Docs, documentation
 
 os.environ["NO_COLOR"] = "1"  # where the variable CI is set, Sphinx colours what the tests read
 # Shells have what they start in the background ignore Ctrl-C, and so all that it starts.

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from choosing import a_few
 
 from sphinx_djconn.lab.profiles.projects import DEMO, Project
 from sphinx_djconn.testing import run
+from tests.support.choosing import a_few
 
 WAYS = ["thread_local", "thread_local_async", "context_var", "asgiref_local", "done_right"]
 CLEARED = ["done_right"]

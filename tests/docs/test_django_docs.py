@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
-from commands import run
-from index_downloads import unpacked_sdist
+
+from tests.support.commands import run
+from tests.support.index_downloads import unpacked_sdist
 
 pytestmark = pytest.mark.django_docs
 

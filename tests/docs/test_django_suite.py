@@ -15,11 +15,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from index_downloads import unpacked_sdist
 
 from sphinx_djconn.lab.clusters.clusters import Clusters
 from sphinx_djconn.lab.errors import AbsentError
 from sphinx_djconn.lab.events.reader import WakeFlag
+from tests.support.index_downloads import unpacked_sdist
 
 pytestmark = pytest.mark.django_suite
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import run
-from index_downloads import installed, unpacked_sdist
+
+from tests.support.commands import run
+from tests.support.index_downloads import installed, unpacked_sdist
 
 pytestmark = pytest.mark.foreign_project
 

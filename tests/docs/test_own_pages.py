@@ -11,11 +11,6 @@ from pathlib import Path
 
 import django
 import pytest
-from absence import INSTALLS_EVERYTHING
-from commands import run
-from equivalence import assert_equivalent, settings_of
-from few_pages import write_pages
-from snippets import DOCS, ROOT, snippets
 
 from sphinx_djconn.evidence.parts import PARTS
 from sphinx_djconn.ext.config import described
@@ -24,6 +19,11 @@ from sphinx_djconn.ext.domain import DjconnDomain
 from sphinx_djconn.lab.profiles.databases import DATABASES
 from sphinx_djconn.lab.profiles.servers import PLACEHOLDERS, SERVERS, Server
 from sphinx_djconn.trace.fact_table import FACTS, REQUEST_FACTS
+from tests.support.absence import INSTALLS_EVERYTHING
+from tests.support.commands import run
+from tests.support.equivalence import assert_equivalent, settings_of
+from tests.support.few_pages import write_pages
+from tests.support.snippets import DOCS, ROOT, snippets
 
 # The pages show the connection pool, too.
 pytestmark = pytest.mark.skipif(django.VERSION < (5, 1), reason="Django has connection pools since 5.1")

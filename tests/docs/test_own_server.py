@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from commands import run
-from snippets import DOCS, snippets, write
+
+from tests.support.commands import run
+from tests.support.snippets import DOCS, snippets, write
 
 HEADING = "Your own server\n===============\n"
 

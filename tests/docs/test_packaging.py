@@ -9,9 +9,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from choosing import a_few
-from commands import call
-from snippets import ROOT
+
+from tests.support.choosing import a_few
+from tests.support.commands import call
+from tests.support.snippets import ROOT
 
 pytestmark = pytest.mark.packaging
 

@@ -4,8 +4,8 @@ import re
 import tomllib
 from pathlib import Path
 
-from commands import run
-from snippets import ROOT
+from tests.support.commands import run
+from tests.support.snippets import ROOT
 
 README = ROOT.joinpath("README.md").read_text(encoding="utf-8")
 

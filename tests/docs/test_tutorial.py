@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from commands import run
-from snippets import DOCS, Snippet, differing, snippets, write
+
+from tests.support.commands import run
+from tests.support.snippets import DOCS, Snippet, differing, snippets, write
 
 PAGE = DOCS / "tutorial.rst"
 

@@ -7,7 +7,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from random_runs import RandomRun, Tally, generate, run_and_compare
 
 from sphinx_djconn.lab.clusters.clusters import Clusters
 from sphinx_djconn.lab.environments.environment import current
@@ -17,6 +16,7 @@ from sphinx_djconn.lab.profiles.profiles import Profiles
 from sphinx_djconn.lab.profiles.projects import read_project
 from sphinx_djconn.lab.profiles.servers import SERVERS
 from sphinx_djconn.lab.requirements import check_installed
+from tests.end_to_end.random_runs import RandomRun, Tally, generate, run_and_compare
 
 SITE = Path(__file__).parent / "site"
 JOBS = 2

@@ -1,13 +1,11 @@
 """Connections that a request's threads, tasks and greenlets leave behind are counted, under real servers."""
 
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from building import Docs
 
 from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.lab.profiles.profiles import Profiles
@@ -17,9 +15,8 @@ from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.trace.facts import facts_of
 from sphinx_djconn.trace.reading import Trace
 from sphinx_djconn.trace.unknown import Unknown
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
-from server_witness import skip_where_absent
+from tests.end_to_end.server_witness import skip_where_absent
+from tests.support.building import Docs
 
 VIEWS = """
 import asyncio

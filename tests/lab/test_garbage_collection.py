@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from building import Docs
 
 from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.lab.profiles.profiles import Profiles
@@ -15,6 +14,7 @@ from sphinx_djconn.lab.profiles.projects import read_project
 from sphinx_djconn.scenario.grammar import parse_sequence
 from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.trace.reading import Trace
+from tests.support.building import Docs
 
 SETTINGS = """
 import gc

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from instruments import DEADLINE, PYTHON, Server, Sink, copy_databases, environment
+
+from tests.probe.instruments import DEADLINE, PYTHON, Server, Sink, copy_databases, environment
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,11 @@
 """Contradictions in the events of a run, and which facts are unknown because of them."""
 
 import pytest
-from test_trace import Story
 
 from sphinx_djconn.trace.contradictions import Scope
 from sphinx_djconn.trace.facts import facts_of
 from sphinx_djconn.trace.unknown import Unknown
+from tests.trace.test_trace import Story
 
 
 class Run(Story):

@@ -5,9 +5,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from building import Docs, documentation
-from choosing import a_few
-from mutations import false_facts
 
 from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.lab.profiles.profiles import Profiles
@@ -17,6 +14,9 @@ from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.store import Recording
 from sphinx_djconn.trace.facts import facts_of
 from sphinx_djconn.trace.unknown import Unknown
+from tests.support.building import Docs, documentation
+from tests.support.choosing import a_few
+from tests.trace.mutations import false_facts
 
 VIEWS = """
 def query(request):

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from building import documentation
-from mutations import false_facts, mutations
 
 from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.lab.profiles.profiles import Profiles
@@ -17,6 +15,8 @@ from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.trace.events import Event
 from sphinx_djconn.trace.facts import facts_of
 from sphinx_djconn.trace.reading import Trace
+from tests.support.building import documentation
+from tests.trace.mutations import false_facts, mutations
 
 VIEWS = """
 def query(request):
