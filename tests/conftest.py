@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run only what the last run has skipped because something was not installed",
     )
-    group.addoption("--random-runs", type=int, default=10, help="how many random runs are compared")
+    group.addoption("--random-runs", type=int, default=5, help="how many random runs are compared")
     group.addoption("--random-seed", type=int, default=0, help="the number of the first random run")
     group.addoption("--random-servers", default="", help="their servers, separated by commas; all by default")
     group.addoption("--django-tests", default="", help="labels of Django's own tests; all by default")

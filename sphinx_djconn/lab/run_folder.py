@@ -52,6 +52,7 @@ class RunFolder:
         self._folder.make()
         try:
             self.reload_trigger.write_text("# The reload step touches this file.\n")
+            self.path.joinpath(INPUT_RECORDS).touch()
         except OSError:
             self._folder.remove()
             raise
@@ -63,7 +64,7 @@ class RunFolder:
     @property
     def is_intact(self) -> bool:
         """Whether the lab's files still exist; only the project, or a clean-up program, can remove them."""
-        return all(self.path.joinpath(name).exists() for name in (_RELOAD_TRIGGER, _SETTINGS))
+        return all(self.path.joinpath(name).exists() for name in (_RELOAD_TRIGGER, _SETTINGS, INPUT_RECORDS))
 
     def input_records(self) -> bytes:
         """Return what the processes of the run have recorded of what they use."""

@@ -29,7 +29,7 @@ from tests.support.snippets import DOCS, ROOT, snippets
 pytestmark = pytest.mark.skipif(django.VERSION < (5, 1), reason="Django has connection pools since 5.1")
 
 
-FEW = ("how-it-works", "reference", "reviewing", "tutorial")
+FEW = ("reference", "reviewing", "tutorial")
 """The pages that are built by default. The README's first command builds all of them."""
 
 CHOOSES = ("gunicorn-", "uwsgi", "mod_wsgi", "waitress", "cheroot", "granian-wsgi", "hypercorn-wsgi")

@@ -7,6 +7,8 @@ import pytest
 from tests.support.commands import run
 from tests.support.snippets import DOCS, Snippet, differing, snippets, write
 
+pytestmark = pytest.mark.exhaustive
+
 PAGE = DOCS / "tutorial.rst"
 
 

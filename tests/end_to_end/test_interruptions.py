@@ -149,7 +149,7 @@ def test_what_was_recorded_before_ctrl_c_is_kept_and_not_run_again(docs: Docs, h
     docs.page("quick", "Quick\n=====\n\n.. djconn:scenario:: quick\n\n   browser: GET /\n   wait 1ms\n")
     with docs.building() as process:
         limit = time.monotonic() + 20
-        while not docs.recordings and time.monotonic() < limit:
+        while not any(path.suffix == ".json" for path in docs.recordings) and time.monotonic() < limit:
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGINT)
         process.communicate(timeout=20)

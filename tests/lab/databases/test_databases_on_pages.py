@@ -172,7 +172,7 @@ def test_what_is_not_installed_is_told_and_other_scenarios_run(docs: Docs, tmp_p
 
 
 def test_programs_that_are_not_there_are_told_and_other_scenarios_run(docs: Docs, monkeypatch, postgresql: str):
-    from sphinx_djconn.lab.databases import requirements  # noqa: PLC0415
+    from sphinx_djconn.lab.clusters import requirements  # noqa: PLC0415
 
     requirements._installed_version.cache_clear()
     monkeypatch.setenv("PATH", "/nowhere")

@@ -27,7 +27,6 @@ from tests.lab.environments.other_builds import (
     use_index,
     wait_until,
 )
-from tests.support.choosing import a_few
 
 NOWHERE = "http://127.0.0.1:9/simple"
 
@@ -49,17 +48,15 @@ def test_a_built_in_one_has_the_newest_django_of_its_series(django52: Environmen
     assert django52.read_packages().version("django") == imported(django52)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("name", "minors"),
-    a_few(
-        [
-            ("django-1.11.29", (6, 7)),
-            ("django-2.1.3", (6, 7)),
-            ("django-2.2", (6, 7, 8, 9)),
-            ("django-4.2", (10, 11, 12)),
-        ],
+    [
+        ("django-1.11.29", (6, 7)),
+        ("django-2.1.3", (6, 7)),
+        ("django-2.2", (6, 7, 8, 9)),
         ("django-4.2", (10, 11, 12)),
-    ),
+    ],
 )
 def test_each_django_gets_a_python_that_it_supports(cache: Path, name: str, minors: tuple[int, ...]) -> None:
     interpreter(*minors)

@@ -613,26 +613,17 @@ def test_every_python_records(tmp_path: Path, version: str) -> None:
     assert ({"r/nowhere/data", "l/"} <= records) is audited
 
 
-def test_recording_costs_little_and_changes_nothing(tmp_path: Path) -> None:
+def test_recording_changes_nothing(tmp_path: Path) -> None:
     code = """
-import os, shutil, time, timeit
+import os, shutil
 assert os.stat in os.supports_follow_symlinks and os.stat in os.supports_dir_fd
 assert os.stat(path=".").st_mode and os.stat(0).st_mode and os.path.exists(b".")
 assert shutil.rmtree.avoids_symlink_attacks
-def least(call): return min(timeit.repeat(call, time.process_time, repeat=20, number=1000)) / 1000
-print(least(lambda: open(__file__).close()), least(lambda: os.stat("/")), least(lambda: os.environ.get("HOME")))
 """
+    recorder = Path(__file__).parents[3] / "sphinx_djconn" / "probe" / "inputs"
     script = tmp_path / "script.py"
-    install = OLD.partition("os.path")[0]
-    taken = []
-    for head in ("", install):
-        script.write_text(head + code)
-        recorder = Path(__file__).parents[3] / "sphinx_djconn" / "probe" / "inputs"
-        command = [sys.executable, script, recorder, tmp_path / "inputs"]
-        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        taken.append([float(each) for each in told.split()])
-    more = [recorded - plain for plain, recorded in zip(*taken, strict=True)]
-    assert max(more) < 1e-5, more
+    script.write_text(OLD.partition("os.path")[0] + code)
+    subprocess.run([sys.executable, script, recorder, tmp_path / "inputs"], check=True)
 
 
 def test_the_log_has_one_line_for_the_cells_of_a_matrix(docs: Docs) -> None:
