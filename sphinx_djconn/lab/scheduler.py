@@ -2,19 +2,15 @@
 
 from collections.abc import Generator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from typing import Final, NamedTuple, assert_never
+from typing import Final, NamedTuple
 
 from sphinx_djconn.lab.errors import Cancelled, LabError, UnexpectedError
 from sphinx_djconn.lab.laboratory import Laboratory
-from sphinx_djconn.scenario.model import Close, DatabaseFault, Reload, Request, Scenario, Together, Wait
+from sphinx_djconn.scenario.model import Scenario
 from sphinx_djconn.store import Recording
 
 _POLL_INTERVAL: Final = 0.5
 """Seconds until Ctrl-C is handled, at most."""
-
-_RELOAD_SECONDS: Final = 1.5
-_TOGETHER_SECONDS: Final = 0.5
-"""Estimates of what such a step takes. Only the order of the scenarios depends on them."""
 
 
 class ScenarioResult(NamedTuple):
@@ -77,17 +73,4 @@ class Scheduler:
 
 def _seconds_of_waiting(scenario: Scenario) -> float:
     """Return about how many seconds a scenario spends waiting, in all its runs."""
-    seconds = 0.0
-    for step in scenario.sequence.steps:
-        match step:
-            case Wait():
-                seconds += step.seconds
-            case Reload():
-                seconds += _RELOAD_SECONDS
-            case Together():
-                seconds += _TOGETHER_SECONDS
-            case Request() | Close() | DatabaseFault():
-                pass
-            case _:
-                assert_never(step)
-    return seconds * scenario.runs
+    return scenario.runs * sum(step.waiting_seconds for step in scenario.sequence.steps)

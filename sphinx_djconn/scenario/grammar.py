@@ -21,7 +21,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Final, assert_never, get_args
+from typing import Final, get_args
 
 from sphinx_djconn.scenario.clients import comparable, read_client
 from sphinx_djconn.scenario.lexer import Line, SequenceError, short, significant, unknown
@@ -232,20 +232,12 @@ def _check_labels(sequence: Sequence) -> None:
 def _check_closes(sequence: Sequence) -> None:
     connected: set[str | None] = set()
     for step in sequence.steps:
-        match step:
-            case Request(client=client):
-                connected.add(client)
-            case Together(requests=requests):
-                connected.update(request.client for request in requests)
-            case Close(client=client, line=line):
-                if client not in connected:
-                    raise SequenceError(
-                        f"client '{client}' has no connection to close",
-                        "write one of its requests before it closes, or remove this step",
-                        line,
-                    )
-                connected.discard(client)
-            case Wait() | Reload() | DatabaseFault():
-                pass
-            case _:
-                assert_never(step)
+        connected.update(request.client for request in step.all_requests)
+        if isinstance(step, Close):
+            if step.client not in connected:
+                raise SequenceError(
+                    f"client '{step.client}' has no connection to close",
+                    "write one of its requests before it closes, or remove this step",
+                    step.line,
+                )
+            connected.discard(step.client)

@@ -6,7 +6,7 @@ ignored in comparisons: a sequence that moved down its page is still the same se
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias, assert_never
+from typing import Final, Literal, TypeAlias
 
 GarbageCollection: TypeAlias = Literal["automatic", "off", "each-request"]
 
@@ -20,8 +20,27 @@ PROJECT_DEFAULT: Final = "project"
 """The value of ``conn_max_age`` that doesn't change the project's own setting."""
 
 
+_RELOAD_SECONDS: Final = 1.5
+_TOGETHER_SECONDS: Final = 0.5
+"""Estimates of what such a step takes. Only the order of the scenarios depends on them."""
+
+
+class BaseStep:
+    """What the lab asks each step. A step overrides what differs for it."""
+
+    @property
+    def all_requests(self) -> "tuple[Request, ...]":
+        """The requests of the step."""
+        return ()
+
+    @property
+    def waiting_seconds(self) -> float:
+        """About how many seconds the step waits without using a processor."""
+        return 0.0
+
+
 @dataclass(frozen=True)
-class Request:
+class Request(BaseStep):
     """``count`` requests that one client sends one after another.
 
     ``client`` is ``None`` for ``new client``: then each of the requests has its own client and HTTP
@@ -37,9 +56,14 @@ class Request:
     count: int = 1
     line: int = field(default=0, compare=False)
 
+    @property
+    def all_requests(self) -> "tuple[Request, ...]":
+        """This one."""
+        return (self,)
+
 
 @dataclass(frozen=True)
-class Close:
+class Close(BaseStep):
     """``client`` closes its HTTP connection; its next request opens another one."""
 
     client: str
@@ -47,33 +71,53 @@ class Close:
 
 
 @dataclass(frozen=True)
-class Together:
+class Together(BaseStep):
     """Requests that are in the server at the same time."""
 
     requests: tuple[Request, ...]
     line: int = field(default=0, compare=False)
 
+    @property
+    def all_requests(self) -> tuple[Request, ...]:
+        """All of them."""
+        return self.requests
+
+    @property
+    def waiting_seconds(self) -> float:
+        """Each of the requests waits for the others."""
+        return _TOGETHER_SECONDS
+
 
 @dataclass(frozen=True)
-class Wait:
+class Wait(BaseStep):
     """A pause of ``seconds`` without requests."""
 
     seconds: float
     line: int = field(default=0, compare=False)
 
+    @property
+    def waiting_seconds(self) -> float:
+        """The pause."""
+        return self.seconds
+
 
 @dataclass(frozen=True)
-class Reload:
+class Reload(BaseStep):
     """A source file changes, and the auto-reloader restarts the server's process."""
 
     line: int = field(default=0, compare=False)
+
+    @property
+    def waiting_seconds(self) -> float:
+        """The auto-reloader looks for changes once a second."""
+        return _RELOAD_SECONDS
 
 
 Fault: TypeAlias = Literal["end sessions", "restart", "refuse connections", "accept connections"]
 
 
 @dataclass(frozen=True)
-class DatabaseFault:
+class DatabaseFault(BaseStep):
     """The database server ends the sessions of this run, or refuses or accepts connections."""
 
     action: Fault
@@ -93,15 +137,7 @@ class Sequence:
     def requests(self) -> Iterator[Request]:
         """Yield all requests in the order of the page, also those of ``together``."""
         for step in self.steps:
-            match step:
-                case Request():
-                    yield step
-                case Together(requests=requests):
-                    yield from requests
-                case Close() | Wait() | Reload() | DatabaseFault():
-                    pass
-                case _:
-                    assert_never(step)
+            yield from step.all_requests
 
     @property
     def lines(self) -> tuple[int, ...]:

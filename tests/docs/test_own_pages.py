@@ -105,6 +105,7 @@ def test_all_claims_are_as_declared(pages: Pages) -> None:
         assert checked == claims
 
 
+@pytest.mark.exhaustive
 def test_a_second_build_from_nothing_gives_the_same_bytes(pages: Pages) -> None:
     pages.copy_recordings("second", is_by_chance)
     first, second = files(pages.folder / "out-first"), files(pages.build("second"))
@@ -114,6 +115,7 @@ def test_a_second_build_from_nothing_gives_the_same_bytes(pages: Pages) -> None:
             pytest.fail("\n".join(difference(path, second[name])))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all runs start from the shell")
 def test_each_scenario_leaves_the_same_trace_from_the_fork_server_and_from_the_shell(pages: Pages) -> None:
     pages.copy_recordings("shell", starts_from_the_shell)

@@ -311,6 +311,7 @@ def test_a_server_that_ignores_sigterm_is_killed_and_told_and_its_run_counts(
     assert "The scenario is-stubborn has no evidence" not in built.read("index.html")
 
 
+@pytest.mark.exhaustive
 def test_a_server_that_ignores_sigterm_is_told_again_though_it_is_not_run_again(
     built: Built, shared_docs: Docs
 ) -> None:
@@ -361,6 +362,7 @@ def test_earlier_recordings_are_unharmed(docs: Docs) -> None:
     assert {path: path.read_bytes() for path in docs.recordings} == kept
 
 
+@pytest.mark.exhaustive
 def test_a_run_that_fails_where_an_earlier_one_did_not_leaves_its_recording(docs: Docs) -> None:
     docs.configure(djconn_project=docs.project(views=VIEWS))
     docs.page("index", ".. djconn:scenario:: good\n\n   browser: GET /\n")

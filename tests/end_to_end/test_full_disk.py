@@ -91,6 +91,7 @@ def test_an_earlier_recording_is_unharmed_where_there_is_no_room_for_a_later_one
     assert docs.build().ran == []
 
 
+@pytest.mark.exhaustive
 def test_a_file_where_the_folder_of_recordings_should_be_is_told(docs: Docs) -> None:
     docs.configure(djconn_project=docs.project(), djconn_recordings="index.rst")
     docs.page("index", TWO)
@@ -100,6 +101,7 @@ def test_a_file_where_the_folder_of_recordings_should_be_is_told(docs: Docs) -> 
         assert "the recording could not be kept: " in warning.text
 
 
+@pytest.mark.exhaustive
 def test_a_full_folder_for_temporary_files_is_told_and_the_rest_is_built(
     docs: Docs, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

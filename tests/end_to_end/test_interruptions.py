@@ -229,6 +229,7 @@ def test_sigterm_in_the_middle_of_a_run_ends_all_that_was_started(docs: Docs, he
         assert docs.left_behind(SOON) == []
 
 
+@pytest.mark.exhaustive
 def test_a_build_after_one_that_was_killed_is_as_any_other(docs: Docs, here: Path) -> None:
     hanging(docs, here, SEQUENCES["a request"], "runserver")
     with docs.building() as process:

@@ -329,6 +329,7 @@ def test_the_digest_covers_what_stands_above_the_runs(
         mine.read_header(of)
 
 
+@pytest.mark.exhaustive
 def test_recordings_that_are_removed_under_a_build_are_said(
     docs: Docs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -350,6 +351,7 @@ def test_recordings_that_are_removed_under_a_build_are_said(
     assert docs.build().ran == ["recorded"]
 
 
+@pytest.mark.exhaustive
 def test_two_documentations_with_one_folder_for_doctrees_are_both_built(docs: Docs) -> None:
     docs.configure(djconn_project=docs.project())
     docs.page("index", ONE)

@@ -33,6 +33,7 @@ def test_a_colon_in_the_path_of_the_project_is_no_obstacle(docs: Docs, server: s
     assert docs.build().warnings == []
 
 
+@pytest.mark.exhaustive
 def test_a_colon_in_the_name_of_the_folder_for_temporary_files_is_no_obstacle(
     docs: Docs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

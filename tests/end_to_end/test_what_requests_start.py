@@ -134,6 +134,7 @@ def test_threads_of_an_executor(run: Run, server: str) -> None:
     assert told.count(1) == told.count(2) == 3
 
 
+@pytest.mark.exhaustive
 def test_greenlets_that_a_view_spawns(run: Run) -> None:
     trace = run("browser: GET /greenlets as first\nbrowser: GET /native as second", "gunicorn-gevent")
     opened, closed, open_, abandoned = figures(trace, *OPENED)

@@ -123,6 +123,7 @@ def test_processes_have_a_column_where_several_served():
     assert [row[5:7] for row in table[1:]] == [["P1", "T1"], ["P2", "T2"]]
 
 
+@pytest.mark.exhaustive
 def test_requests_on_a_thread_of_their_own_each_show_the_first_and_the_last():
     table = requests(*new_clients(10_000))
     assert [row[0] for row in table] == [

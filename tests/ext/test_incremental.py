@@ -268,6 +268,7 @@ def test_a_recording_of_another_instrument_is_run_again(pages: Docs) -> None:
     assert built.ran == ["apart", "kept"]
 
 
+@pytest.mark.exhaustive
 def test_the_mode_run_runs_all(pages: Docs) -> None:
     pages.configure(djconn_project=pages.project(), djconn_mode="run")
     assert build(pages)[0].ran == ["apart", "kept"]
@@ -294,6 +295,7 @@ def test_what_one_builder_has_found_out_is_written_by_the_other_too(pages: Docs)
         assert build(pages, builder)[1] == []
 
 
+@pytest.mark.exhaustive
 def test_pages_that_an_interrupted_build_has_not_written_are_written_by_the_next(
     pages: Docs,
 ) -> None:
@@ -312,6 +314,7 @@ def test_pages_that_an_interrupted_build_has_not_written_are_written_by_the_next
     assert {"one", "two", "showing"} <= set(written)
 
 
+@pytest.mark.exhaustive
 def test_a_page_that_is_named_on_the_command_line_leaves_the_others_to_the_next_build(pages: Docs) -> None:
     pages.project(views="# changed\n")
     command = [*pages.command(), str(pages.source / "one.rst")]
@@ -327,6 +330,7 @@ def test_nothing_of_the_lab_stands_between_the_recordings(pages: Docs) -> None:
     assert {path.suffix for path in pages.recordings} == {".json"}
 
 
+@pytest.mark.exhaustive
 def test_a_failed_scenario_is_told_in_every_build_until_it_is_mended(pages: Docs) -> None:
     pages.page("two", TWO.replace("GET /", "GET / -> 500"))
     for _ in range(2):
@@ -339,6 +343,7 @@ def test_a_failed_scenario_is_told_in_every_build_until_it_is_mended(pages: Docs
     assert "two" in written
 
 
+@pytest.mark.exhaustive
 def test_a_failed_scenario_that_fails_the_same_way_writes_no_page_again(pages: Docs) -> None:
     pages.page("two", TWO.replace("GET /", "GET / -> 500"))
     pages.build()
@@ -347,6 +352,7 @@ def test_a_failed_scenario_that_fails_the_same_way_writes_no_page_again(pages: D
     assert written == []
 
 
+@pytest.mark.exhaustive
 def test_a_recording_of_a_scenario_that_failed_elsewhere_is_not_removed(pages: Docs) -> None:
     kept = set(pages.recordings)
     pages.page("two", TWO.replace("GET /", "GETT /"))

@@ -373,6 +373,7 @@ def test_a_changed_matrix_runs_only_what_is_new_and_forgets_what_is_gone(docs: D
     assert docs.build().ran == []
 
 
+@pytest.mark.exhaustive
 def test_a_claim_about_other_cells_is_judged_anew_and_nothing_runs(docs: Docs) -> None:
     docs.configure(djconn_project=docs.project(views=VIEWS))
     docs.page("index", MATRIX + CLAIMS)

@@ -193,6 +193,7 @@ def test_the_check_fails_where_replay_misses_something(recorded: Docs) -> None:
     assert recorded.build("djconn").code == 1
 
 
+@pytest.mark.exhaustive
 def test_a_recording_that_no_page_needs_stays_in_a_folder_that_is_committed(recorded: Docs) -> None:
     configure(recorded, "auto", djconn_project=recorded.project())
     before = recordings(recorded)

@@ -215,6 +215,7 @@ def test_the_djconn_builder_always_runs_the_check(stamped: Docs) -> None:
         assert "1 claims, 1 as declared" in built.read("output.txt")
 
 
+@pytest.mark.exhaustive
 def test_what_depends_on_another_environment_leaves_no_stamp(docs: Docs, soon_settled: None) -> None:
     docs.project()
     configure(docs, djconn_environments={"other": {"python": sys.executable}})

@@ -61,7 +61,8 @@ def test_the_end_of_each_thread_is_told(server, heard):
     for _ in range(3):
         server.get("/polls/")
     server.sink.drain()
-    assert Counter(map(key, heard.told("thread.end"))) == Counter(map(key, heard.told("thread.start")))
+    ended = Counter(map(key, heard.told("thread.end")))  # a thread of an earlier test may end meanwhile
+    assert [ended[thread] for thread in map(key, heard.told("thread.start"))] == [1, 1, 1]
 
 
 def test_a_thread_is_told_with_its_name(server, heard):

@@ -182,6 +182,7 @@ def test_the_facts_are_those_that_were_expected(pair, max_age):
         assert figures["db.peak"] + pair.standing == max(each.look.databases for each in pair.probed)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("path", a_few(["/interpreter/", "/foreign-thread/"], "/interpreter/"))
 def test_the_interpreter_looks_the_same_from_inside(start, path):
     with start(probe=False) as plain, start() as probed:

@@ -6,7 +6,7 @@ The rest of the lab does not refer to any server, database, environment or proje
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar, assert_never
+from typing import TypeVar
 
 from sphinx_djconn.lab.environments.drivers import driver
 from sphinx_djconn.lab.environments.environment import CURRENT
@@ -16,7 +16,7 @@ from sphinx_djconn.lab.errors import ProfileError
 from sphinx_djconn.lab.profiles.databases import DATABASES, Database
 from sphinx_djconn.lab.profiles.projects import DEMO, Project
 from sphinx_djconn.lab.profiles.servers import SERVERS, Server
-from sphinx_djconn.scenario.model import Close, DatabaseFault, Reload, Request, Scenario, Step, Together, Wait
+from sphinx_djconn.scenario.model import DatabaseFault, Reload, Scenario, Step
 
 Profile = TypeVar("Profile")
 
@@ -73,10 +73,8 @@ class Profiles:
                     "from conf.py, or the step from the page",
                     step.line,
                 )
-            case Request() | Close() | Together() | Wait() | Reload() | DatabaseFault():
+            case _:  # a step that any server and any database can do
                 pass
-            case _:
-                assert_never(step)
 
     def check_environment(self, name: str) -> None:
         """Raise :class:`ProfileError` if there is no environment ``name``, built-in or of conf.py."""

@@ -105,6 +105,7 @@ def test_all_runs_anew_in_mode_run_and_each_once(row: Row):
     assert again.ran == first.ran
 
 
+@pytest.mark.exhaustive
 def test_an_environment_that_is_not_there_is_passed_over_and_said(row: Row):
     row.interpreters["r0"] = row.interpreters["r29"] = {"python": "/nowhere/python"}
     row.configure()
@@ -129,6 +130,7 @@ def test_a_declaration_is_unproven_where_its_neighbour_is_not_there(row: Row):
     assert told["reason"].startswith("declared since r12, and r11 could not be run: false with r10 (")
 
 
+@pytest.mark.exhaustive
 def test_a_release_with_which_the_project_fails_is_passed_over_with_its_own_warning(row: Row):
     row.settings(FAILING)
     row.claim("declared", 5, "first.json.number >= 2", ":since: r2")

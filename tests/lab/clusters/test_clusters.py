@@ -218,6 +218,7 @@ def test_threads_can_make_databases_at_once(cluster: Cluster) -> None:
         connect(cluster, f"at_once_{n}").close()
 
 
+@pytest.mark.exhaustive
 def test_warming_up_returns_at_once_and_closing_waits_for_what_was_begun(engine: Engine) -> None:
     clusters = Clusters()
     clusters.warm_up(engine.kind)
@@ -230,6 +231,7 @@ def test_warming_up_returns_at_once_and_closing_waits_for_what_was_begun(engine:
         clusters.shared(engine.kind)
 
 
+@pytest.mark.exhaustive
 def test_two_builds_at_once_do_not_meet(engine: Engine) -> None:
     one, two = Clusters(), Clusters()
     one.warm_up(engine.kind)

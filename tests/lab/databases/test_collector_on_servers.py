@@ -71,6 +71,7 @@ def test_under_asgi_a_collection_after_each_request_frees_all(run: Run, postgres
     assert facts_of(trace).figures["db.sessions"] == seen(trace) == 0
 
 
+@pytest.mark.exhaustive
 def test_a_server_without_room_says_on_what_it_depends(docs: Docs, databases: Path, postgresql: str):
     pytest.importorskip("psycopg")
     from sphinx_djconn.lab.profiles.databases import DATABASES, Database  # noqa: PLC0415

@@ -218,6 +218,7 @@ def test_pages_are_replayed_where_there_is_no_server(docs: Docs, tmp_path: Path,
     assert replayed.read("index.html") == live.read("index.html")
 
 
+@pytest.mark.exhaustive
 def test_a_recording_of_a_profile_that_has_changed_is_told_to_be_stale(docs: Docs, postgresql: str):
     profile = {"kind": "postgresql", "options": {}}
     write(docs, "mine", djconn_recordings="recordings", djconn_databases={"mine": profile})

@@ -65,6 +65,7 @@ new client: GET /query
     assert counts(trace) == [1, 1, 1, 1, 1, 2]
 
 
+@pytest.mark.exhaustive
 def test_a_server_with_room_for_two_refuses_the_third(run: Run, postgresql: str):
     trace = run("two", "3 x new client: GET /query", conn_max_age=None)
     assert statuses(trace) == [200, 200, 500]
@@ -72,6 +73,7 @@ def test_a_server_with_room_for_two_refuses_the_third(run: Run, postgresql: str)
     assert trace.settings["max_connections"] == "2"
 
 
+@pytest.mark.exhaustive
 def test_a_session_is_ended_by_a_setting_of_the_server(run: Run, postgresql: str):
     trace = run("impatient", "browser: GET /query\nwait 600ms\nbrowser: GET /query", conn_max_age=None)
     assert counts(trace)[:2] == [1, 0]

@@ -58,6 +58,7 @@ def test_every_alias_has_a_database_of_its_own_and_a_mirror_that_of_another(
     assert figures["statuses"] == [200, 200]
 
 
+@pytest.mark.exhaustive
 def test_no_socket_and_no_name_of_a_database_gets_into_a_trace(run: Run, kind: str):
     trace = run(kind, "browser: GET /where as where\ndatabase: refuse connections\nnew client: GET /query")
     text = json.dumps([trace.log, facts_of(trace).figures["where.json"], dict(trace.settings)])

@@ -104,6 +104,7 @@ def test_a_recording_names_what_was_installed_and_evidence_the_versions(docs: Do
     assert re.search(r"Python +\| \"3\.\d+\.\d+\"", shown)
 
 
+@pytest.mark.exhaustive
 def test_a_version_that_does_not_exist_is_an_error_of_the_page_and_the_others_are_shown(docs: Docs) -> None:
     write(docs, "django-5.2", "django-5.2.999", newest="django-5.2.999")
     built = docs.build("text")

@@ -86,6 +86,7 @@ def test_progress_says_what_is_made_and_how_long_it_took(tmp_path: Path) -> None
     ]
 
 
+@pytest.mark.exhaustive
 def test_two_builds_make_one_together(tmp_path: Path) -> None:
     builds = [Build(tmp_path, "django~=5.2.0") for _ in range(2)]
     (told, result), (also_told, same) = [each.result() for each in builds]
@@ -129,6 +130,7 @@ def test_a_build_that_waits_for_another_can_be_interrupted(tmp_path: Path, deaf_
     first.kill()
 
 
+@pytest.mark.exhaustive
 def test_of_a_build_that_is_killed_nothing_is_left_and_the_next_one_makes_it(
     tmp_path: Path, deaf_index: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,6 +309,7 @@ def a_checkout(folder: Path, init: str) -> None:
     )
 
 
+@pytest.mark.exhaustive
 def test_a_django_that_cannot_be_imported_leaves_nothing_and_says_why(tmp_path: Path) -> None:
     a_checkout(tmp_path / "checkout", "raise ImportError('half of a merge')\n")
     named = parse_environments({"main": {"path": "checkout"}}, tmp_path)
@@ -316,6 +319,7 @@ def test_a_django_that_cannot_be_imported_leaves_nothing_and_says_why(tmp_path: 
     assert not environments_in(tmp_path / "cache")
 
 
+@pytest.mark.exhaustive
 def test_a_checkout_is_imported_from_its_folder_and_its_changes_are_seen(tmp_path: Path) -> None:
     checkout = tmp_path / "checkout"
     a_checkout(checkout, "VERSION = (9, 9)\ndef get_version(): return '9.9.dev0'\n")

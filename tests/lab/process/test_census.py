@@ -297,6 +297,7 @@ def test_a_view_can_write_to_what_nobody_reads_and_start_processes(
     assert [request.json for request in requests.values()] == [["broken", "broken"], [1, 2]]
 
 
+@pytest.mark.exhaustive
 def test_variables_that_python_reads_when_it_starts_count_for_a_server_that_is_given_them(
     docs: Docs, databases: Path
 ) -> None:

@@ -47,6 +47,7 @@ def test_a_laboratory_starts_a_warm_process(laboratory):
     assert warm_process() is not None
 
 
+@pytest.mark.exhaustive
 def test_a_laboratory_that_is_told_not_to_starts_no_warm_process(tmp_path):
     laboratory = Laboratory(Profiles(), tmp_path, warm=False)
     laboratory.run(KEEP_ALIVE)
@@ -72,6 +73,7 @@ def test_when_the_warm_process_is_killed_the_next_run_starts_from_the_shell(labo
     assert facts_of(recording.runs[0]).figures["db.opened"] == 1
 
 
+@pytest.mark.exhaustive
 def test_nothing_is_forked_from_a_process_that_has_a_second_thread(tmp_path, monkeypatch, laboratory):
     tmp_path.joinpath("sitecustomize.py").write_text(
         "import sys, threading, time\n"
