@@ -1,4 +1,4 @@
-"""Compile the tree of an expression to :class:`Part` objects, in one pass.
+"""Compile the tree of an expression to :class:`ExpressionPart` objects, in one pass.
 
 This is safe because only the nodes that are listed here are accepted, and because nothing from a page is passed
 to ``eval`` or ``getattr``. Each part gets its type, and a function that computes its value from the values of
@@ -16,7 +16,14 @@ from sphinx_djconn.claims.errors import ExpressionError, nearest, shortened
 from sphinx_djconn.claims.functions import CALLS, FUNCTIONS
 from sphinx_djconn.claims.names import Names
 from sphinx_djconn.claims.parser import ALLOWED, parse_tree
-from sphinx_djconn.claims.parts import Part, Values, call_of, comparison_of, require_name, require_truth
+from sphinx_djconn.claims.parts import (
+    ExpressionPart,
+    Values,
+    call_of,
+    comparison_of,
+    require_name,
+    require_truth,
+)
 from sphinx_djconn.claims.types import NUMBERS, a_type, common_of, comparison_problem, constant_type
 from sphinx_djconn.trace.types import COUNT, NUMBER, TRUTH, Kind, Type
 
@@ -79,7 +86,7 @@ _INSTEAD: Final[dict[type[ast.AST], str]] = {
 }
 
 
-def compile_expression(text: str, names: Names) -> Part:
+def compile_expression(text: str, names: Names) -> ExpressionPart:
     """Return the expression ``text``, which is on one line.
 
     Raises :class:`ExpressionError` if it is not an expression, has a name that is not in ``names``, or compares
@@ -94,7 +101,7 @@ class _Compiler:
         self._text = text
         self._bytes = text.encode()
         self._names = names
-        self._compilers: Final[dict[type[ast.AST], Callable[[Any], Part]]] = {
+        self._compilers: Final[dict[type[ast.AST], Callable[[Any], ExpressionPart]]] = {
             ast.Attribute: self._name,
             ast.BinOp: self._arithmetic,
             ast.BoolOp: self._logic,
@@ -109,16 +116,16 @@ class _Compiler:
             ast.UnaryOp: self._unary,
         }
 
-    def part(self, tree: ast.expr) -> Part:
+    def part(self, tree: ast.expr) -> ExpressionPart:
         compile_ = self._compilers.get(type(tree))
         if compile_ is None:
             raise self._refused(tree, tree)
         return compile_(tree)
 
     def _part(
-        self, tree: ast.expr, type_: Type, value: Callable[[Values], Any], *parts: Part, **more: Any
-    ) -> Part:
-        return Part(self._source(tree), self._column(tree), type_, value, parts, **more)
+        self, tree: ast.expr, type_: Type, value: Callable[[Values], Any], *parts: ExpressionPart, **more: Any
+    ) -> ExpressionPart:
+        return ExpressionPart(self._source(tree), self._column(tree), type_, value, parts, **more)
 
     def _column(self, tree: ast.expr) -> int:
         return len(self._bytes[: tree.col_offset].decode())
@@ -135,7 +142,7 @@ class _Compiler:
         hint = _INSTEAD.get(type(what), ALLOWED)
         return self._wrong(tree, f"{name} is not allowed in an expression: `{shown}`", hint)
 
-    def _literal(self, tree: ast.Constant) -> Part:
+    def _literal(self, tree: ast.Constant) -> ExpressionPart:
         constant = tree.value
         if not (constant is None or isinstance(constant, (int, float, str))):
             raise self._refused(tree, tree)
@@ -148,7 +155,7 @@ class _Compiler:
         value = logic.NULL if constant is None else constant
         return self._part(tree, constant_type(constant), lambda _: value, constant=constant)
 
-    def _name(self, tree: ast.Name | ast.Attribute | ast.Subscript) -> Part:
+    def _name(self, tree: ast.Name | ast.Attribute | ast.Subscript) -> ExpressionPart:
         parts, inner = _dotted(tree)
         match inner:
             case ast.Name(id=first) if first in FUNCTIONS:
@@ -168,7 +175,7 @@ class _Compiler:
                 )
         return self._part(tree, name.type, lambda values: values[name.text], name=name)
 
-    def _display(self, tree: ast.List | ast.Tuple | ast.Set) -> Part:
+    def _display(self, tree: ast.List | ast.Tuple | ast.Set) -> ExpressionPart:
         kind = _DISPLAYS[type(tree)]
         parts = tuple(map(self.part, tree.elts))
         items = tuple(part.type for part in parts)
@@ -186,7 +193,7 @@ class _Compiler:
             tree, Type(kind, items), lambda values: made(part.value(values) for part in parts), *parts
         )
 
-    def _unary(self, tree: ast.UnaryOp) -> Part:
+    def _unary(self, tree: ast.UnaryOp) -> ExpressionPart:
         if isinstance(tree.op, ast.Not):
             truth = self.part(tree.operand)
             require_truth(self._text, truth)
@@ -200,7 +207,7 @@ class _Compiler:
             return self._part(tree, NUMBER, value, number, sign="-")
         raise self._refused(tree, tree.op)
 
-    def _logic(self, tree: ast.BoolOp) -> Part:
+    def _logic(self, tree: ast.BoolOp) -> ExpressionPart:
         parts = tuple(map(self.part, tree.values))
         for part in parts:
             require_name(self._text, part, self._names)
@@ -212,7 +219,7 @@ class _Compiler:
             tree, TRUTH, lambda values: combine(part.truth(values) for part in parts), *parts, sign=word
         )
 
-    def _arithmetic(self, tree: ast.BinOp) -> Part:
+    def _arithmetic(self, tree: ast.BinOp) -> ExpressionPart:
         sign = _SIGNS.get(type(tree.op))
         if sign is None:
             raise self._refused(tree, tree.op)
@@ -222,7 +229,7 @@ class _Compiler:
         is_count = Kind.COUNT in {part.type.kind for part in parts}
         return self._part(tree, COUNT if is_count else NUMBER, value, *parts, sign=sign)
 
-    def _require_numbers(self, tree: ast.expr, *parts: Part) -> None:
+    def _require_numbers(self, tree: ast.expr, *parts: ExpressionPart) -> None:
         kinds = " and ".join(dict.fromkeys(a_type(part.type) for part in parts))
         if (
             not all(part.type.kind in NUMBERS for part in parts)
@@ -233,7 +240,7 @@ class _Compiler:
                 tree, f"`{shown}` calculates with {kinds}", "calculate with counts and numbers alone"
             )
 
-    def _comparison(self, tree: ast.Compare) -> Part:
+    def _comparison(self, tree: ast.Compare) -> ExpressionPart:
         operands = [self.part(operand) for operand in (tree.left, *tree.comparators)]
         signs = [_SIGNS[type(sign)] for sign in tree.ops]
         for sign, right in zip(signs, tree.comparators, strict=True):
@@ -251,14 +258,14 @@ class _Compiler:
             tree, TRUTH, lambda values: logic.conjunction(pair.value(values) for pair in pairs), *pairs
         )
 
-    def _pair(self, sign: str, left: Part, right: Part) -> Part:
+    def _pair(self, sign: str, left: ExpressionPart, right: ExpressionPart) -> ExpressionPart:
         problem = comparison_problem(sign, left, right, none_is_value=self._names.none_is_value)
         if problem is not None:
             wrong = left if left.is_constant and not right.is_constant else right
             raise ExpressionError(*problem, self._text, wrong.column)
         return comparison_of(sign, left, right)
 
-    def _call(self, tree: ast.Call) -> Part:
+    def _call(self, tree: ast.Call) -> ExpressionPart:
         if not isinstance(tree.func, ast.Name):
             shown = shortened(self._source(tree.func))
             raise self._wrong(tree, f"`{shown}` cannot be called", ALLOWED)
@@ -280,7 +287,7 @@ class _Compiler:
             type_ = function.type(name, parts)
         return self._part(tree, type_, call_of(self._source(tree), function.value, *parts), *parts, sign=name)
 
-    def _overlap(self, tree: ast.Call) -> Part:
+    def _overlap(self, tree: ast.Call) -> ExpressionPart:
         operands = []
         for argument in tree.args:
             parts, inner = _dotted(argument)

@@ -12,7 +12,7 @@ from sphinx_djconn.claims.compiler import compile_expression
 from sphinx_djconn.claims.figures import Possible, value_text
 from sphinx_djconn.claims.logic import NULL, Distinct, described
 from sphinx_djconn.claims.names import Missing, Name, Names, fact_names
-from sphinx_djconn.claims.parts import Part, require_name, require_truth
+from sphinx_djconn.claims.parts import ExpressionPart, require_name, require_truth
 from sphinx_djconn.trace.facts import Facts
 from sphinx_djconn.trace.unknown import Unknown
 
@@ -25,7 +25,7 @@ class Expression:
     """The expression of a claim, or of a figure in a sentence. Expressions with equal texts are equal."""
 
     text: str
-    root: Part = field(compare=False, repr=False)
+    root: ExpressionPart = field(compare=False, repr=False)
 
     @property
     def names(self) -> dict[str, Name]:

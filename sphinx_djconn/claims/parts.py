@@ -19,7 +19,7 @@ Values: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class ExpressionPart:
     """A part of an expression, which is written as ``text`` from ``column`` on.
 
     ``value`` computes its value from the values of the names. ``sign`` is the operator or function that
@@ -31,7 +31,7 @@ class Part:
     column: int
     type: Type
     value: Callable[[Values], Any]
-    parts: "tuple[Part, ...]" = ()
+    parts: "tuple[ExpressionPart, ...]" = ()
     sign: str = ""
     name: Name | None = None
     constant: Any = ...
@@ -46,7 +46,7 @@ class Part:
         """The name of the same fact of another request, if this is a fact of a request; else empty."""
         return "" if self.name is None else self.name.peer
 
-    def walk(self) -> "Iterator[Part]":
+    def walk(self) -> "Iterator[ExpressionPart]":
         """Yield this part and all below it, in the order of the text."""
         yield self
         for part in self.parts:
@@ -64,7 +64,7 @@ class Part:
         return Unknown(f"`{shortened(self.text)}` is {described(value)}, and not true or false")
 
 
-def call_of(text: str, function: Callable[..., Any], *parts: Part) -> Callable[[Values], Any]:
+def call_of(text: str, function: Callable[..., Any], *parts: ExpressionPart) -> Callable[[Values], Any]:
     """Return a function that calls ``function`` with the values of ``parts``, unless one of them is unknown."""
 
     def value(values: Values) -> Any:
@@ -83,7 +83,7 @@ def call_of(text: str, function: Callable[..., Any], *parts: Part) -> Callable[[
     return value
 
 
-def comparison_of(sign: str, left: Part, right: Part) -> Part:
+def comparison_of(sign: str, left: ExpressionPart, right: ExpressionPart) -> ExpressionPart:
     """Return the comparison of two parts, whose types fit together."""
     text, compare = f"{left.text} {sign} {right.text}", _COMPARISONS[sign]
 
@@ -104,10 +104,10 @@ def comparison_of(sign: str, left: Part, right: Part) -> Part:
         different = f"{described(truth.left)} with {described(truth.right)}"
         return Unknown(f"`{shortened(text)}` compares {different}")
 
-    return Part(text, left.column, TRUTH, value, (left, right), sign)
+    return ExpressionPart(text, left.column, TRUTH, value, (left, right), sign)
 
 
-def _no_value(text: str, operands: Iterable[tuple[Part, Any]], more: str = "") -> Unknown:
+def _no_value(text: str, operands: Iterable[tuple[ExpressionPart, Any]], more: str = "") -> Unknown:
     where = " and ".join(
         f"`{shortened(part.text)}` is {value_text(value)}" for part, value in operands if not part.is_constant
     )
@@ -129,14 +129,14 @@ _COMPARISONS: Final[dict[str, Callable[[Any, Any], Any]]] = {
 }
 
 
-def require_truth(text: str, part: Part) -> None:
+def require_truth(text: str, part: ExpressionPart) -> None:
     """Raise :class:`ExpressionError` unless ``part`` of the expression ``text`` is true or false."""
     if part.type.kind not in (Kind.TRUTH, Kind.JSON):
         message = f"`{shortened(part.text)}` is {a_type(part.type)}"
         raise ExpressionError(message, f"compare it, as in `{example(part)}`", text, part.column)
 
 
-def require_name(text: str, part: Part, names: Names) -> None:
+def require_name(text: str, part: ExpressionPart, names: Names) -> None:
     """Raise :class:`ExpressionError` unless ``part`` of the expression ``text`` contains a name."""
     if not part.names():
         raise ExpressionError(*names.no_names(shortened(part.text)), text, part.column)

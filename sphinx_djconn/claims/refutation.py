@@ -19,7 +19,7 @@ from typing import Final
 
 from sphinx_djconn.claims.errors import ExpressionError, shortened
 from sphinx_djconn.claims.logic import ARITHMETIC, ORDER
-from sphinx_djconn.claims.parts import Part
+from sphinx_djconn.claims.parts import ExpressionPart
 from sphinx_djconn.claims.trial_values import LONGEST_LIST, Constants, TrialValues
 from sphinx_djconn.claims.types import a_type
 from sphinx_djconn.trace.types import Kind, Type
@@ -33,7 +33,7 @@ _MOST: Final = 5000
 _RANGES: Final = {Kind.COUNT: "0 or more", Kind.STATUS: "100 to 999"}
 
 
-def check(text: str, root: Part, *, wanted: bool) -> None:
+def check(text: str, root: ExpressionPart, *, wanted: bool) -> None:
     """Raise :class:`ExpressionError` if the expression ``text`` cannot have the truth ``wanted`` in any run.
 
     If ``wanted`` is false, parts that are joined by ``and`` are checked one by one: a part that is never false
@@ -47,7 +47,7 @@ def check(text: str, root: Part, *, wanted: bool) -> None:
         raise _error(text, root, wanted=True)
 
 
-def _joined(part: Part) -> Iterator[Part]:
+def _joined(part: ExpressionPart) -> Iterator[ExpressionPart]:
     """Yield the parts that ``and`` joins."""
     if part.sign == "and":
         for each in part.parts:
@@ -56,7 +56,7 @@ def _joined(part: Part) -> Iterator[Part]:
         yield part
 
 
-def _can_be(part: Part, *, wanted: bool) -> bool:
+def _can_be(part: ExpressionPart, *, wanted: bool) -> bool:
     """Return whether ``part`` is ``wanted`` for some values, or if not all values could be tried."""
     values_by_name = TrialValues(part).by_name()
     choice = random.Random(0)  # noqa: S311
@@ -69,7 +69,7 @@ def _can_be(part: Part, *, wanted: bool) -> bool:
     return any(part.value(dict(zip(values_by_name, values, strict=True))) is wanted for values in combinations)
 
 
-def _is_decided(part: Part, *, wanted: bool) -> bool:
+def _is_decided(part: ExpressionPart, *, wanted: bool) -> bool:
     """Return whether the values that are tried are all that can make a difference.
 
     With lists, they are if there are at most two comparisons. With arithmetic, they are if sums are compared,
@@ -91,7 +91,7 @@ def _is_decided(part: Part, *, wanted: bool) -> bool:
     return all(map(_is_linear, sums)) and len(comparisons) == 1 and comparisons[0].sign in {*ORDER, equality}
 
 
-def _is_linear(part: Part) -> bool:
+def _is_linear(part: ExpressionPart) -> bool:
     if part.sign == "*":
         factors = [node.value({}) for node in part.parts if not node.names()]
         return len(factors) == 1 and isinstance(factors[0], int)
@@ -101,7 +101,7 @@ def _is_linear(part: Part) -> bool:
 _COMPARISONS: Final = frozenset({"==", "!=", "in", "not in", "is", "is not", *ORDER})
 
 
-def _error(text: str, part: Part, *, wanted: bool) -> ExpressionError:
+def _error(text: str, part: ExpressionPart, *, wanted: bool) -> ExpressionError:
     truth = "false" if wanted else "true"
     names = list(islice(part.names().items(), 3))
     why = ", ".join(f"{name} is {_range(each.type)}" for name, each in names)

@@ -10,7 +10,7 @@ from math import prod
 from typing import Any, Final
 
 from sphinx_djconn.claims.logic import ARITHMETIC, NULL
-from sphinx_djconn.claims.parts import Part
+from sphinx_djconn.claims.parts import ExpressionPart
 from sphinx_djconn.trace.types import IDENTITIES, Kind, Type
 
 LONGEST_LIST: Final = 1000
@@ -29,7 +29,7 @@ class Constants:
     ``reach`` is larger than any number that adding and multiplying the others can result in.
     """
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: ExpressionPart) -> None:
         values = [node.value({}) for node in part.walk() if not node.names()]
         self.numbers = sorted({each for each in values if _is_number(each)})
         self.texts = list(dict.fromkeys(each for each in values if isinstance(each, str)))
@@ -41,7 +41,7 @@ class Constants:
 class TrialValues:
     """The values to try for the names in ``part``."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: ExpressionPart) -> None:
         constants = Constants(part)
         signs = {node.sign for node in part.walk()}
         self._names = part.names()

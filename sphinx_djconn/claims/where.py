@@ -10,7 +10,7 @@ from sphinx_djconn.claims.expression import Expression, parse_with
 from sphinx_djconn.claims.figures import value_text
 from sphinx_djconn.claims.logic import NULL
 from sphinx_djconn.claims.names import MISSPELLED_VALUES, Name
-from sphinx_djconn.claims.parts import Part, require_truth
+from sphinx_djconn.claims.parts import ExpressionPart, require_truth
 from sphinx_djconn.claims.types import common_of, constant_type
 from sphinx_djconn.trace.facts import Facts
 from sphinx_djconn.trace.types import JSON, Type
@@ -64,7 +64,9 @@ def _is_selected(expression: Expression, axes: Mapping[str, Sequence[Any]], valu
     return truth
 
 
-def _check_values(expression: Expression, comparison: Part, axes: Mapping[str, Sequence[Any]]) -> None:
+def _check_values(
+    expression: Expression, comparison: ExpressionPart, axes: Mapping[str, Sequence[Any]]
+) -> None:
     left, right = comparison.parts
     for part, other in ((left, right), (right, left)):
         if part.name is not None:
@@ -73,7 +75,9 @@ def _check_values(expression: Expression, comparison: Part, axes: Mapping[str, S
                     raise _no_value(expression, constant, part.name.text, axes[part.name.text])
 
 
-def _no_value(expression: Expression, part: Part, axis: str, values: Sequence[Any]) -> ExpressionError:
+def _no_value(
+    expression: Expression, part: ExpressionPart, axis: str, values: Sequence[Any]
+) -> ExpressionError:
     by_text = {_written(value): value for value in values}
     hint = nearest(part.text.strip("\"'"), [text.strip('"') for text in by_text], kind=f"values of '{axis}'")
     message = f"the axis '{axis}' has no value {shortened(part.text)}"

@@ -20,11 +20,11 @@ HEADER = b"x-djconn-request"
 
 def watch(recorder: Recorder, imports: ImportHooks) -> None:
     """Watch Django's handlers when they are imported."""
-    watcher = _Watcher(recorder)
+    watcher = _AsgiWatcher(recorder)
     imports.after("django.core.handlers.asgi", watcher.asgi)
 
 
-class _Watcher:
+class _AsgiWatcher:
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
         self.tasks = weakref.WeakKeyDictionary()  # type: weakref.WeakKeyDictionary[Any, int]

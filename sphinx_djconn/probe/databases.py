@@ -27,7 +27,7 @@ _VARIADIC = 0x04 | 0x08
 
 def watch(recorder: Recorder, imports: ImportHooks) -> None:
     """Watch Django's database wrappers when their base class is imported."""
-    imports.after("django.db.backends.base.base", _Watcher(recorder).base)
+    imports.after("django.db.backends.base.base", _DatabaseWatcher(recorder).base)
 
 
 class _State:
@@ -90,7 +90,7 @@ def takes_only_self(method: Any) -> bool:
     )
 
 
-class _Watcher:
+class _DatabaseWatcher:
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
         self.seen = weakref.WeakSet()  # type: weakref.WeakSet[type]

@@ -22,14 +22,14 @@ _MOST_DIGITS = 9
 
 def watch(recorder: Recorder, imports: ImportHooks) -> None:
     """Watch Django's handlers and responses when they are imported."""
-    watcher = _Watcher(recorder)
+    watcher = _HandlerWatcher(recorder)
     imports.after("django.core.handlers.wsgi", watcher.wsgi)
     imports.after("django.core.handlers.base", watcher.base)
     imports.after("django.contrib.staticfiles.handlers", watcher.staticfiles)
     imports.after("django.http.response", watcher.response)
 
 
-class _Watcher:
+class _HandlerWatcher:
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
 

@@ -30,7 +30,7 @@ _MAX_CACHED: Final = 8
 
 
 @dataclass(frozen=True)
-class _Template:
+class _FileTemplate:
     """Databases to be copied, in ``folder``, and what was used to create them."""
 
     folder: Path
@@ -44,7 +44,7 @@ class _Template:
 class SQLiteDatabases:
     """The databases of one run, as files in its folder."""
 
-    def __init__(self, title: str, template: _Template) -> None:
+    def __init__(self, title: str, template: _FileTemplate) -> None:
         self.settings: Mapping[str, Any] = {}
         self.description = {"Database": title}
         self.replacements: Mapping[str, str] = {}
@@ -69,7 +69,7 @@ class SQLiteProvider:
         self._cache = cache
         self._fingerprints = fingerprints
         self._timeout = timeout
-        self._templates: OncePerKey[_Template] = OncePerKey()
+        self._templates: OncePerKey[_FileTemplate] = OncePerKey()
         self._begun: dict[str, Preparation] = {}
 
     def begin(self, project: Project, environment: Environment, services: RunServices) -> None:
@@ -100,16 +100,16 @@ class SQLiteProvider:
         )
         yield SQLiteDatabases(spec.database.title, template)
 
-    def _cached(self, name: str, machine: Machine) -> _Template | None:
+    def _cached(self, name: str, machine: Machine) -> _FileTemplate | None:
         """Return databases of an earlier build that would be created alike now."""
         for folder in sorted(self._cache.glob(f"{name}-*")):
             with suppress(OSError, ValueError):
                 inputs = Inputs.from_json(json.loads(folder.joinpath(_INPUTS).read_text("utf-8")))
                 if not reasons(inputs, machine):
-                    return _Template(folder, inputs)
+                    return _FileTemplate(folder, inputs)
         return None
 
-    def _create(self, name: str, spec: RunSpec, services: RunServices) -> _Template:
+    def _create(self, name: str, spec: RunSpec, services: RunServices) -> _FileTemplate:
         begun = self._begun.pop(name, None)
         if begun is not None:
             with closing(begun):
@@ -124,7 +124,7 @@ class SQLiteProvider:
     def _preparation(self, project: Project, environment: Environment) -> PreparationSpec:
         return PreparationSpec(project, environment, TimeLimit.of(project, self._timeout))
 
-    def _store(self, source: RunFolder, name: str, machine: Machine) -> _Template:
+    def _store(self, source: RunFolder, name: str, machine: Machine) -> _FileTemplate:
         """Copy the databases in ``source`` into the cache, atomically."""
         inputs = machine.inputs(source.input_records(), source.path)
         try:
@@ -134,7 +134,7 @@ class SQLiteProvider:
         except OSError as error:
             raise _cannot_store(error) from error
         try:
-            _Template(source.path, inputs).copy_to(staging)
+            _FileTemplate(source.path, inputs).copy_to(staging)
             staging.joinpath(_INPUTS).write_text(json.dumps(inputs.to_json()), "utf-8")
             folder = self._cache / f"{name}-{secrets.token_hex(6)}"
             staging.rename(folder)
@@ -142,7 +142,7 @@ class SQLiteProvider:
             raise _cannot_store(error) from error
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-        return _Template(folder, inputs)
+        return _FileTemplate(folder, inputs)
 
     def _prune(self, name: str) -> None:
         """Remove the oldest databases of ``name``, so that there is room for one more."""

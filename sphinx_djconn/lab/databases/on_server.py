@@ -129,7 +129,7 @@ class ServerDatabases:
             action(name)
 
 
-class _Template(NamedTuple):
+class _ServerTemplate(NamedTuple):
     """The databases of a project on a cluster, to be copied, and what was used to create them."""
 
     names: list[str]
@@ -149,7 +149,7 @@ class ServerProvider:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._idle: dict[tuple[Any, ...], list[Cluster]] = {}
-        self._templates: OncePerKey[_Template] = OncePerKey()
+        self._templates: OncePerKey[_ServerTemplate] = OncePerKey()
 
     def warm_up(self, database: Database) -> None:
         """Begin to start the server of ``database`` if scenarios share it, and return at once."""
@@ -200,7 +200,7 @@ class ServerProvider:
         with self._lock:  # not after an error: the state of the cluster is unknown then
             idle.append(cluster)
 
-    def _create(self, cluster: Cluster, spec: RunSpec, services: RunServices) -> _Template:
+    def _create(self, cluster: Cluster, spec: RunSpec, services: RunServices) -> _ServerTemplate:
         """Create and migrate the template databases. Their number is known after the settings are loaded."""
         database = Database(spec.database.title, spec.database.kind, dsn=spec.database.dsn)  # without a pool
         prefix, count, created = f"t{next(self._numbers)}", 1, 0
@@ -221,4 +221,4 @@ class ServerProvider:
                 inputs.append(services.machine.inputs(folder.input_records(), folder.path))
         for name in databases.names:
             cluster.end_sessions(name)  # a database with sessions cannot be copied
-        return _Template(databases.names[:count], inputs)
+        return _ServerTemplate(databases.names[:count], inputs)
