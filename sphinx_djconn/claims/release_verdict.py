@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sphinx_djconn.claims.bisect import Direction, ReleaseSearch, Span, only_change, spans
 from sphinx_djconn.claims.errors import listed
-from sphinx_djconn.claims.verdict import Judgement, Verdict
+from sphinx_djconn.claims.judgement import Judgement, Verdict
 
 _MOST_NAMED = 6
 

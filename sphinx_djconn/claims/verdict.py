@@ -1,33 +1,13 @@
 """Judge a claim by the facts of its runs."""
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sphinx_djconn.claims.expression import Expression
 from sphinx_djconn.claims.figures import figure_text
+from sphinx_djconn.claims.judgement import Judgement, Verdict
 from sphinx_djconn.trace.facts import Facts
 from sphinx_djconn.trace.unknown import Unknown
-
-
-class Verdict(StrEnum):
-    """The result of judging a claim."""
-
-    HOLDS = "holds"
-    REFUTED = "refuted"
-    UNPROVEN = "unproven"
-
-
-class Judgement(NamedTuple):
-    """A verdict with its reason: the values that decided it, as part of a sentence.
-
-    ``cell`` is the cell of a matrix that decided it, or empty.
-    """
-
-    verdict: Verdict
-    reason: str
-    cell: str = ""
-
 
 _NO_CELL: Final = ""
 """The name of the only cell of a scenario that is no matrix."""

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from docutils import nodes
 
-from sphinx_djconn.claims.verdict import Verdict
+from sphinx_djconn.claims.judgement import Verdict
 from sphinx_djconn.evidence.nodes import NOT_CHECKED, verdict_badge
 from sphinx_djconn.ext.registry import DeclaredClaim
 

@@ -9,8 +9,9 @@ from typing import Final
 from sphinx_djconn.claims.bisect import ReleaseSearch
 from sphinx_djconn.claims.errors import ExpressionError
 from sphinx_djconn.claims.expression import Expression
+from sphinx_djconn.claims.judgement import Judgement, Verdict
 from sphinx_djconn.claims.release_verdict import ReleaseResult, ReleaseVerdict, release_verdict
-from sphinx_djconn.claims.verdict import Judgement, Verdict, judge
+from sphinx_djconn.claims.verdict import judge
 from sphinx_djconn.ext.expressions import claim_expression
 from sphinx_djconn.ext.judgement_cache import JudgementCache
 from sphinx_djconn.ext.messages import unknown

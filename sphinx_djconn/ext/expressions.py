@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from sphinx_djconn.claims.errors import ExpressionError
 from sphinx_djconn.claims.expression import Expression, parse
-from sphinx_djconn.claims.verdict import Verdict
+from sphinx_djconn.claims.judgement import Verdict
 from sphinx_djconn.ext.registry import DeclaredClaim
 from sphinx_djconn.ext.targets import Target
 from sphinx_djconn.scenario.model import Scenario

@@ -1,7 +1,7 @@
 """Judgements of earlier builds, which are used again if neither the claim nor its recordings have changed."""
 
 from sphinx_djconn import __version__
-from sphinx_djconn.claims.verdict import Judgement
+from sphinx_djconn.claims.judgement import Judgement
 from sphinx_djconn.ext.registry import CachedJudgement, DeclaredClaim, Registry
 
 

@@ -11,14 +11,14 @@ from typing import Any, Final, NamedTuple, TypeAlias, assert_never
 from sphinx.environment import BuildEnvironment
 
 from sphinx_djconn.claims.bisect import Direction
-from sphinx_djconn.claims.verdict import Judgement, Verdict
+from sphinx_djconn.claims.judgement import Judgement, Verdict
 from sphinx_djconn.scenario.matrix import Axis, AxisValue, cell_label
 from sphinx_djconn.scenario.model import Scenario
 
 INITIAL_DATA: Final[dict[str, Any]] = {"pages": {}, "judgements": {}}
 """The domain's data: a :class:`Page` by docname, and a :class:`CachedJudgement` by name."""
 
-DATA_VERSION: Final = 6
+DATA_VERSION: Final = 7
 """Changes whenever the classes in this module do."""
 
 FIGURE_MARK: Final = "\N{SYMBOL FOR UNIT SEPARATOR}"

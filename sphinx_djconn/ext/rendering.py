@@ -8,7 +8,7 @@ from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.environment import BuildEnvironment
 
-from sphinx_djconn.claims.verdict import Judgement
+from sphinx_djconn.claims.judgement import Judgement
 from sphinx_djconn.evidence.details_node import djconn_details
 from sphinx_djconn.evidence.failures import failure
 from sphinx_djconn.evidence.nodes import NOT_CHECKED, table

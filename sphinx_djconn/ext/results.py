@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Final
 
 from sphinx_djconn.claims.errors import ExpressionError
-from sphinx_djconn.claims.verdict import Judgement, Verdict, judge_cells
+from sphinx_djconn.claims.judgement import Judgement, Verdict
+from sphinx_djconn.claims.verdict import judge_cells
 from sphinx_djconn.evidence.nodes import NOT_CHECKED
 from sphinx_djconn.ext.bisection import Bisection, judge_search, why_no_search
 from sphinx_djconn.ext.expressions import claim_expression, target_expression

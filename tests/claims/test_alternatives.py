@@ -6,7 +6,8 @@ import pytest
 
 from sphinx_djconn.claims.expression import MOST_ALTERNATIVES, parse
 from sphinx_djconn.claims.figures import Possible, figure_text
-from sphinx_djconn.claims.verdict import Verdict, judge
+from sphinx_djconn.claims.judgement import Verdict
+from sphinx_djconn.claims.verdict import judge
 from sphinx_djconn.trace.facts import Facts
 from sphinx_djconn.trace.unknown import Unknown
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from sphinx_djconn.claims.bisect import Direction, ReleaseSearch
+from sphinx_djconn.claims.judgement import Verdict
 from sphinx_djconn.claims.release_verdict import ReleaseResult, ReleaseVerdict, release_verdict
-from sphinx_djconn.claims.verdict import Verdict
 
 NAMES = tuple(f"2.{each}" for each in range(30))
 SINCE, UNTIL = Direction.SINCE, Direction.UNTIL

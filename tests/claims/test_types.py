@@ -6,8 +6,9 @@ import pytest
 
 from sphinx_djconn.claims.errors import ExpressionError
 from sphinx_djconn.claims.expression import parse, parse_with
+from sphinx_djconn.claims.judgement import Verdict
 from sphinx_djconn.claims.names import FactNames, fact_names
-from sphinx_djconn.claims.verdict import Verdict, judge
+from sphinx_djconn.claims.verdict import judge
 from sphinx_djconn.claims.where import select_cells
 from sphinx_djconn.trace.fact_table import FACTS, REQUEST_FACTS
 from sphinx_djconn.trace.facts import Facts

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from sphinx_djconn.claims.expression import parse
+from sphinx_djconn.claims.judgement import Verdict
 from sphinx_djconn.claims.logic import conjunction, disjunction, negation
-from sphinx_djconn.claims.verdict import Verdict, judge
+from sphinx_djconn.claims.verdict import judge
 from sphinx_djconn.trace.facts import Facts
 from sphinx_djconn.trace.unknown import Unknown, with_unknown
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from sphinx_djconn.claims.expression import parse
-from sphinx_djconn.claims.verdict import Judgement, Verdict, judge
+from sphinx_djconn.claims.judgement import Judgement, Verdict
+from sphinx_djconn.claims.verdict import judge
 from sphinx_djconn.trace.facts import Facts
 from sphinx_djconn.trace.unknown import Unknown
 

@@ -6,7 +6,8 @@ import pytest
 
 from sphinx_djconn.claims.errors import ExpressionError
 from sphinx_djconn.claims.expression import parse
-from sphinx_djconn.claims.verdict import Verdict, judge_cells
+from sphinx_djconn.claims.judgement import Verdict
+from sphinx_djconn.claims.verdict import judge_cells
 from sphinx_djconn.claims.where import select_cells
 from sphinx_djconn.trace.facts import Facts
 

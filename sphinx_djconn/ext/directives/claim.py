@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Final
 
 from docutils import nodes
 
-from sphinx_djconn.claims.verdict import Verdict
+from sphinx_djconn.claims.judgement import Verdict
 from sphinx_djconn.ext.directives import options
 from sphinx_djconn.ext.directives.base import Directive, Option, OptionError
 from sphinx_djconn.ext.placeholders import claims_placeholder, fact_placeholder, proof_placeholder

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from sphinx_djconn.claims.verdict import Verdict
+from sphinx_djconn.claims.judgement import Verdict
 from sphinx_djconn.evidence.parts import PARTS
 from sphinx_djconn.ext.messages import unknown
 from sphinx_djconn.lab.limits import MAX_TIMEOUT

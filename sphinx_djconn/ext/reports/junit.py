@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 from xml.etree import ElementTree
 
-from sphinx_djconn.claims.verdict import Verdict
+from sphinx_djconn.claims.judgement import Verdict
 from sphinx_djconn.evidence.nodes import NOT_CHECKED
 from sphinx_djconn.ext.reports.outcomes import CheckedClaim, Failure
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from sphinx_djconn.claims.verdict import Verdict
+from sphinx_djconn.claims.judgement import Verdict
 from sphinx_djconn.ext.reports.junit import printable_xml
 from sphinx_djconn.ext.reports.outcomes import CheckedClaim, Failure
 

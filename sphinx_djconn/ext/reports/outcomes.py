@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sphinx_djconn.claims.verdict import Judgement
+from sphinx_djconn.claims.judgement import Judgement
 from sphinx_djconn.evidence.nodes import NOT_CHECKED
 from sphinx_djconn.ext.django_versions import newest_first
 from sphinx_djconn.ext.registry import DeclaredClaim, SourceLocation

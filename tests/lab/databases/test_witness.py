@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from sphinx_djconn.claims.expression import parse
-from sphinx_djconn.claims.verdict import Verdict, judge
+from sphinx_djconn.claims.judgement import Verdict
+from sphinx_djconn.claims.verdict import judge
 from sphinx_djconn.lab.laboratory import Laboratory
 from sphinx_djconn.lab.profiles.databases import DATABASES, Database
 from sphinx_djconn.lab.profiles.profiles import Profiles
