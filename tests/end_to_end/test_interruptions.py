@@ -9,14 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.building import Docs
+from tests.support.building import PROMPTLY, Docs
 from tests.support.choosing import a_few
-
-SOON = 2.0
-"""Seconds in which everything has to end once sphinx-build was killed."""
-
-PROMPTLY = 5.0
-"""Seconds in which sphinx-build has to end after Ctrl-C, however busy this machine is."""
 
 DAEMON = """
 import os, sys, time
@@ -167,7 +161,7 @@ def test_sigkill_in_the_middle_of_a_run_ends_all_that_was_started(
         wait_for(here, process)
         assert len(docs.processes()) > 2
         process.kill()
-        assert docs.left_behind(SOON) == []
+        assert docs.left_behind(PROMPTLY) == []
 
 
 def test_sigkill_while_databases_are_prepared_ends_all_that_was_started(docs: Docs, here: Path) -> None:
@@ -175,7 +169,7 @@ def test_sigkill_while_databases_are_prepared_ends_all_that_was_started(docs: Do
     with docs.building() as process:
         wait_for(here, process)
         process.kill()
-        assert docs.left_behind(SOON) == []
+        assert docs.left_behind(PROMPTLY) == []
 
 
 @pytest.mark.parametrize("jobs", a_few(["1", "3"], "1"))
@@ -205,13 +199,13 @@ def read(*args):
         wait_for(here, process)
         assert warm()
         process.kill()
-        limit = time.monotonic() + SOON
+        limit = time.monotonic() + PROMPTLY
         while warm() and time.monotonic() < limit:
             time.sleep(0.02)
         assert warm() == []
     for reader in docs.processes():  # Sphinx's own, which nobody ends
         reader.kill()
-    assert docs.left_behind(SOON) == []
+    assert docs.left_behind(PROMPTLY) == []
 
 
 def _command(process: psutil.Process) -> str:
@@ -226,7 +220,7 @@ def test_sigterm_in_the_middle_of_a_run_ends_all_that_was_started(docs: Docs, he
     with docs.building() as process:
         wait_for(here, process)
         process.terminate()
-        assert docs.left_behind(SOON) == []
+        assert docs.left_behind(PROMPTLY) == []
 
 
 @pytest.mark.exhaustive
@@ -235,7 +229,7 @@ def test_a_build_after_one_that_was_killed_is_as_any_other(docs: Docs, here: Pat
     with docs.building() as process:
         wait_for(here, process)
         process.kill()
-    assert docs.left_behind(SOON) == []
+    assert docs.left_behind(PROMPTLY) == []
     docs.page("index", ".. djconn:scenario:: good\n\n   browser: GET /\n")
     built = docs.build()
     assert built.ran == ["good"]

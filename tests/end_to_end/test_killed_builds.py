@@ -1,7 +1,7 @@
 """SIGKILL at random moments of builds over all kinds of servers: nothing that they have started stays.
 
 ``DJCONN_KILLS`` is how many builds are killed, ``DJCONN_KILL_SEED`` what the moments are made from,
-``DJCONN_KILL_SERVERS`` how many servers each build has, out of all kinds, and ``DJCONN_KILL_SECONDS`` the time
+``DJCONN_KILL_SERVERS`` how many servers each build has, out of all kinds, and ``DJCONN_END_SECONDS`` the time
 in which processes have to be gone: a machine with other work needs more.
 """
 
@@ -14,11 +14,10 @@ from pathlib import Path
 import pytest
 
 from sphinx_djconn.lab.profiles.servers import SERVERS as PROFILES
-from tests.support.building import Docs
+from tests.support.building import PROMPTLY, Docs
 
 KILLS = int(os.environ.get("DJCONN_KILLS", "12"))
 SEED = int(os.environ.get("DJCONN_KILL_SEED", "1"))
-SECONDS = float(os.environ.get("DJCONN_KILL_SECONDS", "2"))
 REPORT = os.environ.get("DJCONN_KILL_REPORT")
 """A file for the figures of each kill."""
 
@@ -72,7 +71,7 @@ def test_no_process_stays_two_seconds_and_no_folder_longer_than_to_the_next_buil
             started = len(docs.processes())
             process.kill()
             begin = time.monotonic()
-            while (left := docs.processes()) and time.monotonic() - begin < SECONDS:
+            while (left := docs.processes()) and time.monotonic() - begin < PROMPTLY:
                 time.sleep(0.02)
             seconds = time.monotonic() - begin
             folders = len(list(docs.temporary.iterdir()))

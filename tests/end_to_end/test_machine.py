@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.building import Docs
+from tests.support.building import PROMPTLY, Docs
 
 ONE = ".. djconn:scenario:: only\n\n   browser: GET /where -> 200 as where\n"
 VIEWS = """
@@ -20,7 +20,6 @@ import sys
 def where(request):
     return JsonResponse({"path": [entry for entry in sys.path if ":" in entry], "file": __file__})
 """
-PROMPTLY = float(os.environ.get("DJCONN_KILL_SECONDS", "2"))
 
 
 @pytest.mark.parametrize("server", ["runserver", "gunicorn-sync", "uvicorn"])

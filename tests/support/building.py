@@ -25,6 +25,12 @@ import psutil
 import pytest
 from sphinx.cmd.build import build_main
 
+PROMPTLY = float(os.environ.get("DJCONN_END_SECONDS", "8"))
+"""Seconds in which a build that is interrupted or killed has ended, with all that it started.
+
+A machine without other work needs less than 2.
+"""
+
 WITNESS = "DOCS_UNDER_TEST"
 """An environment variable that every process of a build inherits, and by which it is found."""
 

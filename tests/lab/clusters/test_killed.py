@@ -14,9 +14,9 @@ import pytest
 
 from sphinx_djconn.lab.clusters.clusters import Clusters
 from sphinx_djconn.lab.clusters.engine import Engine
+from tests.support.building import PROMPTLY
 from tests.support.database_servers import installed
 
-AT_MOST = 2.0
 BUILD = textwrap.dedent(
     """
     import os, sys, time
@@ -85,9 +85,9 @@ def test_two_seconds_after_sigkill_no_process_and_no_folder_is_left(engine: Engi
     assert len(left(short)) == 1
     began = time.monotonic()
     build.kill()
-    assert are_gone(family, AT_MOST)
+    assert are_gone(family, PROMPTLY)
     while left(short):
-        assert time.monotonic() - began < AT_MOST
+        assert time.monotonic() - began < PROMPTLY
         time.sleep(0.01)
 
 
@@ -100,9 +100,9 @@ def test_the_same_while_the_cluster_is_being_made(engine: Engine, short: Path) -
     family = build.family()
     began = time.monotonic()
     build.kill()
-    assert are_gone(family, AT_MOST)
+    assert are_gone(family, PROMPTLY)
     while left(short):
-        assert time.monotonic() - began < AT_MOST
+        assert time.monotonic() - began < PROMPTLY
         time.sleep(0.01)
 
 
@@ -120,7 +120,7 @@ def test_where_the_supervisor_is_killed_too_the_next_build_removes_the_folder(
     build.kill()
     for each in supervisors:
         each.kill()
-    assert are_gone(family, AT_MOST)
+    assert are_gone(family, PROMPTLY)
     (folder,) = left(short)
     following = Build(engine.kind, "started", short)
     following.wait()
