@@ -186,12 +186,13 @@ def test_programs_that_are_not_there_are_told_and_other_scenarios_run(docs: Docs
 def test_a_server_that_dies_in_a_run_is_told_at_the_step(docs: Docs, postgresql: str):
     views = VIEWS + (
         "\n\ndef kill(request):\n"
-        "    import signal\n"
+        "    import signal, time\n"
         "    with connection.cursor() as cursor:\n"
         "        cursor.execute('SELECT pg_backend_pid()')\n"
         "        pid = cursor.fetchone()[0]\n"
         "    parent = int(open(f'/proc/{pid}/stat').read().rsplit(')', 1)[1].split()[1])\n"
         "    os.kill(parent, signal.SIGKILL)\n"
+        "    time.sleep(0.5)  # until its end was reported\n"
         "    return HttpResponse('killed')\n"
     )
     docs.configure(djconn_project=docs.project(views=views, settings=SETTINGS))
