@@ -135,7 +135,7 @@ def test_processes_with_a_project_set_up_end_with_their_laboratory(laboratory):
     processes = preloaded()
     laboratory.close()
     assert processes
-    _, alive = psutil.wait_procs(processes, timeout=1)
+    _, alive = psutil.wait_procs(processes, timeout=8)
     # An ended one waits for whoever collects orphans, if its parent ended at the same time.
     assert [each for each in alive if each.status() != psutil.STATUS_ZOMBIE] == []
 
@@ -312,7 +312,7 @@ def test_no_server_is_forked_from_a_project_whose_addresses_bring_checks(laborat
         "from django.core.checks import register\nregister(lambda app_configs, **options: [])",
     )
     assert facts_of(run(laboratory)).figures["requests"] == 3
-    _, alive = psutil.wait_procs(preloaded(), timeout=1)
+    _, alive = psutil.wait_procs(preloaded(), timeout=8)
     assert alive == []
 
 
@@ -333,5 +333,5 @@ def test_no_server_is_forked_from_a_project_that(deed, laboratory, site, tmp_pat
     add(site / "polls" / "apps.py", DEED_IN_PRELOADER)
     trace = run(laboratory)
     assert facts_of(trace).figures["requests"] == 3
-    _, alive = psutil.wait_procs(preloaded(), timeout=1)
+    _, alive = psutil.wait_procs(preloaded(), timeout=8)
     assert alive == []
