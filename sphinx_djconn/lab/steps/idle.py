@@ -118,7 +118,7 @@ class IdleDetector:
         """Return the nanoseconds of work since they are idle; ``None`` if a thread is running."""
         total = 0.0
         for pid in self._pids():
-            times = _run_times(pid)
+            times = run_times(pid)
             if times is None:
                 return None
             for thread, nanoseconds in times:
@@ -126,7 +126,7 @@ class IdleDetector:
         return total
 
 
-def _run_times(pid: int) -> list[tuple[str, int]] | None:
+def run_times(pid: int) -> list[tuple[str, int]] | None:
     """Return how long each thread of a process has run; ``None`` if one is running or about to."""
     times = []
     try:

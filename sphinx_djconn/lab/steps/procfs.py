@@ -17,13 +17,18 @@ may be opened or closed unnoticed. Without ``/proc``, or without access to it, t
 """
 
 import os
+import time
 from pathlib import Path
 from typing import Any, Final
 
 from sphinx_djconn.lab.events.collector import EventCollector
+from sphinx_djconn.lab.steps.idle import run_times
 
 _MAX_ATTEMPTS: Final = 20
-"""Attempts to inspect the processes while the server writes no event."""
+"""Attempts to inspect the processes while the server does nothing."""
+
+_PAUSE: Final = 0.001
+"""Seconds that a running thread is given before the next attempt."""
 
 _DATABASE: Final = ".sqlite3"
 _SOCKET: Final = "socket:["
@@ -40,13 +45,20 @@ class ProcessInspector:
         self._sockets: dict[int, dict[int, str]] = {}
 
     def record(self) -> None:
-        """Emit ``processes.seen``, of a moment in which no event was written."""
-        inspected, counts = None, None
+        """Emit ``processes.seen``, of a moment in which no thread was running and no event was written.
+
+        A thread that runs may have written an event, and not yet done what it says: a connection that is
+        collected closes its file a moment later.
+        """
+        inspected, counts, is_running = None, None, True
         for _ in range(_MAX_ATTEMPTS):
             self._collector.drain()
-            if inspected is not None and counts == self._state.read_counts:
+            if inspected is not None and counts == self._state.read_counts and not is_running:
                 break
             counts = dict(self._state.read_counts)
+            is_running = any(run_times(pid) is None for pid in self._state.running_pids())
+            if is_running:
+                time.sleep(_PAUSE)
             self._follow_connections()
             processes = map(self._inspect, sorted(self._state.pids))
             inspected = [process for process in processes if process is not None]
