@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.building import PROMPTLY, Docs
+from tests.support.building import PROMPTLY, Docs, interrupt
 from tests.support.choosing import a_few
 
 DAEMON = """
@@ -113,13 +113,7 @@ def test_ctrl_c_in_the_middle_of_a_run_ends_the_build_and_all_it_started(
     hanging(docs, here, SEQUENCES[sequence], server)
     with docs.building() as process:
         wait_for(here, process)
-        begin = time.monotonic()
-        os.killpg(process.pid, signal.SIGINT)
-        output, _ = process.communicate(timeout=20)
-        assert time.monotonic() - begin < PROMPTLY
-    assert process.returncode == 2
-    assert "Interrupted!" in output
-    assert "Traceback" not in output
+        interrupt(process)
     assert docs.left_behind() == []
     assert docs.recordings == []
 
@@ -128,13 +122,7 @@ def test_ctrl_c_while_databases_are_prepared_ends_the_build_and_all_it_started(d
     settings_that_hang(docs, here)
     with docs.building() as process:
         wait_for(here, process)
-        begin = time.monotonic()
-        os.killpg(process.pid, signal.SIGINT)
-        output, _ = process.communicate(timeout=20)
-        assert time.monotonic() - begin < PROMPTLY
-    assert process.returncode == 2
-    assert "Interrupted!" in output
-    assert "Traceback" not in output
+        interrupt(process)
     assert docs.left_behind() == []
 
 

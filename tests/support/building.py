@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,17 @@ SETTINGS = """
         }
     }
 """
+
+
+def interrupt(process: "subprocess.Popen[str]") -> None:
+    """Press Ctrl-C, and assert that the build ends promptly, as Sphinx ends then."""
+    begin = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=20)
+    assert time.monotonic() - begin < PROMPTLY
+    assert process.returncode == 2
+    assert "Interrupted!" in output
+    assert "Traceback" not in output
 
 
 class Warned(NamedTuple):
