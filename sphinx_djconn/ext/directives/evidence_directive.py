@@ -67,7 +67,7 @@ def make_scenario(sequence: Sequence, values: Mapping[str, Any], config: Config)
 
 
 class EvidenceDirective(Directive, Generic[_T]):
-    """Registers what is to be run, and returns a placeholder for the evidence."""
+    """Registers a scenario or a matrix, and returns a placeholder for its evidence."""
 
     required_arguments = 1
     final_argument_whitespace = True
